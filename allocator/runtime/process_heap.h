@@ -1,12 +1,71 @@
-// The process's heap: the default arena, the arena registry and the pools of
-// pages they share, and the only mutable globals of the library.
+// The process's heap: the default arena, the arena registry and the pages they
+// share - the only mutable globals of the library.
 //
-// malloc: Allocate -> the default arena. free: the address -> slice descriptor
-// (or huge mapping) -> its arena. It exists before any constructor has run:
-// everything in it is constant-initialised, the first allocation reserves.
+// malloc: Allocate -> the default arena. free: address -> slice descriptor (or
+// huge mapping) -> its arena. Everything here is constant-initialised, so it
+// works before any constructor has run; the first allocation reserves
+// addresses. Nothing here touches errno: capi sets it.
 //
 // Thread-safe.
 #ifndef MYONLY_ALLOCATOR_RUNTIME_PROCESS_HEAP_H_
 #define MYONLY_ALLOCATOR_RUNTIME_PROCESS_HEAP_H_
-// (contract for capi; see the functions below)
-#endif
+
+#include <cstddef>
+#include <cstdint>
+
+#include "allocator/arena/arena.h"
+#include "allocator/base/status.h"
+
+namespace myonly::internal {
+
+// What an arena handle is made of: slot and generation, never an address.
+// 0 is no arena.
+using ArenaHandle = uintptr_t;
+
+class ProcessHeap {
+ public:
+  ProcessHeap() = delete;
+
+  // The allocate family on the default arena. NULL on failure, and LastStatus()
+  // says why. Alignments must be powers of two, else NULL with kInvalid.
+  static void* Allocate(size_t size);
+  static void* AllocateZeroed(size_t count, size_t size);
+  static void* AllocateAligned(size_t alignment, size_t size);
+
+  // On blocks of every arena. A bad pointer is reported and aborts.
+  static void Free(void* ptr);
+  // `ptr` NULL allocates from the default arena; `size` 0 frees and returns
+  // NULL with LastStatus() unchanged.
+  static void* Reallocate(void* ptr, size_t size);
+  static bool TryResize(void* ptr, size_t size);
+  static size_t UsableSize(const void* ptr);
+
+  // Arenas. Find returns NULL for a handle that is stale or was never one and
+  // stores which in `*status`.
+  static Status CreateArena(const ArenaOptions& options, ArenaHandle* out);
+  static Arena* FindArena(ArenaHandle handle, Status* status);
+  static Status DestroyArena(ArenaHandle handle, bool require_empty);
+  static Arena& DefaultArena();
+  // The arena that owns the page at `ptr`: kOk with 0 for the default arena,
+  // kInvalid for memory that is not ours. Safe for every address.
+  static Status ArenaOf(const void* ptr, ArenaHandle* out);
+
+  // Gives free pages back until at most `keep_bytes` stay; returns the bytes.
+  static size_t Purge(size_t keep_bytes);
+
+  // Every invariant of the default arena and of what arenas share.
+  static Status CheckInvariants();
+
+  // This thread's last failure.
+  static Status LastStatus();
+  static void SetLastStatus(Status status);
+
+  // Around fork(): no other thread holds a lock of ours in the child.
+  static void PrepareFork();
+  static void ParentAfterFork();
+  static void ChildAfterFork();
+};
+
+}  // namespace myonly::internal
+
+#endif  // MYONLY_ALLOCATOR_RUNTIME_PROCESS_HEAP_H_
