@@ -1,0 +1,34 @@
+// What is done when something is wrong: one line on stderr, then abort.
+//
+// MYONLY_CHECK stays on in every build: corruption and mistakes of the caller.
+// MYONLY_DCHECK is for our own mistakes and is compiled out with NDEBUG.
+// Nothing here allocates or takes a lock. Thread-safe.
+#ifndef MYONLY_ALLOCATOR_BASE_CHECK_H_
+#define MYONLY_ALLOCATOR_BASE_CHECK_H_
+
+#include "absl/base/optimization.h"
+
+namespace myonly::internal {
+
+// Prints "myonlymalloc: <what> at 0x<address>" and aborts.
+[[noreturn]] void ReportAndAbort(const char* what, const void* address);
+
+// Prints "myonlymalloc: check failed: <condition> (<file>:<line>)", aborts.
+[[noreturn]] void CheckFailed(const char* condition, const char* file,
+                              int line);
+
+}  // namespace myonly::internal
+
+#define MYONLY_CHECK(condition)                                         \
+  (ABSL_PREDICT_TRUE(condition)                                         \
+       ? static_cast<void>(0)                                           \
+       : ::myonly::internal::CheckFailed(#condition, __FILE__, __LINE__))
+
+#ifdef NDEBUG
+#define MYONLY_DCHECK(condition) \
+  static_cast<void>(sizeof(static_cast<bool>(condition)))
+#else
+#define MYONLY_DCHECK(condition) MYONLY_CHECK(condition)
+#endif
+
+#endif  // MYONLY_ALLOCATOR_BASE_CHECK_H_

@@ -1,0 +1,20 @@
+// The order of the locks: a thread may take a lock of a higher rank than all it
+// holds. Checked in debug builds by Mutex.
+#ifndef MYONLY_ALLOCATOR_BASE_LOCK_RANK_H_
+#define MYONLY_ALLOCATOR_BASE_LOCK_RANK_H_
+
+#include <cstdint>
+
+namespace myonly::internal {
+
+enum class LockRank : uint8_t {
+  kArenaRegistry,
+  kArena,  // fork alone holds several of these, in the order of their slots
+  kRunPool,
+  kHugeMapping,
+  kMetadata,
+};
+
+}  // namespace myonly::internal
+
+#endif  // MYONLY_ALLOCATOR_BASE_LOCK_RANK_H_

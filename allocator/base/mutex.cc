@@ -1,0 +1,71 @@
+#include "allocator/base/mutex.h"
+
+#include <linux/futex.h>
+
+#include "allocator/base/check.h"
+#include "allocator/base/system_call.h"
+
+namespace myonly::internal {
+namespace {
+
+// Longer spinning starves the holder when threads outnumber cores.
+constexpr int kSpins = 40;
+
+void Pause() {
+#if defined(__x86_64__)
+  __builtin_ia32_pause();
+#elif defined(__aarch64__)
+  asm volatile("yield");
+#endif
+}
+
+}  // namespace
+
+void Mutex::LockSlow() {
+  for (int i = 0; i < kSpins; ++i) {
+    Pause();
+    uint32_t expected = kFree;
+    if (state_.load(std::memory_order_relaxed) == kFree &&
+        state_.compare_exchange_strong(expected, kHeld,
+                                       std::memory_order_acquire,
+                                       std::memory_order_relaxed)) {
+      return;
+    }
+  }
+  while (state_.exchange(kContended, std::memory_order_acquire) != kFree) {
+    SystemCall(SystemCallNumber::kFutex,
+               reinterpret_cast<unsigned long>(&state_), FUTEX_WAIT_PRIVATE,
+               kContended, 0);
+  }
+}
+
+void Mutex::Wake() {
+  SystemCall(SystemCallNumber::kFutex, reinterpret_cast<unsigned long>(&state_),
+             FUTEX_WAKE_PRIVATE, 1);
+}
+
+#ifndef NDEBUG
+namespace {
+
+// How many locks of each rank this thread holds.
+__attribute__((tls_model("initial-exec"))) thread_local uint32_t
+    held_count[static_cast<int>(LockRank::kMetadata) + 1];
+
+}  // namespace
+
+void Mutex::NoteLock() const {
+  const int rank = static_cast<int>(rank_);
+  for (int r = rank; r <= static_cast<int>(LockRank::kMetadata); ++r) {
+    MYONLY_CHECK(held_count[r] == 0 ||
+                 (r == rank && rank_ == LockRank::kArena));
+  }
+  ++held_count[rank];
+}
+
+void Mutex::NoteUnlock() const {
+  MYONLY_CHECK(held_count[static_cast<int>(rank_)] != 0);
+  --held_count[static_cast<int>(rank_)];
+}
+#endif
+
+}  // namespace myonly::internal

@@ -1,0 +1,94 @@
+// A lock of 4 bytes that needs no destructor and works before libc is ready:
+// one compare-and-swap when free, a futex wait when not (Ulrich Drepper,
+// "Futexes Are Tricky", 2011, third mutex).
+//
+// While libc says that the process has one thread, locking costs a load: a
+// second thread can only be made by the thread that is here, and not while it
+// holds one of these. Thread-safe.
+#ifndef MYONLY_ALLOCATOR_BASE_MUTEX_H_
+#define MYONLY_ALLOCATOR_BASE_MUTEX_H_
+
+#include <atomic>
+#include <cstdint>
+
+#include "absl/base/optimization.h"
+#include "absl/base/thread_annotations.h"
+#include "allocator/base/lock_rank.h"
+
+// glibc 2.32 and later; absent elsewhere.
+extern "C" __attribute__((weak)) char __libc_single_threaded;
+
+namespace myonly::internal {
+
+class ABSL_LOCKABLE Mutex {
+ public:
+  constexpr explicit Mutex(LockRank rank) : rank_(rank) {}
+  Mutex(const Mutex&) = delete;
+  Mutex& operator=(const Mutex&) = delete;
+
+  void Lock() ABSL_EXCLUSIVE_LOCK_FUNCTION() {
+    NoteLock();
+    if (ABSL_PREDICT_TRUE(IsSingleThreaded())) return;
+    uint32_t expected = kFree;
+    if (ABSL_PREDICT_TRUE(state_.compare_exchange_strong(
+            expected, kHeld, std::memory_order_acquire,
+            std::memory_order_relaxed))) {
+      return;
+    }
+    LockSlow();
+  }
+
+  void Unlock() ABSL_UNLOCK_FUNCTION() {
+    NoteUnlock();
+    if (ABSL_PREDICT_TRUE(IsSingleThreaded())) return;
+    if (ABSL_PREDICT_FALSE(state_.exchange(kFree, std::memory_order_release) ==
+                           kContended)) {
+      Wake();
+    }
+  }
+
+  // In the child after fork(), whatever the parent's state was.
+  void ResetAfterFork() {
+    state_.store(kFree, std::memory_order_relaxed);
+    NoteUnlock();
+  }
+
+ private:
+  enum State : uint32_t { kFree, kHeld, kContended };
+
+  static bool IsSingleThreaded() {
+    return &__libc_single_threaded != nullptr && __libc_single_threaded != 0;
+  }
+
+  void LockSlow();
+  void Wake();
+
+#ifdef NDEBUG
+  void NoteLock() {}
+  void NoteUnlock() {}
+#else
+  void NoteLock() const;
+  void NoteUnlock() const;
+#endif
+
+  std::atomic<uint32_t> state_{kFree};
+  [[maybe_unused]] const LockRank rank_;
+};
+
+class ABSL_SCOPED_LOCKABLE MutexLock {
+ public:
+  explicit MutexLock(Mutex& mutex) ABSL_EXCLUSIVE_LOCK_FUNCTION(mutex)
+      : mutex_(mutex) {
+    mutex_.Lock();
+  }
+  MutexLock(const MutexLock&) = delete;
+  MutexLock& operator=(const MutexLock&) = delete;
+  ~MutexLock() ABSL_UNLOCK_FUNCTION() { mutex_.Unlock(); }
+
+ private:
+  Mutex& mutex_;
+};
+
+}  // namespace myonly::internal
+
+#endif  // MYONLY_ALLOCATOR_BASE_MUTEX_H_
