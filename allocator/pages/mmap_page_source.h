@@ -1,0 +1,29 @@
+// Pages from mmap, by raw system calls. Thread-safe: it has no state.
+#ifndef MYONLY_ALLOCATOR_PAGES_MMAP_PAGE_SOURCE_H_
+#define MYONLY_ALLOCATOR_PAGES_MMAP_PAGE_SOURCE_H_
+
+#include "allocator/pages/page_source.h"
+
+namespace myonly::internal {
+
+class MmapPageSource final : public PageSource {
+ public:
+  constexpr MmapPageSource() = default;
+
+  void* Reserve(size_t bytes, size_t alignment, Access access) override;
+  bool Commit(void* start, size_t bytes) override;
+  bool Decommit(void* start, size_t bytes) override;
+  bool Purge(void* start, size_t bytes) override;
+  bool Release(void* start, size_t bytes) override;
+  void* Remap(void* start, size_t old_bytes, size_t new_bytes) override;
+
+  // Half of RLIMIT_AS, or kMaxReservation.
+  size_t ReservationLimit() const override;
+
+  // 256 GiB of addresses cost nothing but a few microseconds.
+  static constexpr size_t kMaxReservation = size_t{1} << 38;
+};
+
+}  // namespace myonly::internal
+
+#endif  // MYONLY_ALLOCATOR_PAGES_MMAP_PAGE_SOURCE_H_

@@ -1,0 +1,53 @@
+// Where pages come from: the seam between the allocator and the system.
+//
+// Addresses are reserved, then committed (usable, zero), purged (zero again,
+// memory given back) or decommitted (memory and access given back), and at last
+// released. Every start is a multiple of kPageSize, every size a multiple of it
+// and not 0. No call touches errno, none allocates.
+//
+// Implementations are thread-safe.
+#ifndef MYONLY_ALLOCATOR_PAGES_PAGE_SOURCE_H_
+#define MYONLY_ALLOCATOR_PAGES_PAGE_SOURCE_H_
+
+#include <cstddef>
+
+namespace myonly::internal {
+
+class PageSource {
+ public:
+  enum class Access { kNone, kReadWrite };
+
+  // Addresses for `bytes`, aligned to `alignment` (a power of two), readable
+  // and writable at once with kReadWrite. NULL if there are none.
+  virtual void* Reserve(size_t bytes, size_t alignment, Access access) = 0;
+
+  // Makes reserved pages usable; those that are already keep their contents.
+  // False: nothing changed for those that were not.
+  virtual bool Commit(void* start, size_t bytes) = 0;
+
+  // Takes access and memory of committed pages away; the addresses stay
+  // reserved. False: they are as before.
+  virtual bool Decommit(void* start, size_t bytes) = 0;
+
+  // Gives the memory of committed pages back; they read as zero afterwards.
+  // False (locked pages, say): contents and memory are as before.
+  virtual bool Purge(void* start, size_t bytes) = 0;
+
+  // Gives a part of a reservation back. False: it is still reserved (the system
+  // may lack the memory to split a mapping), and the caller keeps it.
+  virtual bool Release(void* start, size_t bytes) = 0;
+
+  // Changes the size of a whole kReadWrite reservation, moving it if need be;
+  // what is new is zero. NULL: it can't be done, nothing changed.
+  virtual void* Remap(void* start, size_t old_bytes, size_t new_bytes) = 0;
+
+  // How many bytes one reservation should try to span, at most.
+  virtual size_t ReservationLimit() const = 0;
+
+ protected:
+  ~PageSource() = default;  // never destroyed through the base
+};
+
+}  // namespace myonly::internal
+
+#endif  // MYONLY_ALLOCATOR_PAGES_PAGE_SOURCE_H_
