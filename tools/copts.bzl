@@ -1,0 +1,47 @@
+"""Compiler flags of the project.
+
+-Werror is not here: it belongs to the project's own .bazelrc, so that a
+consumer with a newer compiler is never stopped by a new warning.
+"""
+
+_WARNINGS = [
+    "-Wall",
+    "-Wextra",
+    "-Wconversion",
+    "-Wmissing-declarations",
+] + select({
+    "//tools:clang": ["-Wthread-safety"],
+    "//conditions:default": [],
+})
+
+# Compilers know malloc and drop or merge its calls. Who implements or tests
+# malloc needs each call to stay.
+_NO_BUILTIN_MALLOC = [
+    "-fno-builtin-malloc",
+    "-fno-builtin-calloc",
+    "-fno-builtin-realloc",
+    "-fno-builtin-free",
+    "-fno-builtin-aligned_alloc",
+    "-fno-builtin-memalign",
+    "-fno-builtin-posix_memalign",
+]
+
+# allocator/ and capi/: C++ only, calls nothing of libstdc++.
+MYONLY_CORE_COPTS = _WARNINGS + _NO_BUILTIN_MALLOC + [
+    "-std=c++17",
+    "-fno-exceptions",
+    "-fno-rtti",
+    "-fno-threadsafe-statics",
+    "-fvisibility=hidden",
+    "-fvisibility-inlines-hidden",
+]
+
+# tools/ and examples/: valid for C and C++.
+MYONLY_COPTS = _WARNINGS
+
+# tests/: valid for C and C++. Without -Wconversion, which is noise in
+# arithmetic on expected values.
+MYONLY_TEST_COPTS = _NO_BUILTIN_MALLOC + [
+    "-Wall",
+    "-Wextra",
+]

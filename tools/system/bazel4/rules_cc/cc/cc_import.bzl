@@ -1,0 +1,3 @@
+"""cc_import of Bazel 4."""
+
+cc_import = native.cc_import

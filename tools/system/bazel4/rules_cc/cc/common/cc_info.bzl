@@ -1,0 +1,5 @@
+"""CcInfo of Bazel 4."""
+
+load(":native.bzl", "NativeCcInfo")
+
+CcInfo = NativeCcInfo
