@@ -1,0 +1,196 @@
+//! The unstable `Allocator` trait, for `Vec::new_in(&arena)` and its like.
+use core::alloc::{AllocError, Allocator, GlobalAlloc, Layout};
+use core::ffi::c_void;
+use core::ptr::{self, NonNull};
+
+use crate::arena::Arena;
+use crate::global::{move_block, MyOnlyMalloc};
+use myonlymalloc_sys as sys;
+
+/// A block and how many bytes it really has.
+type Sized = (*mut c_void, usize);
+
+// SAFETY: a block lives until it is freed or the arena is reset or dropped, and
+// neither is possible while a reference to the arena is alive. Copies of the
+// reference name the same arena; any of them may free.
+unsafe impl Allocator for &Arena {
+    fn allocate(&self, layout: Layout) -> Result<NonNull<[u8]>, AllocError> {
+        allocate(layout, |size, alignment| {
+            let mut actual = 0;
+            // SAFETY: wrong arguments would be answered with null.
+            let block = unsafe {
+                sys::myonly_arena_alloc_at_least(
+                    self.as_raw(),
+                    size,
+                    alignment,
+                    &mut actual,
+                )
+            };
+            (block, actual)
+        })
+    }
+
+    fn allocate_zeroed(
+        &self,
+        layout: Layout,
+    ) -> Result<NonNull<[u8]>, AllocError> {
+        if layout.size() == 0 {
+            return Ok(empty(layout));
+        }
+        let block = self.calloc_raw(layout).map_err(|_| AllocError)?;
+        Ok(NonNull::slice_from_raw_parts(block, layout.size()))
+    }
+
+    unsafe fn deallocate(&self, block: NonNull<u8>, layout: Layout) {
+        // SAFETY: the caller's promise.
+        unsafe { deallocate(block, layout) }
+    }
+
+    unsafe fn grow(
+        &self,
+        block: NonNull<u8>,
+        old: Layout,
+        new: Layout,
+    ) -> Result<NonNull<[u8]>, AllocError> {
+        // SAFETY: the caller's promise.
+        unsafe { resize(self, block, old, new) }
+    }
+
+    unsafe fn shrink(
+        &self,
+        block: NonNull<u8>,
+        old: Layout,
+        new: Layout,
+    ) -> Result<NonNull<[u8]>, AllocError> {
+        // SAFETY: the caller's promise.
+        unsafe { resize(self, block, old, new) }
+    }
+}
+
+// SAFETY: blocks of the process heap live until they are freed; every value of
+// this type stands for that heap.
+unsafe impl Allocator for MyOnlyMalloc {
+    fn allocate(&self, layout: Layout) -> Result<NonNull<[u8]>, AllocError> {
+        allocate(layout, |size, alignment| {
+            let mut actual = 0;
+            // SAFETY: no preconditions.
+            let block = unsafe {
+                sys::myonly_alloc_at_least(size, alignment, &mut actual)
+            };
+            (block, actual)
+        })
+    }
+
+    fn allocate_zeroed(
+        &self,
+        layout: Layout,
+    ) -> Result<NonNull<[u8]>, AllocError> {
+        if layout.size() == 0 {
+            return Ok(empty(layout));
+        }
+        // SAFETY: the size isn't 0.
+        let block = unsafe { self.alloc_zeroed(layout) };
+        let block = NonNull::new(block).ok_or(AllocError)?;
+        Ok(NonNull::slice_from_raw_parts(block, layout.size()))
+    }
+
+    unsafe fn deallocate(&self, block: NonNull<u8>, layout: Layout) {
+        // SAFETY: the caller's promise.
+        unsafe { deallocate(block, layout) }
+    }
+
+    unsafe fn grow(
+        &self,
+        block: NonNull<u8>,
+        old: Layout,
+        new: Layout,
+    ) -> Result<NonNull<[u8]>, AllocError> {
+        // SAFETY: the caller's promise.
+        unsafe { resize(self, block, old, new) }
+    }
+
+    unsafe fn shrink(
+        &self,
+        block: NonNull<u8>,
+        old: Layout,
+        new: Layout,
+    ) -> Result<NonNull<[u8]>, AllocError> {
+        // SAFETY: the caller's promise.
+        unsafe { resize(self, block, old, new) }
+    }
+}
+
+fn allocate(
+    layout: Layout,
+    at_least: impl Fn(usize, usize) -> Sized,
+) -> Result<NonNull<[u8]>, AllocError> {
+    if layout.size() == 0 {
+        return Ok(empty(layout));
+    }
+    let (block, actual) = at_least(layout.size(), layout.align());
+    let block = NonNull::new(block.cast()).ok_or(AllocError)?;
+    Ok(NonNull::slice_from_raw_parts(block, actual))
+}
+
+/// What stands for a block of no bytes: there is none.
+fn empty(layout: Layout) -> NonNull<[u8]> {
+    let address = ptr::without_provenance_mut::<u8>(layout.align());
+    // SAFETY: an alignment isn't 0.
+    let address = unsafe { NonNull::new_unchecked(address) };
+    NonNull::slice_from_raw_parts(address, 0)
+}
+
+/// # Safety
+/// `block` is a live block of `layout`.
+unsafe fn deallocate(block: NonNull<u8>, layout: Layout) {
+    if layout.size() != 0 {
+        // SAFETY: the caller's promise.
+        unsafe {
+            sys::myonly_free_sized(
+                block.as_ptr().cast(),
+                layout.size(),
+                layout.align(),
+            );
+        }
+    }
+}
+
+/// In place where that keeps the alignment, else by moving.
+///
+/// # Safety
+/// `block` is a live block of `old` of `allocator`.
+unsafe fn resize(
+    allocator: &impl Allocator,
+    block: NonNull<u8>,
+    old: Layout,
+    new: Layout,
+) -> Result<NonNull<[u8]>, AllocError> {
+    let aligned = block.as_ptr() as usize % new.align() == 0;
+    if aligned && old.size() != 0 && new.size() != 0 {
+        let mut actual = 0;
+        // SAFETY: the block is live.
+        let resized = unsafe {
+            sys::myonly_try_resize(
+                block.as_ptr().cast(),
+                new.size(),
+                &mut actual,
+            )
+        };
+        if resized == 1 {
+            return Ok(NonNull::slice_from_raw_parts(block, actual));
+        }
+    }
+    let moved = allocator.allocate(new)?;
+    if old.size() != 0 {
+        // SAFETY: the block is live, `moved` is another one.
+        unsafe {
+            move_block(
+                block.as_ptr(),
+                old,
+                moved.cast::<u8>().as_ptr(),
+                new.size(),
+            );
+        }
+    }
+    Ok(moved)
+}

@@ -1,0 +1,65 @@
+//! Collections in an arena by the unstable Allocator trait. Empty without the
+//! feature, which needs a nightly compiler.
+#![cfg(feature = "allocator_api")]
+#![feature(allocator_api)]
+use std::alloc::{Allocator, Layout};
+
+use myonlymalloc::{Arena, MyOnlyMalloc};
+
+#[test]
+fn a_vec_grows_and_shrinks_in_an_arena() {
+    let mut arena = Arena::new().unwrap();
+    {
+        let mut numbers = Vec::new_in(&arena);
+        let mut others = Vec::new_in(&arena);
+        for i in 0..50_000u64 {
+            numbers.push(i);
+            others.push(i * 3);
+        }
+        assert!(arena.owns(numbers.as_ptr()));
+        numbers.truncate(100);
+        numbers.shrink_to_fit();
+        assert!(numbers.iter().copied().eq(0..100));
+        assert!(others.iter().copied().eq((0..50_000).map(|i| i * 3)));
+        assert_eq!(arena.stats().unwrap().live_blocks, 2);
+    }
+    assert_eq!(arena.stats().unwrap().live_blocks, 0);
+    arena.reset().unwrap();
+}
+
+#[test]
+fn a_limit_is_an_error_of_the_vec() {
+    let arena = Arena::builder().limit_bytes(1 << 20).build().unwrap();
+    let mut bytes: Vec<u8, &Arena> = Vec::new_in(&arena);
+    assert!(bytes.try_reserve(2 << 20).is_err());
+    assert!(bytes.try_reserve(1000).is_ok());
+}
+
+#[test]
+fn growth_may_change_the_alignment() {
+    let arena = Arena::new().unwrap();
+    check_layout_changes(&&arena);
+    check_layout_changes(&MyOnlyMalloc);
+}
+
+fn check_layout_changes(allocator: &impl Allocator) {
+    let empty = Layout::from_size_align(0, 64).unwrap();
+    let small = Layout::from_size_align(40, 8).unwrap();
+    let large = Layout::from_size_align(9000, 4096).unwrap();
+    unsafe {
+        let block = allocator.allocate(empty).unwrap();
+        assert_eq!((block.len(), block.addr().get() % 64), (0, 0));
+        let block = allocator.grow(block.cast(), empty, small).unwrap();
+        assert!(block.len() >= 40);
+        block.cast::<u8>().write_bytes(7, 40);
+        let block = allocator.grow(block.cast(), small, large).unwrap();
+        assert_eq!(block.addr().get() % 4096, 0);
+        let bytes = std::slice::from_raw_parts(block.cast().as_ptr(), 40);
+        assert_eq!(bytes, [7u8; 40]);
+        let block = allocator.shrink(block.cast(), large, empty).unwrap();
+        allocator.deallocate(block.cast(), empty);
+        let block = allocator.allocate_zeroed(large).unwrap();
+        assert_eq!(block.as_ref(), [0; 9000]);
+        allocator.deallocate(block.cast(), large);
+    }
+}
