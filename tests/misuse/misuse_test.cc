@@ -1,0 +1,236 @@
+// Misuse ends in one clear line on stderr and abort, never in silent
+// corruption: one test per guarantee and way to get the allocator.
+#include <signal.h>
+
+#include <ostream>
+#include <regex>
+#include <string>
+#include <tuple>
+
+#include "gtest/gtest.h"
+#include "tests/support/child_process.h"
+#include "tests/support/runfiles.h"
+
+namespace myonly::testing {
+namespace {
+
+// What the line may call the misuse. Several are right where the allocator
+// can't know: a freed huge block is an address that is not ours any more, and a
+// freed block that went up in a neighbour lies inside of that one.
+enum : unsigned {
+  kDouble = 1,
+  kInside = 2,
+  kForeign = 4,
+  kHeader = 8,
+  kAny = kDouble | kInside | kForeign | kHeader,
+};
+
+struct Case {
+  const char* mode;
+  unsigned expected;
+};
+
+void PrintTo(const Case& value, std::ostream* out) { *out << value.mode; }
+
+// The line that `expected` allows, and nothing but that line.
+std::regex ExpectedLine(unsigned expected) {
+  std::string what;
+  const auto allow = [&](unsigned kind, const char* phrase) {
+    if ((expected & kind) == 0) return;
+    if (!what.empty()) what += "|";
+    what += phrase;
+  };
+  allow(kDouble, "double free");
+  allow(kInside, "free of an address inside a block");
+  allow(kForeign, "free of a foreign address");
+  allow(kHeader, "overwritten header");
+  return std::regex("myonlymalloc: (" + what + ")[^\n]*0x[0-9a-f]+[^\n]*\n");
+}
+
+void ExpectOneLineAndAbort(const Case& misuse, const ChildOptions& child) {
+  const ChildResult result = RunChild(child);
+  EXPECT_EQ(result.out, "misuse") << "the misuse was not reached";
+  EXPECT_EQ(result.signal, SIGABRT) << result.Describe();
+  EXPECT_TRUE(std::regex_match(result.err, ExpectedLine(misuse.expected)))
+      << result.Describe();
+}
+
+ChildOptions Linked(const char* mode) {
+  ChildOptions child;
+  child.argv = {RunfilePath("tests/misuse/misuse_linked"), mode};
+  return child;
+}
+
+ChildOptions Preloaded(const char* mode) {
+  ChildOptions child;
+  child.argv = {RunfilePath("tests/misuse/misuse_plain"), mode};
+  child.environment = {{"LD_PRELOAD", RunfilePath("capi/libmyonlymalloc.so")}};
+  return child;
+}
+
+ChildOptions Arenas(const char* mode) {
+  ChildOptions child;
+  child.argv = {RunfilePath("tests/misuse/misuse_arenas"), mode};
+  return child;
+}
+
+const Case kCases[] = {
+    {"DoubleFreeSmall", kDouble},
+    {"DoubleFreeMedium", kDouble},
+    {"DoubleFreeLarge", kDouble},
+    {"DoubleFreeHuge", kDouble | kForeign},
+    {"DoubleFreeSmallLater", kDouble},
+    {"DoubleFreeMediumLater", kDouble},
+    {"DoubleFreeLargeLater", kDouble},
+    {"DoubleFreeSmallCoalesced", kDouble | kInside},
+    {"DoubleFreeMediumCoalesced", kDouble | kInside},
+    {"DoubleFreeLargeCoalesced", kDouble | kInside},
+    {"DoubleFreeSmallSecondHalf", kDouble | kInside},
+    {"DoubleFreeMediumSecondHalf", kDouble | kInside},
+    {"DoubleFreeLargeSecondHalf", kDouble | kInside},
+    {"DoubleFreeSmallNeighboursReused", kDouble | kInside},
+    {"DoubleFreeMediumNeighboursReused", kDouble | kInside},
+    {"DoubleFreeLargeNeighboursReused", kDouble | kInside},
+    {"DoubleFreeCalloc", kDouble},
+    {"DoubleFreeAligned", kDouble},
+    {"DoubleFreeByAnotherThread", kDouble},
+    {"FreeAfterReallocMovedIt", kDouble},
+    {"DoubleDelete", kDouble},
+    {"DoubleDeleteArray", kDouble},
+    {"DoubleDeleteAligned", kDouble},
+    {"FreeInsideSmallBy16", kInside},
+    {"FreeInsideSmallBy8", kInside},
+    {"FreeInsideSmallBy1", kInside},
+    {"FreeInsideMediumBy16", kInside},
+    {"FreeInsideMediumBy8", kInside},
+    {"FreeInsideMediumBy1", kInside},
+    {"FreeInsideMediumByHalf", kInside},
+    {"FreeInsideMediumCopiedHeader", kInside | kHeader},
+    {"FreeInsideLargeBy16", kInside},
+    {"FreeInsideLargeBy1", kInside},
+    {"FreeInsideLargeByPage", kInside},
+    {"FreeInsideLargeBySlice", kInside},
+    {"FreeInsideHugeBy16", kInside | kForeign},
+    {"FreeInsideHugeBy1", kInside | kForeign},
+    {"FreeInsideHugeByPage", kInside | kForeign},
+    {"FreeInsideHugeByHalf", kInside | kForeign},
+    {"FreeStack", kForeign},
+    {"FreeGlobal", kForeign},
+    {"FreeFunction", kForeign},
+    {"FreeLowAddress", kForeign},
+    {"FreeHighAddress", kForeign},
+    {"FreeForeignMapping", kForeign},
+    {"HeaderZeroedSmall", kHeader},
+    {"HeaderZeroedMedium", kHeader},
+    {"HeaderFilledSmall", kHeader},
+    {"HeaderFilledMedium", kHeader},
+    {"HeaderTextSmall", kHeader},
+    {"HeaderTextMedium", kHeader},
+    {"OverflowSmallFreeThis", kHeader},
+    {"OverflowMediumFreeThis", kHeader},
+    {"OverflowSmallFreeNext", kHeader},
+    {"OverflowMediumFreeNext", kHeader},
+    {"ReallocHeaderText", kHeader},
+    {"ReallocFreedSmall", kDouble},
+    {"ReallocFreedMedium", kDouble},
+    {"ReallocFreedLarge", kDouble},
+    {"ReallocFreedHuge", kDouble | kForeign},
+    {"ReallocInside", kInside},
+    {"ReallocStack", kForeign},
+};
+
+using Way = ChildOptions (*)(const char* mode);
+struct NamedWay {
+  const char* name;
+  Way child;
+};
+
+void PrintTo(const NamedWay& value, std::ostream* out) { *out << value.name; }
+
+const NamedWay kWays[] = {{"Linked", Linked}, {"Preloaded", Preloaded}};
+
+class MisuseTest : public ::testing::TestWithParam<std::tuple<Case, NamedWay>> {
+};
+
+TEST_P(MisuseTest, EndsInOneLineAndAbort) {
+  const auto& [misuse, way] = GetParam();
+  ExpectOneLineAndAbort(misuse, way.child(misuse.mode));
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    Malloc, MisuseTest,
+    ::testing::Combine(::testing::ValuesIn(kCases), ::testing::ValuesIn(kWays)),
+    [](const ::testing::TestParamInfo<MisuseTest::ParamType>& info) {
+      return std::string(std::get<0>(info.param).mode) +
+             std::get<1>(info.param).name;
+    });
+
+// malloc_usable_size may answer or abort, but the heap must be whole.
+class UsableSizeMisuseTest
+    : public ::testing::TestWithParam<std::tuple<const char*, NamedWay>> {};
+
+TEST_P(UsableSizeMisuseTest, AnswersOrAborts) {
+  const auto& [mode, way] = GetParam();
+  const ChildResult result = RunChild(way.child(mode));
+  EXPECT_EQ(result.out, "misuse");
+  if (result.exit_code == 3) {
+    EXPECT_EQ(result.err, "");
+  } else {
+    EXPECT_EQ(result.signal, SIGABRT) << result.Describe();
+    EXPECT_TRUE(std::regex_match(
+        result.err, std::regex("myonlymalloc: [^\n]*0x[0-9a-f]+[^\n]*\n")))
+        << result.Describe();
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    Malloc, UsableSizeMisuseTest,
+    ::testing::Combine(::testing::Values("UsableSizeOfFreed",
+                                         "UsableSizeInside",
+                                         "UsableSizeOfStack"),
+                       ::testing::ValuesIn(kWays)),
+    [](const ::testing::TestParamInfo<UsableSizeMisuseTest::ParamType>& info) {
+      return std::string(std::get<0>(info.param)) +
+             std::get<1>(info.param).name;
+    });
+
+const Case kArenaCases[] = {
+    {"DoubleFreeSmall", kDouble},
+    {"DoubleFreeMedium", kDouble},
+    {"DoubleFreeLarge", kDouble},
+    {"DoubleFreeHuge", kDouble | kForeign},
+    // What is left of a block that went with its arena is for the allocator to
+    // name: its pages may be free, another's or given back by then.
+    {"FreeAfterResetSmall", kAny},
+    {"FreeAfterResetMedium", kAny},
+    {"FreeAfterResetLarge", kAny},
+    {"FreeAfterResetHuge", kAny},
+    {"FreeAfterDestroySmall", kAny},
+    {"FreeAfterDestroyMedium", kAny},
+    {"FreeAfterDestroyLarge", kAny},
+    {"FreeAfterDestroyHuge", kAny},
+    {"FreeAfterResetAndNewBlocks", kAny},
+    {"ReallocAfterReset", kAny},
+    {"FreeInside", kInside},
+    {"HeaderOverwritten", kHeader},
+    {"FreeSizedTwice", kDouble},
+    {"FreeBatchWithTheSameBlockTwice", kDouble},
+    {"FreeOfLibcsBlock", kForeign},
+    {"FreeOfHandle", kForeign},
+    {"TryResizeFreed", kDouble},
+};
+
+class ArenaMisuseTest : public ::testing::TestWithParam<Case> {};
+
+TEST_P(ArenaMisuseTest, EndsInOneLineAndAbort) {
+  ExpectOneLineAndAbort(GetParam(), Arenas(GetParam().mode));
+}
+
+INSTANTIATE_TEST_SUITE_P(Arena, ArenaMisuseTest,
+                         ::testing::ValuesIn(kArenaCases),
+                         [](const ::testing::TestParamInfo<Case>& info) {
+                           return std::string(info.param.mode);
+                         });
+
+}  // namespace
+}  // namespace myonly::testing
