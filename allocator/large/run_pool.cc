@@ -1,0 +1,352 @@
+#include "allocator/large/run_pool.h"
+
+#include <time.h>
+
+#include <initializer_list>
+
+#include "allocator/base/check.h"
+#include "allocator/base/sizes.h"
+
+namespace myonly::internal {
+namespace {
+
+constexpr size_t kReservationAlignment = size_t{2} << 20;
+
+// Purging with time: not more often than this, and so much at a time.
+constexpr uint32_t kFreesPerClockRead = 16;
+constexpr uint64_t kPurgeIntervalMs = 100;
+constexpr size_t kMaxPurgeSlices = 256;  // 8 MiB, about a millisecond
+
+size_t DescriptorBytes(size_t slices) {
+  return AlignUp(slices * sizeof(Slice), kPageSize);
+}
+
+uint64_t NowMs() {
+  timespec now = {};
+  clock_gettime(CLOCK_MONOTONIC_COARSE, &now);
+  return static_cast<uint64_t>(now.tv_sec) * 1000 +
+         static_cast<uint64_t>(now.tv_nsec) / 1000000;
+}
+
+}  // namespace
+
+Slice* RunPool::Allocate(size_t slices, RunKind kind, void* owner,
+                         bool* zeroed) {
+  MutexLock lock(mutex_);
+  Slice* run = TakeFree(slices);
+  if (run == nullptr) return nullptr;
+  *zeroed = !run->dirty;
+  MarkInUse(run, slices, kind, owner);
+  if (*zeroed) PurgeWhileGrowing(slices);
+  return run;
+}
+
+Slice* RunPool::TakeFree(size_t slices) {
+  for (;;) {
+    if (Slice* run = dirty_.FindBestFit(slices)) {
+      return Carve(dirty_, run, slices);
+    }
+    if (Slice* run = clean_.FindBestFit(slices)) {
+      return Carve(clean_, run, slices);
+    }
+    if (!Grow(slices)) return nullptr;
+  }
+}
+
+// Takes the first `slices` of a free run out of `tree`; the rest goes back.
+Slice* RunPool::Carve(LargeTree& tree, Slice* run, size_t slices) {
+  tree.Remove(*run);
+  const size_t rest = run->run_slices - slices;
+  if (rest != 0) {
+    Slice* tail = run - slices;
+    tail->reservation = run->reservation;
+    SetFreeTags(tail, rest, run->dirty);
+    tree.Insert(*tail);
+  }
+  return run;
+}
+
+void RunPool::MarkInUse(Slice* run, size_t slices, RunKind kind, void* owner) {
+  const auto head = static_cast<uint32_t>(ReservationOf(run).IndexOf(run));
+  const uint32_t reservation = run->reservation;
+  for (size_t i = 0; i < slices; ++i) {
+    Slice* slice = run - i;
+    slice->kind = kind;
+    slice->owner = owner;
+    slice->head = head;
+    slice->reservation = reservation;
+  }
+  run->run_slices = static_cast<uint32_t>(slices);
+  (run - (slices - 1))->run_slices = static_cast<uint32_t>(slices);
+  run->previous = run->next = nullptr;
+  live_slices_ += slices;
+}
+
+bool RunPool::Grow(size_t slices) {
+  for (size_t i = num_reservations_; i-- > 0;) {
+    if (GrowReservation(i, Max(slices, grow_slices_)) ||
+        GrowReservation(i, slices)) {
+      grow_slices_ = Min(grow_slices_ * 2, kMaxGrowSlices);
+      return true;
+    }
+  }
+  return AddReservation(slices);
+}
+
+// Commits `slices` more. The call spans what is committed already, so that
+// descriptors below and slices above the base are one mapping.
+bool RunPool::GrowReservation(size_t index, size_t slices) {
+  Reservation& reservation = reservations_[index];
+  const size_t old_slices = reservation.committed_slices();
+  const size_t new_slices = old_slices + slices;
+  if (new_slices > reservation.slices()) return false;
+  char* base = reinterpret_cast<char*>(reservation.At(0) + 1);
+  const size_t descriptors = DescriptorBytes(new_slices);
+  if (!pages_.Commit(base - descriptors,
+                     descriptors + new_slices * kSliceSize)) {
+    return false;
+  }
+  reservation.set_committed_slices(new_slices);
+  Slice* run = reservation.At(old_slices);
+  run->reservation = static_cast<uint32_t>(index);
+  InsertFree(run, slices, /*dirty=*/false);
+  return true;
+}
+
+// Where addresses are short (RLIMIT_AS, valgrind), half as much is tried until
+// it works.
+bool RunPool::AddReservation(size_t slices) {
+  if (num_reservations_ == kMaxReservations) return false;
+  const size_t least = Max(slices, kMinReservationSlices);
+  const size_t limit = pages_.ReservationLimit() / (kSliceSize + sizeof(Slice));
+  for (size_t want = Max(limit, least);; want = Max(want / 2, least)) {
+    const size_t descriptors = DescriptorBytes(want);
+    const size_t bytes =
+        descriptors + kReservationAlignment + want * kSliceSize;
+    void* start = pages_.Reserve(bytes, kPageSize, PageSource::Access::kNone);
+    if (start != nullptr) {
+      const uintptr_t base =
+          AlignUp(reinterpret_cast<uintptr_t>(start) + descriptors,
+                  kReservationAlignment);
+      const size_t index = num_reservations_;
+      reservations_[index] = Reservation(reinterpret_cast<void*>(base), want);
+      if (!GrowReservation(index, Max(slices, Min(grow_slices_, want))) &&
+          !GrowReservation(index, slices)) {
+        reservations_[index] = Reservation();
+        pages_.Release(start, bytes);
+        return false;
+      }
+      ++num_reservations_;
+      grow_slices_ = Min(grow_slices_ * 2, kMaxGrowSlices);
+      return true;
+    }
+    if (want == least) return false;
+  }
+}
+
+Slice* RunPool::FindSlow(const void* address) const {
+  for (size_t i = 1; i < kMaxReservations; ++i) {
+    if (Slice* slice = reservations_[i].Find(address)) return slice;
+  }
+  return nullptr;
+}
+
+Slice* RunPool::FindRun(const Slice* slice) const {
+  if (slice->kind != RunKind::kRegion && slice->kind != RunKind::kLarge) {
+    return nullptr;
+  }
+  return ReservationOf(slice).At(slice->head);
+}
+
+void RunPool::Free(Slice* run) {
+  MutexLock lock(mutex_);
+  const size_t slices = run->run_slices;
+  live_slices_ -= slices;
+  InsertFree(run, slices, /*dirty=*/true);
+  PurgeWithTime();
+}
+
+// Coalesces [run, run + slices) with its free neighbours of the same state and
+// puts the result into its tree.
+void RunPool::InsertFree(Slice* run, size_t slices, bool dirty) {
+  const uint32_t reservation = run->reservation;
+  for (size_t i = 0; i < slices; ++i) {
+    Slice* slice = run - i;
+    slice->kind = RunKind::kFree;
+    slice->reservation = reservation;
+  }
+  if (Slice* after = FreeRunAfter(run, slices);
+      after != nullptr && after->dirty == dirty) {
+    TreeOf(dirty).Remove(*after);
+    slices += after->run_slices;
+  }
+  if (Slice* before = FreeRunBefore(run, dirty)) {
+    TreeOf(dirty).Remove(*before);
+    slices += before->run_slices;
+    run = before;
+  }
+  SetFreeTags(run, slices, dirty);
+  TreeOf(dirty).Insert(*run);
+}
+
+Slice* RunPool::FreeRunBefore(const Slice* run, bool dirty) {
+  const Reservation& reservation = ReservationOf(run);
+  if (reservation.IndexOf(run) == 0) return nullptr;
+  const Slice* last = run + 1;
+  if (last->kind != RunKind::kFree || last->dirty != dirty) return nullptr;
+  return reservation.At(last->head);
+}
+
+Slice* RunPool::FreeRunAfter(const Slice* run, size_t slices) {
+  const Reservation& reservation = ReservationOf(run);
+  const size_t next = reservation.IndexOf(run) + slices;
+  if (next >= reservation.committed_slices()) return nullptr;
+  Slice* after = reservation.At(next);
+  return after->kind == RunKind::kFree ? after : nullptr;
+}
+
+void RunPool::SetFreeTags(Slice* run, size_t slices, bool dirty) {
+  Slice* last = run - (slices - 1);
+  last->reservation = run->reservation;
+  const auto head = static_cast<uint32_t>(ReservationOf(run).IndexOf(run));
+  for (Slice* tag : {run, last}) {
+    tag->kind = RunKind::kFree;
+    tag->dirty = dirty;
+    tag->head = head;
+    tag->run_slices = static_cast<uint32_t>(slices);
+    tag->owner = nullptr;
+  }
+}
+
+bool RunPool::Extend(Slice* run, size_t slices) {
+  MutexLock lock(mutex_);
+  const size_t old_slices = run->run_slices;
+  Slice* after = FreeRunAfter(run, old_slices);
+  if (after == nullptr || old_slices + after->run_slices < slices) return false;
+  Carve(TreeOf(after->dirty), after, slices - old_slices);
+  live_slices_ -= old_slices;
+  Slice* previous = run->previous;
+  Slice* next = run->next;
+  MarkInUse(run, slices, run->kind, run->owner);
+  run->previous = previous;
+  run->next = next;
+  return true;
+}
+
+void RunPool::Shrink(Slice* run, size_t slices) {
+  MutexLock lock(mutex_);
+  const size_t rest = run->run_slices - slices;
+  run->run_slices = static_cast<uint32_t>(slices);
+  (run - (slices - 1))->run_slices = static_cast<uint32_t>(slices);
+  live_slices_ -= rest;
+  InsertFree(run - slices, rest, /*dirty=*/true);
+}
+
+size_t RunPool::Purge(size_t keep_bytes) {
+  MutexLock lock(mutex_);
+  size_t purged = 0;
+  while (dirty_.slices() * kSliceSize > keep_bytes) {
+    const size_t excess = dirty_.slices() * kSliceSize - keep_bytes;
+    const size_t slices =
+        PurgeLargest(AlignUp(excess, kSliceSize) / kSliceSize);
+    if (slices == 0) break;
+    purged += slices * kSliceSize;
+  }
+  return purged;
+}
+
+// Purges up to `most_slices` of the largest dirty run. Returns how many; 0 if
+// there is none or the system refuses.
+size_t RunPool::PurgeLargest(size_t most_slices) {
+  Slice* run = dirty_.FindLargest();
+  if (run == nullptr || most_slices == 0) return 0;
+  const size_t slices = Min(run->run_slices, most_slices);
+  Carve(dirty_, run, slices);
+  MarkInUse(run, slices, RunKind::kBusy, nullptr);
+  mutex_.Unlock();
+  const bool purged = pages_.Purge(AddressOf(run), slices * kSliceSize);
+  mutex_.Lock();
+  live_slices_ -= slices;
+  InsertFree(run, slices, /*dirty=*/!purged);
+  return purged ? slices : 0;
+}
+
+size_t RunPool::DirtyBudgetSlices() const {
+  return Max(dirty_floor_slices_, live_slices_ / 8);
+}
+
+void RunPool::PurgeWhileGrowing(size_t slices) {
+  size_t left = 2 * slices;
+  while (left != 0 && dirty_.slices() > DirtyBudgetSlices()) {
+    const size_t purged = PurgeLargest(left);
+    if (purged == 0) break;
+    left -= Min(left, purged);
+  }
+}
+
+// Each interval a quarter of what is over the budget: a program that frees and
+// goes on with less gets rid of the rest in a second or so.
+void RunPool::PurgeWithTime() {
+  if (++frees_ % kFreesPerClockRead != 0) return;
+  const size_t budget = DirtyBudgetSlices();
+  if (dirty_.slices() <= budget) return;
+  const uint64_t now = NowMs();
+  if (now - last_purge_ms_ < kPurgeIntervalMs) return;
+  const bool first = last_purge_ms_ == 0;
+  last_purge_ms_ = now;
+  if (first) return;
+  const size_t excess = dirty_.slices() - budget;
+  PurgeLargest(Min(Max(excess / 4, size_t{8}), kMaxPurgeSlices));
+}
+
+void RunPool::set_dirty_floor_bytes(size_t bytes) {
+  MutexLock lock(mutex_);
+  dirty_floor_slices_ = bytes / kSliceSize;
+}
+
+size_t RunPool::dirty_bytes() {
+  MutexLock lock(mutex_);
+  return dirty_.slices() * kSliceSize;
+}
+
+size_t RunPool::live_bytes() {
+  MutexLock lock(mutex_);
+  return live_slices_ * kSliceSize;
+}
+
+void RunPool::CheckInvariants() {
+  MutexLock lock(mutex_);
+  size_t free_slices = 0;
+  const auto check = [this, &free_slices](const Slice& run, bool dirty) {
+    const Reservation& reservation = ReservationOf(&run);
+    const Slice* last = &run - (run.run_slices - 1);
+    MYONLY_CHECK(run.kind == RunKind::kFree && last->kind == RunKind::kFree);
+    MYONLY_CHECK(run.dirty == dirty && last->dirty == dirty);
+    MYONLY_CHECK(run.head == reservation.IndexOf(&run));
+    MYONLY_CHECK(last->head == run.head);
+    MYONLY_CHECK(last->run_slices == run.run_slices);
+    free_slices += run.run_slices;
+  };
+  dirty_.CheckInvariants([&check](const Slice& run) { check(run, true); });
+  clean_.CheckInvariants([&check](const Slice& run) { check(run, false); });
+  size_t committed = 0;
+  for (size_t i = 0; i < num_reservations_; ++i) {
+    const Reservation& reservation = reservations_[i];
+    const size_t slices = reservation.committed_slices();
+    committed += slices;
+    const Slice* previous = nullptr;
+    for (size_t index = 0; index < slices;) {
+      const Slice* run = reservation.At(index);
+      MYONLY_CHECK(run->head == index && run->run_slices != 0);
+      MYONLY_CHECK(index + run->run_slices <= slices);
+      MYONLY_CHECK(previous == nullptr || previous->kind != RunKind::kFree ||
+                   run->kind != RunKind::kFree ||
+                   previous->dirty != run->dirty);
+      previous = run;
+      index += run->run_slices;
+    }
+  }
+  MYONLY_CHECK(committed == free_slices + live_slices_);
+}
+
+}  // namespace myonly::internal

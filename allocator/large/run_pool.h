@@ -1,0 +1,143 @@
+// Runs of slices: what all arenas take their regions and large blocks from, and
+// the way from an address to its descriptor.
+//
+// Allocate: best fit among dirty runs (resident: no page fault), then clean
+//           ones, then more of the reservation is committed, then a further
+//           reservation is made.
+// Free:     coalesce with free neighbours of the same state; purge what is over
+//           the budget.
+// Invariants: no two free runs of one state are adjacent; a free run's first
+// and last descriptors agree; a free run is in the tree of its state.
+// Memory: while fresh pages must be taken, dirty free pages are kept below
+// max(dirty floor, live / 8) by purging twice as much as is taken; later
+// frees purge what has been left dirty, a little at a time.
+//
+// Thread-safe.
+#ifndef MYONLY_ALLOCATOR_LARGE_RUN_POOL_H_
+#define MYONLY_ALLOCATOR_LARGE_RUN_POOL_H_
+
+#include <cstddef>
+#include <cstdint>
+
+#include "absl/base/optimization.h"
+#include "absl/base/thread_annotations.h"
+#include "allocator/base/mutex.h"
+#include "allocator/large/large_tree.h"
+#include "allocator/pages/page_source.h"
+#include "allocator/pages/slice.h"
+
+namespace myonly::internal {
+
+class RunPool {
+ public:
+  constexpr explicit RunPool(PageSource& pages) : pages_(pages) {}
+
+  // The descriptor of the slice at `address`, or NULL if no reservation has it.
+  // Safe for every address; takes no lock.
+  Slice* Find(const void* address) const {
+    Slice* slice = reservations_[0].Find(address);
+    if (ABSL_PREDICT_TRUE(slice != nullptr)) return slice;
+    return FindSlow(address);
+  }
+
+  // The first descriptor of the run in use that has `slice`; NULL if it is in
+  // none.
+  Slice* FindRun(const Slice* slice) const;
+
+  // Where the run begins.
+  char* AddressOf(const Slice* run) const {
+    return reservations_[run->reservation].AddressOf(run);
+  }
+
+  // A run of `slices` (> 0) for `owner`, or NULL. `*zeroed` tells whether all
+  // its pages read as zero.
+  Slice* Allocate(size_t slices, RunKind kind, void* owner, bool* zeroed);
+
+  // Takes a run in use back.
+  void Free(Slice* run);
+
+  // Makes a run in use larger, in place, or changes nothing and returns false.
+  bool Extend(Slice* run, size_t slices);
+
+  // Gives the end of a run in use back. 0 < `slices` < its size.
+  void Shrink(Slice* run, size_t slices);
+
+  // Purges dirty free runs, the largest first, until at most `keep_bytes` stay.
+  // Returns the bytes that were purged.
+  size_t Purge(size_t keep_bytes);
+
+  // Dirty free memory up to here is always kept.
+  void set_dirty_floor_bytes(size_t bytes);
+
+  // Bytes in free runs that may be resident, and in runs in use.
+  size_t dirty_bytes();
+  size_t live_bytes();
+
+  // Dies if an invariant does not hold.
+  void CheckInvariants();
+
+  Mutex& mutex_for_fork() { return mutex_; }
+
+  static constexpr size_t kMaxReservations = 8;
+
+ private:
+  Slice* FindSlow(const void* address) const;
+
+  // Allocate, step by step.
+  Slice* TakeFree(size_t slices) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  Slice* Carve(LargeTree& tree, Slice* run, size_t slices)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  bool Grow(size_t slices) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  bool GrowReservation(size_t index, size_t slices)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  bool AddReservation(size_t slices) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void MarkInUse(Slice* run, size_t slices, RunKind kind, void* owner)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+
+  // Free, step by step.
+  void InsertFree(Slice* run, size_t slices, bool dirty)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  Slice* FreeRunBefore(const Slice* run, bool dirty)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  Slice* FreeRunAfter(const Slice* run, size_t slices)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void SetFreeTags(Slice* run, size_t slices, bool dirty)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+
+  // Purging gives the lock up around the system call.
+  size_t PurgeLargest(size_t most_slices) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  size_t DirtyBudgetSlices() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void PurgeWhileGrowing(size_t slices) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void PurgeWithTime() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+
+  LargeTree& TreeOf(bool dirty) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
+    return dirty ? dirty_ : clean_;
+  }
+  const Reservation& ReservationOf(const Slice* run) const {
+    return reservations_[run->reservation];
+  }
+
+  PageSource& pages_;
+  // Written under the lock, read without: a slot is written before any address
+  // in it is handed out, and committed sizes only grow.
+  Reservation reservations_[kMaxReservations] = {};
+  Mutex mutex_{LockRank::kRunPool};
+  LargeTree dirty_ ABSL_GUARDED_BY(mutex_);
+  LargeTree clean_ ABSL_GUARDED_BY(mutex_);
+  size_t num_reservations_ ABSL_GUARDED_BY(mutex_) = 0;
+  size_t live_slices_ ABSL_GUARDED_BY(mutex_) = 0;
+  size_t grow_slices_ ABSL_GUARDED_BY(mutex_) = kFirstGrowSlices;
+  size_t dirty_floor_slices_ ABSL_GUARDED_BY(mutex_) = kDirtyFloorSlices;
+  uint32_t frees_ ABSL_GUARDED_BY(mutex_) = 0;
+  uint64_t last_purge_ms_ ABSL_GUARDED_BY(mutex_) = 0;
+
+  // 64 descriptors are one page: a small process touches no second one.
+  static constexpr size_t kFirstGrowSlices = 64;            // 2 MiB
+  static constexpr size_t kMaxGrowSlices = 2048;            // 64 MiB
+  static constexpr size_t kMinReservationSlices = 64;       // 2 MiB
+  static constexpr size_t kDirtyFloorSlices = 128;          // 4 MiB
+};
+
+}  // namespace myonly::internal
+
+#endif  // MYONLY_ALLOCATOR_LARGE_RUN_POOL_H_
