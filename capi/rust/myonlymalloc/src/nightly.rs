@@ -8,7 +8,37 @@ use crate::global::{move_block, MyOnlyMalloc};
 use myonlymalloc_sys as sys;
 
 /// A block and how many bytes it really has.
-type Sized = (*mut c_void, usize);
+type SizedBlock = (*mut c_void, usize);
+
+/// What every heap of this library does alike: a block knows its arena.
+macro_rules! free_and_resize {
+    () => {
+        unsafe fn deallocate(&self, block: NonNull<u8>, layout: Layout) {
+            // SAFETY: the caller's promise.
+            unsafe { deallocate(block, layout) }
+        }
+
+        unsafe fn grow(
+            &self,
+            block: NonNull<u8>,
+            old: Layout,
+            new: Layout,
+        ) -> Result<NonNull<[u8]>, AllocError> {
+            // SAFETY: the caller's promise.
+            unsafe { resize(self, block, old, new) }
+        }
+
+        unsafe fn shrink(
+            &self,
+            block: NonNull<u8>,
+            old: Layout,
+            new: Layout,
+        ) -> Result<NonNull<[u8]>, AllocError> {
+            // SAFETY: the caller's promise.
+            unsafe { resize(self, block, old, new) }
+        }
+    };
+}
 
 // SAFETY: a block lives until it is freed or the arena is reset or dropped, and
 // neither is possible while a reference to the arena is alive. Copies of the
@@ -41,30 +71,7 @@ unsafe impl Allocator for &Arena {
         Ok(NonNull::slice_from_raw_parts(block, layout.size()))
     }
 
-    unsafe fn deallocate(&self, block: NonNull<u8>, layout: Layout) {
-        // SAFETY: the caller's promise.
-        unsafe { deallocate(block, layout) }
-    }
-
-    unsafe fn grow(
-        &self,
-        block: NonNull<u8>,
-        old: Layout,
-        new: Layout,
-    ) -> Result<NonNull<[u8]>, AllocError> {
-        // SAFETY: the caller's promise.
-        unsafe { resize(self, block, old, new) }
-    }
-
-    unsafe fn shrink(
-        &self,
-        block: NonNull<u8>,
-        old: Layout,
-        new: Layout,
-    ) -> Result<NonNull<[u8]>, AllocError> {
-        // SAFETY: the caller's promise.
-        unsafe { resize(self, block, old, new) }
-    }
+    free_and_resize!();
 }
 
 // SAFETY: blocks of the process heap live until they are freed; every value of
@@ -94,35 +101,12 @@ unsafe impl Allocator for MyOnlyMalloc {
         Ok(NonNull::slice_from_raw_parts(block, layout.size()))
     }
 
-    unsafe fn deallocate(&self, block: NonNull<u8>, layout: Layout) {
-        // SAFETY: the caller's promise.
-        unsafe { deallocate(block, layout) }
-    }
-
-    unsafe fn grow(
-        &self,
-        block: NonNull<u8>,
-        old: Layout,
-        new: Layout,
-    ) -> Result<NonNull<[u8]>, AllocError> {
-        // SAFETY: the caller's promise.
-        unsafe { resize(self, block, old, new) }
-    }
-
-    unsafe fn shrink(
-        &self,
-        block: NonNull<u8>,
-        old: Layout,
-        new: Layout,
-    ) -> Result<NonNull<[u8]>, AllocError> {
-        // SAFETY: the caller's promise.
-        unsafe { resize(self, block, old, new) }
-    }
+    free_and_resize!();
 }
 
 fn allocate(
     layout: Layout,
-    at_least: impl Fn(usize, usize) -> Sized,
+    at_least: impl Fn(usize, usize) -> SizedBlock,
 ) -> Result<NonNull<[u8]>, AllocError> {
     if layout.size() == 0 {
         return Ok(empty(layout));

@@ -54,7 +54,7 @@ fn check_layout_changes(allocator: &impl Allocator) {
         block.cast::<u8>().write_bytes(7, 40);
         let block = allocator.grow(block.cast(), small, large).unwrap();
         assert_eq!(block.addr().get() % 4096, 0);
-        let bytes = std::slice::from_raw_parts(block.cast().as_ptr(), 40);
+        let bytes = std::slice::from_raw_parts(block.cast::<u8>().as_ptr(), 40);
         assert_eq!(bytes, [7u8; 40]);
         let block = allocator.shrink(block.cast(), large, empty).unwrap();
         allocator.deallocate(block.cast(), empty);
