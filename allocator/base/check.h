@@ -19,9 +19,9 @@ namespace myonly::internal {
 
 }  // namespace myonly::internal
 
-#define MYONLY_CHECK(condition)                                         \
-  (ABSL_PREDICT_TRUE(condition)                                         \
-       ? static_cast<void>(0)                                           \
+#define MYONLY_CHECK(condition) \
+  (ABSL_PREDICT_TRUE(condition) \
+       ? static_cast<void>(0)   \
        : ::myonly::internal::CheckFailed(#condition, __FILE__, __LINE__))
 
 #ifdef NDEBUG

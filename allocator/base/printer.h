@@ -11,8 +11,8 @@ namespace myonly::internal {
 class Printer {
  public:
   Printer& Text(const char* text);
-  Printer& Number(uint64_t number);         // decimal
-  Printer& Address(const void* address);    // 0x and hexadecimal
+  Printer& Number(uint64_t number);       // decimal
+  Printer& Address(const void* address);  // 0x and hexadecimal
   // Writes what was collected to a file descriptor in one system call, so that
   // lines of several processes do not mix. Keeps errno.
   void WriteTo(int fd) const;

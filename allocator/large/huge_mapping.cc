@@ -39,8 +39,8 @@ HugeMapping* HugeMappings::Allocate(size_t bytes, size_t alignment, bool zeroed,
     FreeRecord(record);
     return nullptr;
   }
-  *record = {range.start, range.bytes, owner, nullptr, nullptr, nullptr,
-             nullptr};
+  *record = {range.start, range.bytes, owner,  nullptr,
+             nullptr,     nullptr,     nullptr};
   live_.Insert(*record);
   live_bytes_ += range.bytes;
   return record;
@@ -156,10 +156,9 @@ bool HugeMappings::Resize(HugeMapping* mapping, size_t bytes, bool may_move) {
 HugeMapping* HugeMappings::Find(const void* address) {
   const char* wanted = static_cast<const char*>(address);
   MutexLock lock(mutex_);
-  HugeMapping* mapping =
-      live_.FirstNot([wanted](const HugeMapping& candidate) {
-        return candidate.start + candidate.bytes <= wanted;
-      });
+  HugeMapping* mapping = live_.FirstNot([wanted](const HugeMapping& candidate) {
+    return candidate.start + candidate.bytes <= wanted;
+  });
   const bool has = mapping != nullptr && mapping->start <= wanted;
   return has ? mapping : nullptr;
 }

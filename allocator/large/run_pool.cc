@@ -100,7 +100,7 @@ bool RunPool::GrowReservation(size_t index, size_t slices) {
   const size_t old_slices = reservation.committed_slices();
   const size_t new_slices = old_slices + slices;
   if (new_slices > reservation.slices()) return false;
-  char* base = reinterpret_cast<char*>(reservation.At(0) + 1);
+  char* base = reinterpret_cast<char*>(reservation.base());
   const size_t descriptors = DescriptorBytes(new_slices);
   if (!pages_.Commit(base - descriptors,
                      descriptors + new_slices * kSliceSize)) {
@@ -129,10 +129,10 @@ bool RunPool::AddReservation(size_t slices) {
           AlignUp(reinterpret_cast<uintptr_t>(start) + descriptors,
                   kReservationAlignment);
       const size_t index = num_reservations_;
-      reservations_[index] = Reservation(reinterpret_cast<void*>(base), want);
+      reservations_[index].Set(reinterpret_cast<void*>(base), want);
       if (!GrowReservation(index, Max(slices, Min(grow_slices_, want))) &&
           !GrowReservation(index, slices)) {
-        reservations_[index] = Reservation();
+        reservations_[index].Set(nullptr, 0);
         pages_.Release(start, bytes);
         return false;
       }

@@ -132,10 +132,10 @@ class RunPool {
   uint64_t last_purge_ms_ ABSL_GUARDED_BY(mutex_) = 0;
 
   // 64 descriptors are one page: a small process touches no second one.
-  static constexpr size_t kFirstGrowSlices = 64;            // 2 MiB
-  static constexpr size_t kMaxGrowSlices = 2048;            // 64 MiB
-  static constexpr size_t kMinReservationSlices = 64;       // 2 MiB
-  static constexpr size_t kDirtyFloorSlices = 128;          // 4 MiB
+  static constexpr size_t kFirstGrowSlices = 64;       // 2 MiB
+  static constexpr size_t kMaxGrowSlices = 2048;       // 64 MiB
+  static constexpr size_t kMinReservationSlices = 64;  // 2 MiB
+  static constexpr size_t kDirtyFloorSlices = 128;     // 4 MiB
 };
 
 }  // namespace myonly::internal

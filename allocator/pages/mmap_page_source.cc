@@ -16,15 +16,13 @@ unsigned long Bits(const void* address) {
 }
 
 void* Map(size_t bytes, PageSource::Access access) {
-  const int protection = access == PageSource::Access::kNone
-                             ? PROT_NONE
-                             : PROT_READ | PROT_WRITE;
+  const int protection =
+      access == PageSource::Access::kNone ? PROT_NONE : PROT_READ | PROT_WRITE;
   const int flags = MAP_PRIVATE | MAP_ANONYMOUS |
                     (access == PageSource::Access::kNone ? MAP_NORESERVE : 0);
-  const long result =
-      SystemCall(SystemCallNumber::kMmap, 0, bytes,
-                 static_cast<unsigned long>(protection),
-                 static_cast<unsigned long>(flags), ~0UL, 0);
+  const long result = SystemCall(SystemCallNumber::kMmap, 0, bytes,
+                                 static_cast<unsigned long>(protection),
+                                 static_cast<unsigned long>(flags), ~0UL, 0);
   return SystemCallFailed(result) ? nullptr : reinterpret_cast<void*>(result);
 }
 
@@ -65,9 +63,8 @@ bool MmapPageSource::Decommit(void* start, size_t bytes) {
 
 bool MmapPageSource::Purge(void* start, size_t bytes) {
   // Not MADV_FREE: resident memory must drop now, and reads must give zeros.
-  return !SystemCallFailed(
-      SystemCall(SystemCallNumber::kMadvise, Bits(start), bytes,
-                 MADV_DONTNEED));
+  return !SystemCallFailed(SystemCall(SystemCallNumber::kMadvise, Bits(start),
+                                      bytes, MADV_DONTNEED));
 }
 
 bool MmapPageSource::Release(void* start, size_t bytes) {

@@ -2,7 +2,8 @@
 // descriptors by arithmetic.
 //
 //   lower addresses                     base                higher addresses
-//   ... | Slice 2 | Slice 1 | Slice 0 | slice 0 (32 KiB) | slice 1 | slice 2 ...
+//   ... | Slice 2 | Slice 1 | Slice 0 | slice 0 (32 KiB) | slice 1 | slice 2
+//   ...
 //       <------- descriptors grow       memory grows ------->
 //
 // free() finds the descriptor of any address from `base` and
@@ -18,6 +19,7 @@
 #ifndef MYONLY_ALLOCATOR_PAGES_SLICE_H_
 #define MYONLY_ALLOCATOR_PAGES_SLICE_H_
 
+#include <atomic>
 #include <cstddef>
 #include <cstdint>
 
@@ -36,15 +38,15 @@ enum class RunKind : uint8_t {
 
 struct alignas(64) Slice {
   RunKind kind;
-  bool dirty;              // free run: its pages may be resident and not zero
-  uint32_t head;           // index of the run's first slice
-  uint32_t run_slices;     // first and last slice only
-  uint32_t reservation;    // index in the run pool
-  void* owner;             // whose run it is: the run pool does not look
-  Slice* left;             // free: links of the tree
-  Slice* right;            //
-  Slice* previous;         // in use: the owner's list of runs
-  Slice* next;             //
+  bool dirty;               // free run: its pages may be resident and not zero
+  uint32_t head;            // index of the run's first slice
+  uint32_t run_slices;      // first and last slice only
+  uint32_t reservation;     // index in the run pool
+  void* owner;              // whose run it is: the run pool does not look
+  Slice* left;              // free: links of the tree
+  Slice* right;             //
+  Slice* previous;          // in use: the owner's list of runs
+  Slice* next;              //
   uint32_t payload_offset;  // large: from the start of the run to the block
   uint32_t usable_pages;    // large: pages from the block to its promised end
 };
@@ -53,36 +55,47 @@ static_assert(sizeof(Slice) == 64, "64 descriptors fill one page");
 class Reservation {
  public:
   constexpr Reservation() = default;
-  Reservation(void* base, size_t slices)
-      : base_(reinterpret_cast<uintptr_t>(base)), slices_(slices) {}
+
+  // `base` has room for `slices` above it and for their descriptors below.
+  // Nothing is committed yet. With NULL and 0 it is unused again.
+  void Set(void* base, size_t slices) {
+    base_.store(reinterpret_cast<uintptr_t>(base), std::memory_order_relaxed);
+    slices_ = slices;
+    set_committed_slices(0);
+  }
 
   // The descriptor of the slice at `address`, or NULL if that is outside.
   Slice* Find(const void* address) const {
-    const uintptr_t offset = reinterpret_cast<uintptr_t>(address) - base_;
-    if (ABSL_PREDICT_FALSE(offset >= committed_bytes_)) return nullptr;
+    // In this order: who sees the committed size sees the base.
+    const size_t committed = committed_bytes_.load(std::memory_order_acquire);
+    const uintptr_t offset = reinterpret_cast<uintptr_t>(address) - base();
+    if (ABSL_PREDICT_FALSE(offset >= committed)) return nullptr;
     return At(offset >> kSliceShift);
   }
 
   Slice* At(size_t index) const {
-    return reinterpret_cast<Slice*>(base_) - 1 - index;
+    return reinterpret_cast<Slice*>(base()) - 1 - index;
   }
   size_t IndexOf(const Slice* slice) const {
-    return static_cast<size_t>(reinterpret_cast<Slice*>(base_) - 1 - slice);
+    return static_cast<size_t>(reinterpret_cast<Slice*>(base()) - 1 - slice);
   }
   char* AddressOf(const Slice* slice) const {
-    return reinterpret_cast<char*>(base_) + (IndexOf(slice) << kSliceShift);
+    return reinterpret_cast<char*>(base()) + (IndexOf(slice) << kSliceShift);
   }
 
+  uintptr_t base() const { return base_.load(std::memory_order_relaxed); }
   size_t slices() const { return slices_; }
-  size_t committed_slices() const { return committed_bytes_ >> kSliceShift; }
+  size_t committed_slices() const {
+    return committed_bytes_.load(std::memory_order_relaxed) >> kSliceShift;
+  }
   void set_committed_slices(size_t slices) {
-    committed_bytes_ = slices << kSliceShift;
+    committed_bytes_.store(slices << kSliceShift, std::memory_order_release);
   }
 
  private:
-  uintptr_t base_ = 0;
-  size_t committed_bytes_ = 0;  // 0 while unused: Find finds nothing
-  size_t slices_ = 0;           // reserved
+  std::atomic<uintptr_t> base_{0};
+  std::atomic<size_t> committed_bytes_{0};  // 0 while unused: Find has nothing
+  size_t slices_ = 0;                       // reserved
 };
 
 }  // namespace myonly::internal

@@ -1,0 +1,313 @@
+#include "allocator/blocks/bin_manager.h"
+
+#include "allocator/base/sizes.h"
+
+namespace myonly::internal {
+namespace {
+
+// How many blocks of a bin that may be too small are looked at before a larger
+// bin is taken.
+constexpr int kMaxProbes = 4;
+
+Block* FirstBlock(void* region) {
+  return reinterpret_cast<Block*>(static_cast<char*>(region) +
+                                  Block::kTagBytes);
+}
+
+}  // namespace
+
+void BinManager::AddRegion(void* start, size_t bytes) {
+  Block* first = FirstBlock(start);
+  const size_t size = bytes - kRegionOverhead;
+  first->Next(size)->Write(key_, {0, size, true, true, false});
+  first->Write(key_, {size, 0, false, false, false});
+  Insert(first, size);
+}
+
+void BinManager::RemoveRegion(Block* first) { Remove(first, first->size()); }
+
+void BinManager::Reset() {
+  const uint64_t key = key_;
+  const size_t limit = quick_limit_bytes_;
+  *this = BinManager();
+  key_ = key;
+  quick_limit_bytes_ = limit;
+}
+
+// The first block of a list of mixed sizes was too small: one more look, then
+// the bins.
+Block* BinManager::AllocateSlow(size_t bytes) {
+  if (bytes <= kMaxQuickBytes && bytes > kMaxExactQuickBytes) {
+    Block* first = quick_[QuickIndex(bytes)];
+    Block* second = first == nullptr ? nullptr : first->next_free();
+    if (second != nullptr && second->size() >= bytes) {
+      first->next_free() = second->next_free();
+      second->next_free() = first;
+      quick_[QuickIndex(bytes)] = second;
+      return PopQuick(second, QuickIndex(bytes));
+    }
+  }
+  return TakeFromBins(bytes);
+}
+
+Block* BinManager::TakeFromBins(size_t bytes) {
+  const size_t exact = BinIndex(bytes);
+  size_t index = bins_with_.FindNext(exact);
+  if (index == kNumBins) return nullptr;
+  Block* block = FindInBin(index, bytes);
+  if (block == nullptr) {
+    index = bins_with_.FindNext(exact + 1);
+    if (index == kNumBins) return nullptr;
+    block = bins_[index];
+    CheckSealed(block);
+  }
+  Use(block, bytes);
+  return block;
+}
+
+Block* BinManager::FindInBin(size_t index, size_t bytes) const {
+  Block* block = bins_[index];
+  for (int probes = 0; block != nullptr && probes < kMaxProbes; ++probes) {
+    CheckSealed(block);
+    if (block->size() >= bytes) return block;
+    block = block->next_free();
+  }
+  return nullptr;
+}
+
+void BinManager::Use(Block* block, size_t bytes) {
+  const BoundaryTag tag = block->Read();
+  Remove(block, tag.size);
+  const size_t rest = tag.size - bytes;
+  if (rest < Block::kMinBytes) bytes = tag.size;
+  block->Write(key_, {bytes, tag.previous_size, true, false, false});
+  if (rest >= Block::kMinBytes) {
+    MakeFree(block->Next(bytes), rest, bytes);
+  } else {
+    Block* next = block->Next(bytes);
+    CheckSealed(next);
+    BoundaryTag next_tag = next->Read();
+    next_tag.previous_free = false;
+    next->Write(key_, next_tag);
+  }
+}
+
+// A free block's neighbours are used, so only the next one's tag changes.
+void BinManager::MakeFree(Block* block, size_t bytes, size_t previous_size) {
+  block->Write(key_, {bytes, previous_size, false, false, false});
+  Block* next = block->Next(bytes);
+  CheckSealed(next);
+  BoundaryTag next_tag = next->Read();
+  next_tag.previous_size = bytes;
+  next_tag.previous_free = true;
+  next->Write(key_, next_tag);
+  Insert(block, bytes);
+}
+
+Block* BinManager::AllocateAligned(size_t bytes, size_t alignment) {
+  if (alignment <= kMinAlignment) return Allocate(bytes);
+  Block* block = TakeFromBins(bytes + alignment + Block::kMinBytes);
+  if (block == nullptr) return nullptr;
+  const auto payload = reinterpret_cast<uintptr_t>(block->payload());
+  size_t lead = AlignUp(payload, alignment) - payload;
+  if (lead != 0) {
+    while (lead < Block::kMinBytes) lead += alignment;
+    const BoundaryTag tag = block->Read();
+    Block* aligned = block->At(lead);
+    aligned->Write(key_, {tag.size - lead, lead, true, false, false});
+    Block* next = aligned->Next(tag.size - lead);
+    BoundaryTag next_tag = next->Read();
+    next_tag.previous_size = tag.size - lead;
+    next->Write(key_, next_tag);
+    // The leading part: its own previous block is used, or TakeFromBins would
+    // have found it coalesced.
+    MakeFree(block, lead, tag.previous_size);
+    block = aligned;
+  }
+  SplitOff(block, bytes);
+  return block;
+}
+
+// Leaves the block alone when the end is too small to be a block.
+void BinManager::SplitOff(Block* block, size_t bytes) {
+  BoundaryTag tag = block->Read();
+  const size_t rest = tag.size - bytes;
+  if (rest < Block::kMinBytes) return;
+  Block* tail = block->Next(bytes);
+  Block* next = block->Next(tag.size);
+  CheckSealed(next);
+  const BoundaryTag next_tag = next->Read();
+  tag.size = bytes;
+  block->Write(key_, tag);
+  size_t tail_bytes = rest;
+  if (!next_tag.used) {
+    Remove(next, next_tag.size);
+    tail_bytes += next_tag.size;
+  }
+  MakeFree(tail, tail_bytes, bytes);
+}
+
+Block* BinManager::Coalesce(Block* block) {
+  BoundaryTag tag = block->Read();
+  size_t bytes = tag.size;
+  Block* next = block->Next(bytes);
+  CheckSealed(next);
+  const BoundaryTag next_tag = next->Read();
+  if (!next_tag.used) {
+    Remove(next, next_tag.size);
+    bytes += next_tag.size;
+  }
+  // A stale tag must not look alive: it says free before it is swallowed.
+  tag.used = false;
+  tag.quick = false;
+  block->Write(key_, tag);
+  if (tag.previous_free) {
+    Block* previous = block->Previous(tag.previous_size);
+    CheckSealed(previous);
+    Remove(previous, tag.previous_size);
+    tag.previous_size = previous->Read().previous_size;
+    bytes += static_cast<size_t>(reinterpret_cast<char*>(block) -
+                                 reinterpret_cast<char*>(previous));
+    block = previous;
+  }
+  MakeFree(block, bytes, tag.previous_size);
+  const bool whole = tag.previous_size == 0 && block->Next(bytes)->size() == 0;
+  return whole ? block : nullptr;
+}
+
+bool BinManager::FlushOne(Block** region) {
+  want_flush_ = false;
+  for (; flush_index_ < kNumQuickLists; ++flush_index_) {
+    Block* block = quick_[flush_index_];
+    if (block == nullptr) continue;
+    PopQuick(block, flush_index_);
+    *region = Coalesce(block);
+    return true;
+  }
+  flush_index_ = 0;
+  return false;
+}
+
+bool BinManager::Resize(Block* block, size_t bytes) {
+  BoundaryTag tag = block->Read();
+  if (bytes <= tag.size) {
+    // Splitting off less is not worth a block of its own.
+    const size_t saved = tag.size - bytes;
+    if (saved >= 64 && saved >= tag.size / 8) SplitOff(block, bytes);
+    return true;
+  }
+  Block* next = block->Next(tag.size);
+  CheckSealed(next);
+  const BoundaryTag next_tag = next->Read();
+  if (next_tag.used || tag.size + next_tag.size < bytes) return false;
+  Remove(next, next_tag.size);
+  tag.size += next_tag.size;
+  block->Write(key_, tag);
+  Block* after = block->Next(tag.size);
+  CheckSealed(after);
+  BoundaryTag after_tag = after->Read();
+  after_tag.previous_size = tag.size;
+  after_tag.previous_free = false;
+  after->Write(key_, after_tag);
+  SplitOff(block, bytes);
+  return true;
+}
+
+void BinManager::Insert(Block* block, size_t bytes) {
+  const size_t index = BinIndex(bytes);
+  Block* head = bins_[index];
+  block->next_free() = head;
+  block->previous_free() = nullptr;
+  if (head != nullptr) head->previous_free() = block;
+  bins_[index] = block;
+  bins_with_.Set(index);
+  free_bytes_ += bytes;
+}
+
+// The links are checked, as a write after free may have changed them.
+void BinManager::Remove(Block* block, size_t bytes) {
+  const size_t index = BinIndex(bytes);
+  Block* next = block->next_free();
+  Block* previous = block->previous_free();
+  if (ABSL_PREDICT_FALSE((next != nullptr && next->previous_free() != block) ||
+                         (previous == nullptr
+                              ? bins_[index] != block
+                              : previous->next_free() != block))) {
+    ReportAndAbort("overwritten free block", block->payload());
+  }
+  if (next != nullptr) next->previous_free() = previous;
+  if (previous != nullptr) {
+    previous->next_free() = next;
+  } else {
+    bins_[index] = next;
+    if (next == nullptr) bins_with_.Clear(index);
+  }
+  free_bytes_ -= bytes;
+}
+
+const char* BinManager::Diagnose(void* region, const void* ptr) const {
+  for (Block* block = FirstBlock(region);; block = block->Next()) {
+    const BoundaryTag tag = block->Read();
+    if (!block->IsSealed(key_)) return "overwritten header";
+    const char* end = reinterpret_cast<char*>(block->Next(tag.size)->payload());
+    if (tag.size == 0 || static_cast<const char*>(ptr) < end) {
+      if (tag.size != 0 && !(tag.used && !tag.quick)) return "double free";
+      return ptr == block->payload() && tag.size != 0
+                 ? "overwritten header"
+                 : "free of an address inside a block";
+    }
+  }
+}
+
+bool BinManager::CheckRegion(void* region, size_t* live_bytes,
+                             size_t* live_blocks, const void** where) const {
+  size_t previous_size = 0;
+  bool previous_free = false;
+  for (Block* block = FirstBlock(region);; block = block->Next()) {
+    *where = block->payload();
+    const BoundaryTag tag = block->Read();
+    if (!block->IsSealed(key_) || tag.previous_size != previous_size ||
+        tag.previous_free != previous_free || (previous_free && !tag.used)) {
+      return false;
+    }
+    if (tag.size == 0) return true;
+    if (tag.used && !tag.quick) {
+      *live_bytes += tag.size - Block::kTagBytes;
+      ++*live_blocks;
+    }
+    previous_size = tag.size;
+    previous_free = !tag.used;
+  }
+}
+
+bool BinManager::CheckBins(const void** where) const {
+  size_t free_bytes = 0;
+  for (size_t i = 0; i < kNumBins; ++i) {
+    if (bins_with_.Test(i) != (bins_[i] != nullptr)) return false;
+    for (Block* block = bins_[i]; block != nullptr;
+         block = block->next_free()) {
+      *where = block->payload();
+      const BoundaryTag tag = block->Read();
+      if (!block->IsSealed(key_) || tag.used || BinIndex(tag.size) != i) {
+        return false;
+      }
+      free_bytes += tag.size;
+    }
+  }
+  size_t quick_bytes = 0;
+  for (size_t i = 0; i < kNumQuickLists; ++i) {
+    for (Block* block = quick_[i]; block != nullptr;
+         block = block->next_free()) {
+      *where = block->payload();
+      const BoundaryTag tag = block->Read();
+      if (!block->IsSealed(key_) || !tag.used || !tag.quick ||
+          QuickIndex(tag.size) != i) {
+        return false;
+      }
+      quick_bytes += tag.size;
+    }
+  }
+  return free_bytes == free_bytes_ && quick_bytes == quick_bytes_;
+}
+
+}  // namespace myonly::internal

@@ -1,0 +1,186 @@
+// The blocks of one arena: free ones sorted into bins by size, recently freed
+// ones in quick lists, over regions that the caller brings.
+//
+// Allocate: quick list (no change to any neighbour), else the smallest
+//           non-empty bin that fits (bitmap scan), the rest split off.
+// Free:     quick list; when those hold too much, or nothing fits any more,
+//           all of them are coalesced with both neighbours and binned.
+// Invariants: no two free blocks are adjacent; a bin's bit is set iff its list
+// is not empty; every tag is sealed; sizes of neighbours agree.
+//
+// Externally synchronised: the arena's lock is held on every call.
+#ifndef MYONLY_ALLOCATOR_BLOCKS_BIN_MANAGER_H_
+#define MYONLY_ALLOCATOR_BLOCKS_BIN_MANAGER_H_
+
+#include <cstddef>
+#include <cstdint>
+
+#include "absl/base/optimization.h"
+#include "allocator/base/bitmap.h"
+#include "allocator/base/check.h"
+#include "allocator/blocks/bin_index.h"
+#include "allocator/blocks/block.h"
+
+namespace myonly::internal {
+
+class BinManager {
+ public:
+  constexpr BinManager() = default;
+
+  // Bytes of a region that its first tag's place and its sentinel take.
+  static constexpr size_t kRegionOverhead = 16;
+
+  // The key of all seals. Set it while there is no region.
+  void set_key(uint64_t key) { key_ = key; }
+  uint64_t key() const { return key_; }
+
+  // Cuts [start, start + bytes) into blocks from now on: one free block at
+  // first. Both are multiples of 16, `bytes` at most 4 MiB.
+  void AddRegion(void* start, size_t bytes);
+
+  // Takes a wholly free region back: `first` is its only block.
+  void RemoveRegion(Block* first);
+
+  // Forgets all regions and blocks.
+  void Reset();
+
+  // A block of at least `bytes` (a result of Block::BytesFor), or NULL: it
+  // needs a region.
+  Block* Allocate(size_t bytes) {
+    if (ABSL_PREDICT_TRUE(bytes <= kMaxQuickBytes)) {
+      Block* block = quick_[QuickIndex(bytes)];
+      if (ABSL_PREDICT_TRUE(block != nullptr && block->size() >= bytes)) {
+        return PopQuick(block, QuickIndex(bytes));
+      }
+    }
+    return AllocateSlow(bytes);
+  }
+
+  // As Allocate, with the payload at a multiple of `alignment`, a power of two.
+  Block* AllocateAligned(size_t bytes, size_t alignment);
+
+  // What freeing a block tells: the only block of a region that is now wholly
+  // free (the caller may take the region back), or NULL.
+  Block* Free(Block* block, uint64_t word) {
+    const size_t bytes = Block::SizeIn(word);
+    if (ABSL_PREDICT_TRUE(bytes <= kMaxQuickBytes)) {
+      const size_t index = QuickIndex(bytes);
+      block->Store(Block::WithQuick(word));
+      block->next_free() = quick_[index];
+      quick_[index] = block;
+      quick_bytes_ += bytes;
+      if (ABSL_PREDICT_TRUE(quick_bytes_ <= quick_limit_bytes_)) return nullptr;
+      want_flush_ = true;
+      return nullptr;
+    }
+    return Coalesce(block);
+  }
+
+  // Quick lists hold more than the limit: the caller flushes.
+  bool wants_flush() const { return want_flush_; }
+
+  // Coalesces one block of the quick lists; `*region` is set as by Free. False
+  // when they are empty.
+  bool FlushOne(Block** region);
+
+  // Resizes a live block in place. False: nothing changed.
+  bool Resize(Block* block, size_t bytes);
+
+  // `ptr`'s tag if it is the payload of a live block, else 0. Reads only the
+  // eight bytes before `ptr`, and the tag after the block.
+  uint64_t LiveTag(void* ptr) const {
+    if (ABSL_PREDICT_FALSE(reinterpret_cast<uintptr_t>(ptr) % 16 != 0)) {
+      return 0;
+    }
+    Block* block = Block::FromPayload(ptr);
+    const uint64_t word = block->Load();
+    if (ABSL_PREDICT_FALSE(!block->IsSealed(key_, word) ||
+                           !Block::IsLive(word))) {
+      return 0;
+    }
+    return word;
+  }
+  // The tag after a live block is intact.
+  bool NextIsSealed(Block* block, uint64_t word) const {
+    return block->Next(Block::SizeIn(word))->IsSealed(key_);
+  }
+
+  // What is wrong with freeing `ptr`, an address in the region that begins at
+  // `region`. Walks the region.
+  const char* Diagnose(void* region, const void* ptr) const;
+
+  // Calls visit(start, bytes) for the payload of each free block of at least
+  // `bytes`, links excluded.
+  template <typename Visit>
+  void VisitFree(size_t bytes, Visit visit) const {
+    for (size_t i = bins_with_.FindNext(BinIndex(bytes)); i < kNumBins;
+         i = bins_with_.FindNext(i + 1)) {
+      for (Block* block = bins_[i]; block != nullptr;
+           block = block->next_free()) {
+        visit(reinterpret_cast<char*>(block) + sizeof(Block),
+              block->size() - sizeof(Block));
+      }
+    }
+  }
+
+  // Checks the region that begins at `region`; adds up the live blocks' usable
+  // bytes and count. False if a tag is broken or disagrees with a neighbour's;
+  // `*where` is its address.
+  bool CheckRegion(void* region, size_t* live_bytes, size_t* live_blocks,
+                   const void** where) const;
+  // Checks lists and bitmap.
+  bool CheckBins(const void** where) const;
+
+  // Bytes of blocks in bins and in quick lists.
+  size_t free_bytes() const { return free_bytes_ + quick_bytes_; }
+  size_t quick_bytes() const { return quick_bytes_; }
+  void set_quick_limit_bytes(size_t bytes) { quick_limit_bytes_ = bytes; }
+
+  static constexpr size_t kMinQuickLimitBytes = size_t{256} << 10;
+
+ private:
+  Block* PopQuick(Block* block, size_t index) {
+    const uint64_t word = block->Load();
+    if (ABSL_PREDICT_FALSE(!block->IsSealed(key_, word))) {
+      ReportAndAbort("overwritten header of a free block", block->payload());
+    }
+    quick_[index] = block->next_free();
+    quick_bytes_ -= Block::SizeIn(word);
+    block->Store(Block::WithoutQuick(word));
+    return block;
+  }
+
+  Block* AllocateSlow(size_t bytes);
+  Block* TakeFromBins(size_t bytes);
+  Block* FindInBin(size_t index, size_t bytes) const;
+  // Turns a free block into a used one of `bytes`, and gives the rest back.
+  void Use(Block* block, size_t bytes);
+  // Makes a used block smaller; the end becomes free.
+  void SplitOff(Block* block, size_t bytes);
+  // Makes a used block free; returns it if it spans its region.
+  Block* Coalesce(Block* block);
+  // Writes the tag of a free block and what its next block says of it.
+  void MakeFree(Block* block, size_t bytes, size_t previous_size);
+
+  void Insert(Block* block, size_t bytes);
+  void Remove(Block* block, size_t bytes);
+  void CheckSealed(Block* block) const {
+    if (ABSL_PREDICT_FALSE(!block->IsSealed(key_))) {
+      ReportAndAbort("overwritten header", block->payload());
+    }
+  }
+
+  uint64_t key_ = 0;
+  size_t quick_bytes_ = 0;
+  size_t quick_limit_bytes_ = kMinQuickLimitBytes;
+  size_t free_bytes_ = 0;  // in bins
+  bool want_flush_ = false;
+  size_t flush_index_ = 0;  // no quick list below it holds a block
+  Block* quick_[kNumQuickLists] = {};
+  Bitmap<kNumBins> bins_with_;
+  Block* bins_[kNumBins] = {};
+};
+
+}  // namespace myonly::internal
+
+#endif  // MYONLY_ALLOCATOR_BLOCKS_BIN_MANAGER_H_

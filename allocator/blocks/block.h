@@ -1,0 +1,144 @@
+// A block and its boundary tag: eight bytes before the payload, from which both
+// neighbours can be found.
+//
+//   63         44 43              24 23          4  3   2     1     0
+//   [ seal : 20  ][ previous / 16:20 ][ size / 16:20 ][ - quick pfree used ]
+//
+//   size      of this block, tag included; 0 in the sentinel that ends a region
+//   previous  size of the block before it; 0 in a region's first block
+//   used      the block is allocated, or waits in a quick list
+//   pfree     the block before it is free
+//   quick     it waits in a quick list: used, but not the program's
+//   seal      a keyed hash of the tag's place and of all but `quick`, so that
+//             an overwritten tag, or payload taken for a tag, is recognised
+//
+// Tags lie at 8 modulo 16, payloads at 0. A free block holds its list links in
+// the first 16 bytes of its payload. Only this file knows the layout.
+//
+// Tags are written under the lock of their arena; the size of a block in use
+// may be read by the thread that owns it while a neighbour's free rewrites the
+// tag, hence the atomic access.
+#ifndef MYONLY_ALLOCATOR_BLOCKS_BLOCK_H_
+#define MYONLY_ALLOCATOR_BLOCKS_BLOCK_H_
+
+#include <cstddef>
+#include <cstdint>
+
+#include "allocator/base/sizes.h"
+
+namespace myonly::internal {
+
+// The unpacked tag.
+struct BoundaryTag {
+  size_t size;
+  size_t previous_size;
+  bool used;
+  bool previous_free;
+  bool quick;
+};
+
+class Block {
+ public:
+  static constexpr size_t kTagBytes = 8;
+  static constexpr size_t kGranularity = 16;
+  static constexpr size_t kMinBytes = 32;
+  static constexpr size_t kMaxBytes = ((size_t{1} << 20) - 1) * kGranularity;
+
+  static Block* FromPayload(void* payload) {
+    return reinterpret_cast<Block*>(static_cast<char*>(payload) - kTagBytes);
+  }
+  void* payload() { return reinterpret_cast<char*>(this) + kTagBytes; }
+
+  // The block size that holds `request` bytes.
+  static constexpr size_t BytesFor(size_t request) {
+    const size_t bytes = AlignUp(request + kTagBytes, kGranularity);
+    return bytes < kMinBytes ? kMinBytes : bytes;
+  }
+
+  // How a tag with these fields reads at this place under `key`.
+  static uint64_t Pack(const Block* place, uint64_t key,
+                       const BoundaryTag& tag) {
+    const uint64_t low =
+        uint64_t{tag.size} | (uint64_t{tag.previous_size} << 20) |
+        (tag.used ? kUsed : 0) | (tag.previous_free ? kPreviousFree : 0);
+    return low | Seal(place, key, low) | (tag.quick ? kQuick : 0);
+  }
+
+  static constexpr size_t SizeIn(uint64_t word) { return word & kSizeMask; }
+  static BoundaryTag Unpack(uint64_t word) {
+    return {SizeIn(word), (word >> 20) & kSizeMask, (word & kUsed) != 0,
+            (word & kPreviousFree) != 0, (word & kQuick) != 0};
+  }
+
+  uint64_t Load() const { return __atomic_load_n(&word_, __ATOMIC_RELAXED); }
+  void Store(uint64_t word) {
+    __atomic_store_n(&word_, word, __ATOMIC_RELAXED);
+  }
+  void Write(uint64_t key, const BoundaryTag& tag) {
+    Store(Pack(this, key, tag));
+  }
+  BoundaryTag Read() const { return Unpack(Load()); }
+
+  size_t size() const { return SizeIn(Load()); }
+  size_t usable_bytes() const { return size() - kTagBytes; }
+
+  // The tag is what this library wrote here under `key`.
+  bool IsSealed(uint64_t key, uint64_t word) const {
+    const uint64_t low = word & kLowMask;
+    return ((Seal(this, key, low) ^ word) & kSealMask) == 0;
+  }
+  bool IsSealed(uint64_t key) const { return IsSealed(key, Load()); }
+
+  // `word` is a used block that is not in a quick list.
+  static constexpr bool IsLive(uint64_t word) {
+    return (word & (kUsed | kQuick)) == kUsed;
+  }
+  static constexpr bool IsUsed(uint64_t word) { return (word & kUsed) != 0; }
+  // Into and out of a quick list: the one change that needs no new seal.
+  static constexpr uint64_t WithQuick(uint64_t word) { return word | kQuick; }
+  static constexpr uint64_t WithoutQuick(uint64_t word) {
+    return word & ~kQuick;
+  }
+
+  // Neighbours. Previous() is valid only if previous_size is not 0.
+  Block* Next() { return At(size()); }
+  Block* Next(size_t size) { return At(size); }
+  Block* Previous(size_t previous_size) {
+    return reinterpret_cast<Block*>(reinterpret_cast<char*>(this) -
+                                    previous_size);
+  }
+  Block* At(size_t offset) {
+    return reinterpret_cast<Block*>(reinterpret_cast<char*>(this) + offset);
+  }
+
+  // Links of a free block, in its payload.
+  Block*& next_free() { return next_free_; }
+  Block*& previous_free() { return previous_free_; }
+
+ private:
+  static constexpr uint64_t kUsed = 1;
+  static constexpr uint64_t kPreviousFree = 2;
+  static constexpr uint64_t kQuick = 4;
+  static constexpr uint64_t kSizeMask = ((uint64_t{1} << 20) - 1) << 4;
+  static constexpr uint64_t kSealMask = ~uint64_t{0} << 44;
+  static constexpr uint64_t kLowMask = ~kSealMask & ~kQuick;
+
+  static uint64_t Seal(const Block* place, uint64_t key, uint64_t low) {
+    // The top bits of a product depend on all bits of its factors (Knuth's
+    // multiplicative hashing).
+    return (((low ^ key) + reinterpret_cast<uintptr_t>(place)) *
+            0x9e3779b97f4a7c15ULL) &
+           kSealMask;
+  }
+
+  uint64_t word_;
+  Block* next_free_;
+  Block* previous_free_;
+};
+static_assert(sizeof(Block) <= Block::kMinBytes, "links fit a free block");
+static_assert(Block::kTagBytes == sizeof(uint64_t));
+static_assert(Block::kMaxBytes >= size_t{2} << 20, "a region is one block");
+
+}  // namespace myonly::internal
+
+#endif  // MYONLY_ALLOCATOR_BLOCKS_BLOCK_H_
