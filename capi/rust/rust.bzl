@@ -138,7 +138,7 @@ _rust_test = rule(
     test = True,
 )
 
-_COMPATIBLE = [] if RUSTC else ["@platforms//:incompatible"]
+_COMPATIBLE = [] if RUSTC else ["//capi/rust:needs_rustc"]
 
 # rustc doesn't link what instrumented C++ objects need.
 _TAGS = ["no-sanitizer"]
