@@ -16,6 +16,7 @@ mod arena;
 mod error;
 mod global;
 #[cfg(feature = "allocator_api")]
+#[allow(clippy::incompatible_msrv)] // a nightly compiler has it all
 mod nightly;
 mod process;
 

@@ -2,6 +2,7 @@
 //! feature, which needs a nightly compiler.
 #![cfg(feature = "allocator_api")]
 #![feature(allocator_api)]
+#![allow(clippy::incompatible_msrv)] // nightly only
 use std::alloc::{Allocator, Layout};
 
 use myonlymalloc::{Arena, MyOnlyMalloc};

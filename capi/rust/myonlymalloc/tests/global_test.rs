@@ -1,5 +1,6 @@
 //! Real collections and threads on the global allocator.
 use std::alloc::{alloc, alloc_zeroed, dealloc, realloc, Layout};
+use std::cell::RefCell;
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{mpsc, Arc};
 use std::thread;
@@ -93,8 +94,9 @@ fn a_thread_may_allocate_while_its_locals_are_dropped() {
             self.0.send("last words".repeat(1000)).unwrap();
         }
     }
-    thread_local!(static LOCAL: std::cell::RefCell<Option<OnDrop>> =
-        std::cell::RefCell::new(None));
+    thread_local! {
+        static LOCAL: RefCell<Option<OnDrop>> = const { RefCell::new(None) };
+    }
     let (sender, receiver) = mpsc::channel();
     thread::spawn(move || {
         LOCAL.with(|local| *local.borrow_mut() = Some(OnDrop(sender)));
