@@ -93,7 +93,7 @@ TEST(ExamplesTest, ContainersLiveInTheArenaAndLeaveIt) {
   const std::string& out = result.out;
   EXPECT_TRUE(Contains(out, "sum 1..1000 = 500500")) << out;
   EXPECT_TRUE(Contains(out, "12 -> the square of this number is 144")) << out;
-  EXPECT_TRUE(Contains(out, "100 lines, the last has 52 characters")) << out;
+  EXPECT_TRUE(Contains(out, "100 lines, the last has 53 characters")) << out;
   EXPECT_EQ(NumberAfter(out, "  one vector:", ":"), 1) << out;
   // A node and a text for each number; the vector's array and a text a line.
   EXPECT_EQ(NumberAfter(out, "  map of 100 strings:", ":"), 200) << out;
