@@ -80,7 +80,8 @@ void AppendRow(const Measurement& measurement, const Row& row,
         text, "%16s",
         side.runs.empty() ? std::string("-") : row.format(MedianOf(side, row)));
   }
-  if (measurement.sides.size() > 1 && std::strcmp(row.json_name, "exit_code")) {
+  if (measurement.sides.size() > 1 &&
+      std::strcmp(row.json_name, "exit_code") != 0) {
     const double other = MedianOf(measurement.sides.back(), row);
     if (other > 0) {
       absl::StrAppendFormat(text, "%9.2f",
