@@ -202,3 +202,17 @@ fn malloc_is_ours_exactly_with_the_override_feature() {
     let overridden = cfg!(feature = "override");
     assert_eq!(myonlymalloc::is_process_allocator(), overridden);
 }
+
+#[test]
+#[cfg(target_os = "linux")]
+fn the_program_does_not_need_the_cxx_library() {
+    let maps = std::fs::read_to_string("/proc/self/maps").unwrap();
+    assert!(
+        maps.contains("libc.so") || maps.contains("ld-musl"),
+        "{maps}"
+    );
+    assert!(
+        !maps.contains("libstdc++") && !maps.contains("libc++"),
+        "{maps}"
+    );
+}
