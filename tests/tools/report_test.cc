@@ -81,6 +81,13 @@ TEST(ReportTest, OneSideHasNoRatio) {
   EXPECT_FALSE(Contains(TextReport(measurement), "ratio"));
 }
 
+TEST(ReportTest, DifferentExitCodesAreNoticed) {
+  Measurement measurement = TwoSides();
+  EXPECT_FALSE(Contains(TextReport(measurement), "DIFFER"));
+  measurement.sides.back().runs.front().exit_code = 1;
+  EXPECT_TRUE(Contains(TextReport(measurement), "DIFFER"));
+}
+
 TEST(ReportTest, JsonHasTheSameValues) {
   const std::string json = JsonReport(TwoSides());
   EXPECT_TRUE(Contains(json, "\"program\": [\"sort\", \"a\\\"b\"]")) << json;

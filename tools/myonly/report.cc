@@ -91,6 +91,16 @@ void AppendRow(const Measurement& measurement, const Row& row,
   *text += '\n';
 }
 
+// Two allocators, or two runs, that end differently are worth a look.
+bool ExitCodesDiffer(const Measurement& measurement) {
+  for (const Side& side : measurement.sides) {
+    for (const LaunchResult& run : side.runs) {
+      if (run.exit_code != measurement.exit_code) return true;
+    }
+  }
+  return false;
+}
+
 void AppendAllocations(const Measurement& measurement, std::string* text) {
   absl::StrAppendFormat(text, "  %-16s", "allocations");
   for (const Side& side : measurement.sides) {
@@ -182,6 +192,7 @@ std::string TextReport(const Measurement& measurement) {
   text += measurement.sides.size() > 1 ? "    ratio\n" : "\n";
   for (const Row& row : kRows) AppendRow(measurement, row, &text);
   AppendAllocations(measurement, &text);
+  if (ExitCodesDiffer(measurement)) text += "  THE EXIT CODES DIFFER\n";
   text += '\n';
   AppendProof(measurement, &text);
   return text;
