@@ -255,6 +255,15 @@ size_t RunPool::Purge(size_t keep_bytes) {
   return purged;
 }
 
+size_t RunPool::PurgeInside(char* start, size_t bytes) {
+  const auto address = reinterpret_cast<uintptr_t>(start);
+  const uintptr_t first = AlignUp(address, kPageSize);
+  const uintptr_t end = AlignDown(address + bytes, kPageSize);
+  if (first >= end) return 0;
+  return pages_.Purge(reinterpret_cast<void*>(first), end - first) ? end - first
+                                                                   : 0;
+}
+
 // Purges up to `most_slices` of the largest dirty run. Returns how many; 0 if
 // there is none or the system refuses.
 size_t RunPool::PurgeLargest(size_t most_slices) {

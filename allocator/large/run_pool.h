@@ -35,9 +35,13 @@ class RunPool {
   // The descriptor of the slice at `address`, or NULL if no reservation has it.
   // Safe for every address; takes no lock.
   Slice* Find(const void* address) const {
-    Slice* slice = reservations_[0].Find(address);
+    Slice* slice = FindFirst(address);
     if (ABSL_PREDICT_TRUE(slice != nullptr)) return slice;
     return FindSlow(address);
+  }
+  // The same, but only in the first reservation, where almost all slices are.
+  Slice* FindFirst(const void* address) const {
+    return reservations_[0].Find(address);
   }
 
   // The first descriptor of the run in use that has `slice`; NULL if it is in
@@ -65,6 +69,10 @@ class RunPool {
   // Purges dirty free runs, the largest first, until at most `keep_bytes` stay.
   // Returns the bytes that were purged.
   size_t Purge(size_t keep_bytes);
+
+  // Purges the whole pages inside [start, start + bytes), which its owner does
+  // not use. Returns the bytes.
+  size_t PurgeInside(char* start, size_t bytes);
 
   // Dirty free memory up to here is always kept.
   void set_dirty_floor_bytes(size_t bytes);

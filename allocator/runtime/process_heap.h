@@ -14,13 +14,11 @@
 #include <cstdint>
 
 #include "allocator/arena/arena.h"
+#include "allocator/arena/arena_registry.h"
 #include "allocator/base/status.h"
+#include "allocator/options/options.h"
 
 namespace myonly::internal {
-
-// What an arena handle is made of: slot and generation, never an address.
-// 0 is no arena.
-using ArenaHandle = uintptr_t;
 
 class ProcessHeap {
  public:
@@ -55,6 +53,9 @@ class ProcessHeap {
 
   // Every invariant of the default arena and of what arenas share.
   static Status CheckInvariants();
+
+  // What the environment asks for; see options.def.
+  static void ApplyOptions(const Options& options);
 
   // This thread's last failure.
   static Status LastStatus();

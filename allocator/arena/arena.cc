@@ -1,0 +1,327 @@
+// The arena: allocating, freeing and resizing. What concerns the whole arena is
+// in arena_lifecycle.cc.
+
+#include "allocator/arena/arena.h"
+
+#include <cstring>
+
+#include "allocator/arena/owner_list.h"
+#include "allocator/base/check.h"
+
+namespace myonly::internal {
+namespace {
+
+constexpr size_t kMaxRegionBytes = size_t{2} << 20;
+
+// A block that is aligned may lose this much before its payload.
+size_t AlignedBlockBytes(size_t size, size_t alignment) {
+  return Block::BytesFor(size) + alignment + Block::kMinBytes;
+}
+
+size_t SlicesFor(size_t bytes) {
+  return AlignUp(bytes, kSliceSize) / kSliceSize;
+}
+
+[[noreturn]] void ReportInside(const void* ptr) {
+  ReportAndAbort("free of an address inside a block", ptr);
+}
+
+}  // namespace
+
+void* Arena::AllocateZeroed(size_t size, Status* status) {
+  if (size > kMaxBlockRequest) {
+    return AllocatePages(size, kMinAlignment, true, status);
+  }
+  void* ptr = Allocate(size, status);
+  if (ptr != nullptr) memset(ptr, 0, size);
+  return ptr;
+}
+
+void* Arena::AllocateAligned(size_t size, size_t alignment, Status* status) {
+  if (alignment <= kMinAlignment) return Allocate(size, status);
+  if (size > kMaxBlockRequest || alignment > kMaxBlockRequest ||
+      AlignedBlockBytes(size, alignment) > kMaxBlockRequest) {
+    return AllocatePages(size, alignment, false, status);
+  }
+  mutex_.Lock();
+  Block* block = bins_.AllocateAligned(Block::BytesFor(size), alignment);
+  if (block == nullptr) return AllocateBlockSlow(size, alignment, status);
+  return FinishBlock(block);
+}
+
+// Nothing fits: what waits in quick lists is coalesced, then a region is added.
+void* Arena::AllocateBlockSlow(size_t size, size_t alignment, Status* status) {
+  const size_t bytes = Block::BytesFor(size);
+  FlushQuickLists();
+  NotePeak();
+  Block* block = bins_.AllocateAligned(bytes, alignment);
+  if (block == nullptr) {
+    const Status added = AddRegion(AlignedBlockBytes(size, alignment));
+    if (added != Status::kOk) {
+      mutex_.Unlock();
+      *status = added;
+      return nullptr;
+    }
+    block = bins_.AllocateAligned(bytes, alignment);
+    MYONLY_CHECK(block != nullptr);
+  }
+  return FinishBlock(block);
+}
+
+// Regions double with what the arena has, so that a small one stays small; when
+// that much can't be had, the least that serves.
+Status Arena::AddRegion(size_t block_bytes) {
+  if (bins_.key() == 0) bins_.set_key(seed_() | 1);
+  const size_t least = SlicesFor(block_bytes + BinManager::kRegionOverhead);
+  const size_t want =
+      Max(least, SlicesFor(Min(region_bytes_, kMaxRegionBytes)));
+  for (size_t slices = want;; slices = least) {
+    const size_t bytes = slices * kSliceSize;
+    bool zeroed;
+    if (Charge(bytes)) {
+      Slice* run = runs_.Allocate(slices, RunKind::kRegion, this, &zeroed);
+      if (run != nullptr) {
+        PushOwned(&regions_, run);
+        region_bytes_ += bytes;
+        bins_.AddRegion(runs_.AddressOf(run), bytes);
+        return Status::kOk;
+      }
+      if (slices == least) return Status::kNoMemory;
+    } else if (slices == least) {
+      return Status::kQuota;
+    }
+  }
+}
+
+void Arena::FreeRegion(Slice* run) {
+  RemoveOwned(&regions_, run);
+  region_bytes_ -= run->run_slices * kSliceSize;
+  runs_.Free(run);
+}
+
+void Arena::FlushQuickLists() {
+  Block* whole;
+  while (bins_.FlushOne(&whole)) {
+    if (whole != nullptr) RegionIsFree(whole);
+  }
+  bins_.set_quick_limit_bytes(
+      Max(BinManager::kMinQuickLimitBytes, live_bytes_ / 16));
+}
+
+void Arena::FreeBlockSlow(Block* whole) {
+  if (whole != nullptr) RegionIsFree(whole);
+  if (bins_.wants_flush()) FlushQuickLists();
+}
+
+// Keeps this wholly free region and gives the one kept before back.
+void Arena::RegionIsFree(Block* whole) {
+  if (spare_region_ != whole) FreeSpareRegion();
+  spare_region_ = whole;
+}
+
+// Its first block may have been allocated from since.
+void Arena::FreeSpareRegion() {
+  Block* first = spare_region_;
+  spare_region_ = nullptr;
+  if (first == nullptr) return;
+  const BoundaryTag tag = first->Read();
+  if (tag.used || first->Next(tag.size)->size() != 0) return;
+  bins_.RemoveRegion(first);
+  FreeRegion(runs_.FindRun(runs_.Find(first)));
+}
+
+bool Arena::Charge(size_t bytes) {
+  return limit_bytes_ == 0 ||
+         (HeldBytes() <= limit_bytes_ && bytes <= limit_bytes_ - HeldBytes());
+}
+
+void* Arena::AllocatePages(size_t size, size_t alignment, bool zeroed,
+                           Status* status) {
+  // Slices are aligned to their size; beyond that the block starts later in a
+  // longer run.
+  const size_t slack = alignment > kSliceSize ? alignment : 0;
+  if (size > kMaxRequest || slack > kMaxRequest - size) {
+    *status = Status::kNoMemory;
+    return nullptr;
+  }
+  void* ptr = size + slack <= kMaxLargeRequest
+                  ? AllocateLarge(size, alignment, zeroed, status)
+                  : AllocateHuge(size, alignment, zeroed, status);
+  return ptr;
+}
+
+void* Arena::AllocateLarge(size_t size, size_t alignment, bool zeroed,
+                           Status* status) {
+  const size_t slack = alignment > kSliceSize ? alignment - kSliceSize : 0;
+  const size_t slices = SlicesFor(Max(size, 1) + slack);
+  const size_t bytes = slices * kSliceSize;
+  bool is_zero = false;
+  Slice* run;
+  char* ptr;
+  {
+    MutexLock lock(mutex_);
+    if (!Charge(bytes)) {
+      *status = Status::kQuota;
+      return nullptr;
+    }
+    run = runs_.Allocate(slices, RunKind::kLarge, this, &is_zero);
+    if (run == nullptr) {
+      *status = Status::kNoMemory;
+      return nullptr;
+    }
+    char* start = runs_.AddressOf(run);
+    ptr = reinterpret_cast<char*>(
+        AlignUp(reinterpret_cast<uintptr_t>(start), alignment));
+    run->payload_offset = static_cast<uint32_t>(ptr - start);
+    run->usable_pages =
+        static_cast<uint32_t>(AlignUp(Max(size, 1), kPageSize) / kPageSize);
+    PushOwned(&large_, run);
+    large_bytes_ += bytes;
+    live_bytes_ += run->usable_pages * kPageSize;
+    ++allocations_;
+    NotePeak();
+  }
+  if (zeroed && !is_zero) memset(ptr, 0, size);
+  return ptr;
+}
+
+void* Arena::AllocateHuge(size_t size, size_t alignment, bool zeroed,
+                          Status* status) {
+  if (size > kMaxRequest - kPageSize) {
+    *status = Status::kNoMemory;
+    return nullptr;
+  }
+  const size_t bytes = AlignUp(Max(size, 1), kPageSize);
+  MutexLock lock(mutex_);
+  if (!Charge(bytes)) {
+    *status = Status::kQuota;
+    return nullptr;
+  }
+  HugeMapping* mapping = huge_.Allocate(bytes, alignment, zeroed, this);
+  if (mapping == nullptr) {
+    *status = Status::kNoMemory;
+    return nullptr;
+  }
+  PushOwned(&huge_list_, mapping);
+  huge_bytes_ += mapping->bytes;
+  live_bytes_ += mapping->bytes;
+  ++allocations_;
+  NotePeak();
+  return mapping->start;
+}
+
+void Arena::FreeLarge(Slice* run, void* ptr) {
+  {
+    MutexLock lock(mutex_);
+    if (run->kind != RunKind::kLarge || run->owner != this) {
+      ReportAndAbort("double free", ptr);
+    }
+    if (ptr != runs_.AddressOf(run) + run->payload_offset) ReportInside(ptr);
+    NotePeak();
+    RemoveOwned(&large_, run);
+    run->kind = RunKind::kBusy;
+    large_bytes_ -= run->run_slices * kSliceSize;
+    live_bytes_ -= run->usable_pages * kPageSize;
+    ++frees_;
+  }
+  runs_.Free(run);
+}
+
+void Arena::FreeHuge(HugeMapping* mapping, void* ptr) {
+  {
+    MutexLock lock(mutex_);
+    if (ptr != mapping->start) ReportInside(ptr);
+    NotePeak();
+    RemoveOwned(&huge_list_, mapping);
+    huge_bytes_ -= mapping->bytes;
+    live_bytes_ -= mapping->bytes;
+    ++frees_;
+  }
+  huge_.Free(mapping);
+}
+
+bool Arena::ResizeBlock(const Slice* region, void* ptr, size_t size) {
+  MutexLock lock(mutex_);
+  const uint64_t word = bins_.LiveTag(ptr);
+  if (word == 0) ReportBadBlock(region, ptr);
+  if (size > kMaxBlockRequest) return false;
+  Block* block = Block::FromPayload(ptr);
+  const size_t before = block->usable_bytes();
+  if (!bins_.Resize(block, Block::BytesFor(size))) return false;
+  live_bytes_ += block->usable_bytes() - before;
+  return true;
+}
+
+bool Arena::ResizeLarge(Slice* run, void* ptr, size_t size) {
+  MutexLock lock(mutex_);
+  if (run->kind != RunKind::kLarge || run->owner != this) {
+    ReportAndAbort("use of a freed block", ptr);
+  }
+  if (ptr != runs_.AddressOf(run) + run->payload_offset) ReportInside(ptr);
+  // Small enough for another kind: moving gives the rest of the run back.
+  if (size > kMaxLargeRequest || size <= kMaxBlockRequest / 2) return false;
+  const size_t slices = SlicesFor(run->payload_offset + size);
+  const size_t old_slices = run->run_slices;
+  if (slices > old_slices) {
+    if (!Charge((slices - old_slices) * kSliceSize) ||
+        !runs_.Extend(run, slices)) {
+      return false;
+    }
+    large_bytes_ += (slices - old_slices) * kSliceSize;
+  } else if (slices < old_slices) {
+    runs_.Shrink(run, slices);
+    large_bytes_ -= (old_slices - slices) * kSliceSize;
+  }
+  const size_t pages = AlignUp(size, kPageSize) / kPageSize;
+  live_bytes_ -= run->usable_pages * kPageSize;
+  run->usable_pages = static_cast<uint32_t>(pages);
+  live_bytes_ += pages * kPageSize;
+  return true;
+}
+
+bool Arena::ResizeHuge(HugeMapping* mapping, void** ptr, size_t size,
+                       bool may_move) {
+  MutexLock lock(mutex_);
+  if (*ptr != mapping->start) ReportInside(*ptr);
+  if (size <= kMaxLargeRequest / 2) return false;
+  const size_t before = mapping->bytes;
+  if (size > before && !Charge(AlignUp(size - before, kPageSize))) return false;
+  if (!huge_.Resize(mapping, size, may_move)) return false;
+  huge_bytes_ += mapping->bytes - before;
+  live_bytes_ += mapping->bytes - before;
+  *ptr = mapping->start;
+  return true;
+}
+
+size_t Arena::UsableBlock(const Slice* region, void* ptr) {
+  const uint64_t word = bins_.LiveTag(ptr);
+  if (word == 0) {
+    MutexLock lock(mutex_);
+    ReportBadBlock(region, ptr);
+  }
+  return Block::SizeIn(word) - Block::kTagBytes;
+}
+
+size_t Arena::UsableLarge(const Slice* run, const void* ptr) const {
+  if (ptr != runs_.AddressOf(run) + run->payload_offset) ReportInside(ptr);
+  return run->usable_pages * kPageSize;
+}
+
+size_t Arena::UsableHuge(const HugeMapping* mapping, const void* ptr) {
+  if (ptr != mapping->start) ReportInside(ptr);
+  return mapping->bytes;
+}
+
+void Arena::ReportBadBlock(const Slice* region, void* ptr) {
+  const Slice* run = runs_.FindRun(region);
+  if (run == nullptr) ReportAndAbort("double free", ptr);
+  Block* block = Block::FromPayload(ptr);
+  const uint64_t word = bins_.LiveTag(ptr);
+  if (word != 0 && !bins_.NextIsSealed(block, word)) {
+    ReportAndAbort("overwritten header",
+                   block->Next(Block::SizeIn(word))->payload());
+  }
+  ReportAndAbort(bins_.Diagnose(runs_.AddressOf(run), ptr), ptr);
+}
+
+}  // namespace myonly::internal

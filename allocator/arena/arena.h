@@ -1,0 +1,189 @@
+// An independent heap: blocks in regions for requests up to 64 KiB, runs of
+// slices up to 8 MiB, mappings beyond.
+//
+// Allocate: by size -> bins | run pool | huge mappings.
+// Free:     the caller has found this arena by the block's address; the block
+//           is checked, then goes back the same way.
+// Invariants: every run and mapping of the arena is in one of its lists and
+// names the arena as owner; what is held never passes the limit.
+//
+// Composed over any page source by the pools it is given; several arenas share
+// them. Thread-safe: one lock, taken before the pools' locks.
+#ifndef MYONLY_ALLOCATOR_ARENA_ARENA_H_
+#define MYONLY_ALLOCATOR_ARENA_ARENA_H_
+
+#include <cstddef>
+#include <cstdint>
+
+#include "absl/base/optimization.h"
+#include "absl/base/thread_annotations.h"
+#include "allocator/arena/arena_options.h"
+#include "allocator/base/mutex.h"
+#include "allocator/base/sizes.h"
+#include "allocator/base/status.h"
+#include "allocator/blocks/bin_manager.h"
+#include "allocator/large/huge_mapping.h"
+#include "allocator/large/run_pool.h"
+
+namespace myonly::internal {
+
+class Arena {
+ public:
+  // `seed` gives a number that is hard to guess, for the seals of blocks; it is
+  // called when the first region is needed.
+  constexpr Arena(RunPool& runs, HugeMappings& huge, uint64_t (*seed)(),
+                  const char* name)
+      : runs_(runs), huge_(huge), seed_(seed) {
+    for (size_t i = 0; i < kMaxArenaName && name[i] != '\0'; ++i) {
+      name_[i] = name[i];
+    }
+  }
+  Arena(const Arena&) = delete;
+  Arena& operator=(const Arena&) = delete;
+
+  // Makes a closed arena, or one never used, a new one: its counters start at
+  // 0.
+  void Open(const ArenaOptions& options);
+
+  // --- Allocating. NULL: `*status` says why; it is not touched on success. ---
+
+  void* Allocate(size_t size, Status* status) {
+    if (ABSL_PREDICT_FALSE(size > kMaxBlockRequest)) {
+      return AllocatePages(size, kMinAlignment, false, status);
+    }
+    mutex_.Lock();
+    Block* block = bins_.Allocate(Block::BytesFor(size));
+    if (ABSL_PREDICT_FALSE(block == nullptr)) {
+      return AllocateBlockSlow(size, kMinAlignment, status);
+    }
+    return FinishBlock(block);
+  }
+
+  void* AllocateZeroed(size_t size, Status* status);
+
+  // `alignment` is a power of two.
+  void* AllocateAligned(size_t size, size_t alignment, Status* status);
+
+  // --- On live blocks of this arena; a bad pointer is reported and aborts. ---
+
+  // `region` is the descriptor of the slice at `ptr`.
+  void FreeBlock(const Slice* region, void* ptr) {
+    mutex_.Lock();
+    const uint64_t word = bins_.LiveTag(ptr);
+    Block* block = Block::FromPayload(ptr);
+    if (ABSL_PREDICT_FALSE(word == 0 || !bins_.NextIsSealed(block, word))) {
+      ReportBadBlock(region, ptr);
+    }
+    live_bytes_ -= Block::SizeIn(word) - Block::kTagBytes;
+    ++frees_;
+    Block* whole = bins_.Free(block, word);
+    if (ABSL_PREDICT_FALSE(whole != nullptr || bins_.wants_flush())) {
+      FreeBlockSlow(whole);
+    }
+    mutex_.Unlock();
+  }
+  void FreeLarge(Slice* run, void* ptr);
+  void FreeHuge(HugeMapping* mapping, void* ptr);
+
+  // Resize in place: false if that can't be done. For pages `may_move` tells
+  // whether a mapping may move; the new address is in `*ptr`.
+  bool ResizeBlock(const Slice* region, void* ptr, size_t size);
+  bool ResizeLarge(Slice* run, void* ptr, size_t size);
+  bool ResizeHuge(HugeMapping* mapping, void** ptr, size_t size, bool may_move);
+
+  // Usable bytes. Take no lock: the caller owns the block.
+  size_t UsableBlock(const Slice* region,
+                     void* ptr) ABSL_NO_THREAD_SAFETY_ANALYSIS;
+  size_t UsableLarge(const Slice* run, const void* ptr) const;
+  static size_t UsableHuge(const HugeMapping* mapping, const void* ptr);
+
+  // --- The whole arena. ---
+
+  // Drops every block.
+  void Reset();
+  // Reset, and gives every page back. False and nothing done if
+  // `require_empty` and a block is live.
+  bool Close(bool require_empty);
+
+  // Coalesces what waits in quick lists, gives wholly free regions back, and
+  // purges the pages inside free blocks. Returns the bytes purged.
+  size_t Purge();
+
+  ArenaStats Stats();
+
+  // True if every invariant holds; else `*where` is an address at the fault.
+  bool CheckInvariants(const void** where);
+
+  // False and nothing changed if more than `bytes` are held. 0 = no limit.
+  bool set_limit_bytes(size_t bytes);
+
+  // A value for whoever registers arenas: their handle. 0 at first.
+  uintptr_t token() const { return token_; }
+  void set_token(uintptr_t token) { token_ = token; }
+
+  Mutex& mutex_for_fork() { return mutex_; }
+
+ private:
+  void* FinishBlock(Block* block) ABSL_UNLOCK_FUNCTION(mutex_) {
+    live_bytes_ += block->usable_bytes();
+    ++allocations_;
+    mutex_.Unlock();
+    return block->payload();
+  }
+
+  void* AllocateBlockSlow(size_t size, size_t alignment, Status* status)
+      ABSL_UNLOCK_FUNCTION(mutex_);
+  void* AllocatePages(size_t size, size_t alignment, bool zeroed,
+                      Status* status);
+  void* AllocateLarge(size_t size, size_t alignment, bool zeroed,
+                      Status* status);
+  void* AllocateHuge(size_t size, size_t alignment, bool zeroed,
+                     Status* status);
+
+  Status AddRegion(size_t block_bytes) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void FreeRegion(Slice* run) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void FlushQuickLists() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void FreeBlockSlow(Block* whole) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void RegionIsFree(Block* whole) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void FreeSpareRegion() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void DropAll() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+
+  // Counts `bytes` of pages against the limit.
+  bool Charge(size_t bytes) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  size_t HeldBytes() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
+    return region_bytes_ + large_bytes_ + huge_bytes_;
+  }
+  void NotePeak() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
+    peak_live_bytes_ = Max(peak_live_bytes_, live_bytes_);
+  }
+
+  [[noreturn]] void ReportBadBlock(const Slice* region, void* ptr)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+
+  RunPool& runs_;
+  HugeMappings& huge_;
+  uint64_t (*const seed_)();
+  Mutex mutex_{LockRank::kArena};
+  uint64_t live_bytes_ ABSL_GUARDED_BY(mutex_) = 0;
+  uint64_t allocations_ ABSL_GUARDED_BY(mutex_) = 0;
+  uint64_t frees_ ABSL_GUARDED_BY(mutex_) = 0;
+  BinManager bins_ ABSL_GUARDED_BY(mutex_);
+  Slice* regions_ ABSL_GUARDED_BY(mutex_) = nullptr;
+  Slice* large_ ABSL_GUARDED_BY(mutex_) = nullptr;
+  HugeMapping* huge_list_ ABSL_GUARDED_BY(mutex_) = nullptr;
+  // A wholly free region that is kept, so that a block at the edge does not
+  // cost a region each time.
+  Block* spare_region_ ABSL_GUARDED_BY(mutex_) = nullptr;
+  uint64_t peak_live_bytes_ ABSL_GUARDED_BY(mutex_) = 0;
+  size_t region_bytes_ ABSL_GUARDED_BY(mutex_) = 0;
+  size_t large_bytes_ ABSL_GUARDED_BY(mutex_) = 0;
+  size_t huge_bytes_ ABSL_GUARDED_BY(mutex_) = 0;
+  size_t limit_bytes_ ABSL_GUARDED_BY(mutex_) = 0;
+  uint64_t resets_ ABSL_GUARDED_BY(mutex_) = 0;
+  uintptr_t token_ = 0;
+  char name_[kMaxArenaName + 1] = {};
+};
+
+}  // namespace myonly::internal
+
+#endif  // MYONLY_ALLOCATOR_ARENA_ARENA_H_

@@ -1,0 +1,39 @@
+// What an arena is made with, and what it tells about itself.
+#ifndef MYONLY_ALLOCATOR_ARENA_ARENA_OPTIONS_H_
+#define MYONLY_ALLOCATOR_ARENA_ARENA_OPTIONS_H_
+
+#include <cstddef>
+#include <cstdint>
+
+namespace myonly::internal {
+
+inline constexpr size_t kMaxArenaName = 31;
+
+struct ArenaOptions {
+  const char* name = "arena";  // copied; cut to kMaxArenaName bytes
+  size_t limit_bytes = 0;      // most bytes of pages it may hold; 0 = no limit
+};
+
+// The fields of myonly_arena_stats_t, where they are explained.
+struct ArenaStats {
+  const char* name;
+  uint64_t live_blocks;
+  uint64_t live_bytes;
+  uint64_t peak_live_bytes;
+  uint64_t allocations;
+  uint64_t frees;
+  uint64_t region_bytes;
+  uint64_t large_bytes;
+  uint64_t huge_bytes;
+  uint64_t free_block_bytes;
+  uint64_t limit_bytes;
+  uint64_t resets;
+
+  uint64_t reserved_bytes() const {
+    return region_bytes + large_bytes + huge_bytes;
+  }
+};
+
+}  // namespace myonly::internal
+
+#endif  // MYONLY_ALLOCATOR_ARENA_ARENA_OPTIONS_H_

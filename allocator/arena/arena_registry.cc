@@ -1,0 +1,82 @@
+#include "allocator/arena/arena_registry.h"
+
+#include <new>
+
+#include "allocator/base/sizes.h"
+
+namespace myonly::internal {
+
+Status ArenaRegistry::Create(const ArenaOptions& options, ArenaHandle* out) {
+  MutexLock lock(mutex_);
+  if (!Prepare()) return Status::kNoMemory;
+  const size_t index = TakeSlot();
+  if (index == 0) return Status::kNoMemory;
+  Slot& slot = slots_[index];
+  slot.arena->Open(options);
+  *out = Pack(index, slot.generation.load(std::memory_order_relaxed));
+  slot.arena->set_token(*out);
+  slot.live.store(true, std::memory_order_release);
+  return Status::kOk;
+}
+
+// The table is addresses only; a page of it is touched for every 128 arenas.
+bool ArenaRegistry::Prepare() {
+  if (slots_ != nullptr) return true;
+  void* table =
+      pages_.Reserve(AlignUp((kMaxArenas + 1) * sizeof(Slot), kPageSize),
+                     kPageSize, PageSource::Access::kReadWrite);
+  if (table == nullptr) return false;
+  slots_ = static_cast<Slot*>(table);
+  table_.store(slots_, std::memory_order_release);
+  return true;
+}
+
+size_t ArenaRegistry::TakeSlot() {
+  if (free_slot_ != 0) {
+    const size_t index = free_slot_;
+    free_slot_ = slots_[index].next_free;
+    return index;
+  }
+  const size_t index = num_slots_.load(std::memory_order_relaxed) + 1;
+  if (index > kMaxArenas) return 0;
+  void* memory = metadata_.Allocate(sizeof(Arena));
+  if (memory == nullptr) return 0;
+  slots_[index].arena = ::new (memory) Arena(runs_, huge_, seed_, "arena");
+  slots_[index].generation.store(1, std::memory_order_relaxed);
+  num_slots_.store(index, std::memory_order_release);
+  return index;
+}
+
+Arena* ArenaRegistry::Find(ArenaHandle handle, Status* status) const {
+  const size_t index = (handle >> 4) & kMaxArenas;
+  const uint64_t generation = handle >> 24;
+  *status = Status::kInvalid;
+  if ((handle & 15) != 0 || index == 0 || generation == 0 ||
+      index > num_slots_.load(std::memory_order_acquire)) {
+    return nullptr;
+  }
+  const Slot& slot = table_.load(std::memory_order_acquire)[index];
+  const uint64_t now = slot.generation.load(std::memory_order_acquire);
+  // A slot between two arenas has the generation of the next one.
+  if (generation == now && slot.live.load(std::memory_order_acquire))
+    return slot.arena;
+  if (generation < now) *status = Status::kStale;
+  return nullptr;
+}
+
+Status ArenaRegistry::Destroy(ArenaHandle handle, bool require_empty) {
+  MutexLock lock(mutex_);
+  Status status;
+  Arena* arena = Find(handle, &status);
+  if (arena == nullptr) return status;
+  if (!arena->Close(require_empty)) return Status::kBusy;
+  const size_t index = (handle >> 4) & kMaxArenas;
+  Slot& slot = slots_[index];
+  slot.live.store(false, std::memory_order_relaxed);
+  slot.generation.fetch_add(1, std::memory_order_release);
+  slot.next_free = free_slot_;
+  free_slot_ = static_cast<uint32_t>(index);
+  return Status::kOk;
+}
+
+}  // namespace myonly::internal

@@ -1,0 +1,92 @@
+// Arenas and their handles. A handle is a slot and the slot's generation, so
+// that the handle of a destroyed arena is recognised for ever after:
+//
+//   63               24 23          4 3    0
+//   [ generation : 40  ][ slot : 20  ][ 0  ]      slot 0 is never used
+//
+// Arena objects are recycled, never unmapped. Thread-safe; Find takes no lock.
+#ifndef MYONLY_ALLOCATOR_ARENA_ARENA_REGISTRY_H_
+#define MYONLY_ALLOCATOR_ARENA_ARENA_REGISTRY_H_
+
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+
+#include "absl/base/thread_annotations.h"
+#include "allocator/arena/arena.h"
+#include "allocator/base/mutex.h"
+#include "allocator/base/status.h"
+#include "allocator/pages/metadata_allocator.h"
+#include "allocator/pages/page_source.h"
+
+namespace myonly::internal {
+
+using ArenaHandle = uintptr_t;
+
+class ArenaRegistry {
+ public:
+  constexpr ArenaRegistry(PageSource& pages, MetadataAllocator& metadata,
+                          RunPool& runs, HugeMappings& huge, uint64_t (*seed)())
+      : pages_(pages),
+        metadata_(metadata),
+        runs_(runs),
+        huge_(huge),
+        seed_(seed) {}
+
+  static constexpr size_t kMaxArenas = (size_t{1} << 20) - 1;
+
+  Status Create(const ArenaOptions& options, ArenaHandle* out);
+
+  // NULL: `*status` tells whether the handle is stale or never was one.
+  Arena* Find(ArenaHandle handle, Status* status) const;
+
+  // kBusy and nothing done if `require_empty` and a block is live.
+  Status Destroy(ArenaHandle handle, bool require_empty);
+
+  // Calls visit(Arena&) for each live arena, in the order of slots.
+  template <typename Visit>
+  void VisitAll(Visit visit) {
+    MutexLock lock(mutex_);
+    VisitAllLocked(visit);
+  }
+  // The same while the caller holds mutex_for_fork().
+  template <typename Visit>
+  void VisitAllLocked(Visit visit) {
+    for (size_t i = 1; i <= num_slots_; ++i) {
+      if (slots_[i].live.load(std::memory_order_relaxed))
+        visit(*slots_[i].arena);
+    }
+  }
+
+  Mutex& mutex_for_fork() { return mutex_; }
+
+ private:
+  struct Slot {
+    Arena* arena;  // constant once set: slots keep their arena object
+    std::atomic<uint64_t> generation;
+    std::atomic<bool> live;
+    uint32_t next_free;
+  };
+
+  static ArenaHandle Pack(size_t slot, uint64_t generation) {
+    return (generation << 24) | (slot << 4);
+  }
+
+  bool Prepare() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  size_t TakeSlot() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+
+  PageSource& pages_;
+  MetadataAllocator& metadata_;
+  RunPool& runs_;
+  HugeMappings& huge_;
+  uint64_t (*const seed_)();
+  Mutex mutex_{LockRank::kArenaRegistry};
+  std::atomic<Slot*> table_{nullptr};  // kMaxArenas + 1 of them
+  Slot* slots_ = nullptr;
+  std::atomic<size_t> num_slots_{0};
+  uint32_t free_slot_ ABSL_GUARDED_BY(mutex_) = 0;
+};
+
+}  // namespace myonly::internal
+
+#endif  // MYONLY_ALLOCATOR_ARENA_ARENA_REGISTRY_H_

@@ -1,0 +1,111 @@
+#include "allocator/runtime/start.h"
+
+#include <fcntl.h>
+#include <pthread.h>
+
+#include <cstring>
+
+#include "allocator/base/printer.h"
+#include "allocator/base/system_call.h"
+#include "allocator/options/options.h"
+#include "allocator/runtime/process_heap.h"
+
+namespace myonly::internal {
+namespace {
+
+constexpr int kStderr = 2;
+
+// Kept for Finish: it points into the environment.
+const char* stats_file = nullptr;
+
+void Complain(const char* variable, const char* problem) {
+  Printer line;
+  line.Text("myonlymalloc: ").Text(variable).Text(" ").Text(problem);
+  line.Text(", ignored; MYONLY_HELP=1 lists the options\n").WriteTo(kStderr);
+}
+
+void PrintOption(void* /*ctx*/, const char* name, const char* type,
+                 const char* value, const char* help) {
+  Printer line;
+  line.Text("  ").Text(name).Text(" (").Text(type).Text(", default ");
+  line.Text(strcmp(value, "nullptr") == 0 ? "none" : value).Text("): ");
+  line.Text(help).Text("\n").WriteTo(kStderr);
+}
+
+uint64_t ProcessId() {
+  return static_cast<uint64_t>(SystemCall(SystemCallNumber::kGetPid));
+}
+
+// The last part of the executable's path.
+void AppendProgramName(Printer* line) {
+  char path[256];
+  const char link[] = "/proc/self/exe";
+  const long length = SystemCall(
+      SystemCallNumber::kReadLinkAt, static_cast<unsigned long>(AT_FDCWD),
+      reinterpret_cast<unsigned long>(link),
+      reinterpret_cast<unsigned long>(path), sizeof(path) - 1);
+  if (SystemCallFailed(length)) {
+    line->Text("unknown");
+    return;
+  }
+  path[length] = '\0';
+  const char* slash = strrchr(path, '/');
+  line->Text(slash == nullptr ? path : slash + 1);
+}
+
+void PrintVerbose(const char* version, bool is_process_allocator) {
+  Printer line;
+  line.Text("myonlymalloc: version ").Text(version).Text(" in process ");
+  line.Number(ProcessId()).Text(" (");
+  AppendProgramName(&line);
+  line.Text(is_process_allocator ? "), malloc is ours\n"
+                                 : "), malloc is not ours\n");
+  line.WriteTo(kStderr);
+}
+
+}  // namespace
+
+void Start(const char* const* environment, const char* version,
+           bool is_process_allocator) {
+  // First, so that our handlers run last before a fork and first after it:
+  // handlers of others may allocate.
+  pthread_atfork(ProcessHeap::PrepareFork, ProcessHeap::ParentAfterFork,
+                 ProcessHeap::ChildAfterFork);
+  Options options;
+  ParseOptions(environment, &options, Complain);
+  ProcessHeap::ApplyOptions(options);
+  stats_file = options.stats_file;
+  if (options.help) {
+    Printer line;
+    line.Text("myonlymalloc: options, read from the environment at start:\n");
+    line.WriteTo(kStderr);
+    VisitOptions(PrintOption, nullptr);
+  }
+  if (options.verbose) PrintVerbose(version, is_process_allocator);
+}
+
+void Finish() {
+  if (stats_file == nullptr) return;
+  const long fd = SystemCall(SystemCallNumber::kOpenAt,
+                             static_cast<unsigned long>(AT_FDCWD),
+                             reinterpret_cast<unsigned long>(stats_file),
+                             O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0666);
+  if (SystemCallFailed(fd)) {
+    Complain("MYONLY_STATS_FILE", "names a file that can't be written");
+    return;
+  }
+  const ArenaStats stats = ProcessHeap::DefaultArena().Stats();
+  Printer line;
+  line.Text("myonly pid=").Number(ProcessId()).Text(" program=");
+  AppendProgramName(&line);
+  line.Text(" allocations=").Number(stats.allocations);
+  line.Text(" frees=").Number(stats.frees);
+  line.Text(" live_blocks=").Number(stats.live_blocks);
+  line.Text(" live_bytes=").Number(stats.live_bytes);
+  line.Text(" reserved_bytes=").Number(stats.reserved_bytes());
+  line.Text(" peak_live_bytes=").Number(stats.peak_live_bytes).Text("\n");
+  line.WriteTo(static_cast<int>(fd));
+  SystemCall(SystemCallNumber::kClose, static_cast<unsigned long>(fd));
+}
+
+}  // namespace myonly::internal
