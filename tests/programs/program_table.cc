@@ -1,5 +1,6 @@
 #include "tests/programs/program_table.h"
 
+#include <iterator>
 #include <vector>
 
 namespace myonly::testing {
@@ -160,6 +161,7 @@ cat > work.cc <<'END'
 #include <string>
 #include <thread>
 #include <unordered_map>
+#include <iterator>
 #include <vector>
 int main() {
   std::map<std::string, std::vector<int>> tree;
@@ -397,49 +399,40 @@ vim -u NONE -N -es -c '%s/1/one/g' -c 'g/5/d' -c 'sort' -c 'wq' text
 md5sum text
 )sh";
 
+constexpr Program kPrograms[] = {
+    {"Python", "python3", "python3", "", kPython},
+    {"PythonOnMallocAlone", "python3", "python3", "PYTHONMALLOC=malloc",
+     kPython},
+    {"Perl", "perl", "perl", "", kPerl},
+    {"Bash", "bash md5sum", "bash", "", kBash},
+    {"Awk", "awk", "", "", kAwk},
+    {"Node", "node", "node", "", kNode},
+    {"Tcl", "tclsh", "tclsh", "", kTcl},
+    {"Ruby", "ruby", "ruby", "", kRuby},
+    {"Gxx", "g++ md5sum", "cc1plus", "CXX_UNDER_TEST=g++", kCompile},
+    {"Clang", "clang++ md5sum", "work", "CXX_UNDER_TEST=clang++", kCompile},
+    {"Gcc", "gcc md5sum", "cc1", "", kGcc},
+    {"Cmake", "cmake make gcc", "cmake", "", kCmake},
+    {"Make", "make md5sum", "make", "", kMake},
+    {"Sqlite", "sqlite3", "sqlite3", "", kSqlite},
+    {"Redis", "redis-server redis-cli redis-benchmark md5sum", "redis-server",
+     "", kRedis},
+    {"Git", "git md5sum", "git", "", kGit},
+    {"TarXz", "tar xz md5sum", "xz", "", kTarXz},
+    {"Gzip", "gzip md5sum", "gzip", "", kGzip},
+    {"Bzip2", "bzip2 md5sum", "bzip2", "", kBzip2},
+    {"Zstd", "zstd", "zstd", "", kZstd},
+    {"Sort", "sort awk md5sum", "sort", "", kSort},
+    {"SedGrepDiff", "sed grep diff md5sum", "sed", "", kText},
+    {"Openssl", "openssl md5sum", "openssl", "", kOpenssl},
+    {"Gdb", "gdb", "gdb", "", kGdb},
+    {"Vim", "vim md5sum", "vim", "", kVim},
+};
+
 }  // namespace
 
-const std::vector<Program>& Programs() {
-  static const auto* const programs = new std::vector<Program>{
-      {"Python", {"python3"}, "python3", "", kPython},
-      {"PythonOnMallocAlone",
-       {"python3"},
-       "python3",
-       "PYTHONMALLOC=malloc",
-       kPython},
-      {"Perl", {"perl"}, "perl", "", kPerl},
-      {"Bash", {"bash", "md5sum"}, "bash", "", kBash},
-      {"Awk", {"awk"}, "", "", kAwk},
-      {"Node", {"node"}, "node", "", kNode},
-      {"Tcl", {"tclsh"}, "tclsh", "", kTcl},
-      {"Ruby", {"ruby"}, "ruby", "", kRuby},
-      {"Gxx", {"g++", "md5sum"}, "cc1plus", "CXX_UNDER_TEST=g++", kCompile},
-      {"Clang",
-       {"clang++", "md5sum"},
-       "work",
-       "CXX_UNDER_TEST=clang++",
-       kCompile},
-      {"Gcc", {"gcc", "md5sum"}, "cc1", "", kGcc},
-      {"Cmake", {"cmake", "make", "gcc"}, "cmake", "", kCmake},
-      {"Make", {"make", "md5sum"}, "make", "", kMake},
-      {"Sqlite", {"sqlite3"}, "sqlite3", "", kSqlite},
-      {"Redis",
-       {"redis-server", "redis-cli", "redis-benchmark", "md5sum"},
-       "redis-server",
-       "",
-       kRedis},
-      {"Git", {"git", "md5sum"}, "git", "", kGit},
-      {"TarXz", {"tar", "xz", "md5sum"}, "xz", "", kTarXz},
-      {"Gzip", {"gzip", "md5sum"}, "gzip", "", kGzip},
-      {"Bzip2", {"bzip2", "md5sum"}, "bzip2", "", kBzip2},
-      {"Zstd", {"zstd"}, "zstd", "", kZstd},
-      {"Sort", {"sort", "awk", "md5sum"}, "sort", "", kSort},
-      {"SedGrepDiff", {"sed", "grep", "diff", "md5sum"}, "sed", "", kText},
-      {"Openssl", {"openssl", "md5sum"}, "openssl", "", kOpenssl},
-      {"Gdb", {"gdb"}, "gdb", "", kGdb},
-      {"Vim", {"vim", "md5sum"}, "vim", "", kVim},
-  };
-  return *programs;
+std::vector<Program> Programs() {
+  return std::vector<Program>(std::begin(kPrograms), std::end(kPrograms));
 }
 
 }  // namespace myonly::testing

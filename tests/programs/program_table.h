@@ -4,15 +4,14 @@
 #define MYONLY_TESTS_PROGRAMS_PROGRAM_TABLE_H_
 
 #include <ostream>
-#include <string>
 #include <vector>
 
 namespace myonly::testing {
 
 struct Program {
   const char* name;  // Of the test.
-  // Looked up in PATH; where one is missing the test is skipped.
-  std::vector<std::string> needs;
+  // Words: looked up in PATH; where one is missing the test is skipped.
+  const char* needs;
   // A process whose statistics must be found, as proof that it ran on our
   // allocator. The beginning of its name will do.
   const char* proof;
@@ -27,7 +26,7 @@ inline void PrintTo(const Program& program, std::ostream* out) {
   *out << program.name;
 }
 
-const std::vector<Program>& Programs();
+std::vector<Program> Programs();
 
 }  // namespace myonly::testing
 
