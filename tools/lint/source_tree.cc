@@ -125,7 +125,8 @@ class CycleFinder {
 
 bool IsSource(const std::filesystem::path& path) {
   const std::string extension = path.extension();
-  return extension == ".h" || extension == ".cc" || extension == ".c";
+  return extension == ".h" || extension == ".cc" || extension == ".c" ||
+         extension == ".def";
 }
 
 std::string ReadFile(const std::filesystem::path& path) {

@@ -18,7 +18,8 @@ inline constexpr int kMaxLines = 600;
 // Path relative to the project's root -> content.
 using SourceTree = std::map<std::string, std::string>;
 
-// Reads every .h, .cc and .c file below `folders` of `root`; throws on error.
+// Reads every .h, .cc, .c and .def file below `folders` of `root`; throws on
+// error.
 SourceTree ReadSourceTree(const std::string& root,
                           const std::vector<std::string>& folders);
 
