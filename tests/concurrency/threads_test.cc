@@ -21,7 +21,7 @@ namespace {
 #ifdef MYONLY_SANITIZER
 constexpr size_t kRounds = 3000;
 #else
-constexpr size_t kRounds = 60000;
+constexpr size_t kRounds = 400000;
 #endif
 constexpr size_t kThreads = 8;
 

@@ -355,8 +355,12 @@ void HeapModel::DropBlocksOf(uint32_t heap) {
 }
 
 void HeapModel::ExpectMayFail(uint32_t heap, size_t size) const {
-  if (!heaps_[heap].limited || myonly_last_status() != MYONLY_ERR_QUOTA) {
+  if (!heaps_[heap].limited) {
     ModelFailed("an allocation failed", heaps_[heap].handle, size);
+  }
+  if (myonly_last_status() != MYONLY_ERR_QUOTA) {
+    ModelFailed(myonly_status_str(myonly_last_status()), heaps_[heap].handle,
+                size);
   }
 }
 

@@ -405,7 +405,7 @@ constexpr Program kPrograms[] = {
      kPython},
     {"Perl", "perl", "perl", "", kPerl},
     {"Bash", "bash md5sum", "bash", "", kBash},
-    {"Awk", "awk", "", "", kAwk},
+    {"Awk", "awk", "awk", "", kAwk},
     {"Node", "node", "node", "", kNode},
     {"Tcl", "tclsh", "tclsh", "", kTcl},
     {"Ruby", "ruby", "ruby", "", kRuby},
