@@ -167,10 +167,10 @@ typedef struct myonly_arena_options {
   void* ctx;
 } myonly_arena_options;
 
-#define MYONLY_ARENA_OPTIONS_INIT                                          \
-  {                                                                        \
+#define MYONLY_ARENA_OPTIONS_INIT                                            \
+  {                                                                          \
     (uint32_t)sizeof(myonly_arena_options), 0, NULL, 0, 0, 0, 0, NULL, NULL, \
-        NULL, NULL                                                         \
+        NULL, NULL                                                           \
   }
 
 /* Creates an arena. `options` may be NULL for the defaults. On success `*out`
@@ -236,16 +236,15 @@ typedef struct myonly_arena_stats_t {
   uint64_t resets;
 } myonly_arena_stats_t;
 
-#define MYONLY_ARENA_STATS_INIT                                             \
-  {                                                                         \
-    (uint32_t)sizeof(myonly_arena_stats_t), 0, {0}, 0, 0, 0, 0, 0, 0, 0, 0, \
-        0, 0, 0, 0                                                          \
+#define MYONLY_ARENA_STATS_INIT                                                \
+  {                                                                            \
+    (uint32_t)sizeof(myonly_arena_stats_t), 0, {0}, 0, 0, 0, 0, 0, 0, 0, 0, 0, \
+        0, 0, 0                                                                \
   }
 
 /* A consistent snapshot of the arena's counters; NULL: the process heap's. */
-MYONLY_API myonly_status myonly_arena_stats(myonly_arena* arena,
-                                            myonly_arena_stats_t* out)
-    MYONLY_NOEXCEPT;
+MYONLY_API myonly_status myonly_arena_stats(
+    myonly_arena* arena, myonly_arena_stats_t* out) MYONLY_NOEXCEPT;
 
 /* Checks every invariant of the arena (NULL: of the process heap and what all
  * arenas share). Time grows with its blocks; it holds the arena's lock.
