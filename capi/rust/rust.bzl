@@ -7,7 +7,7 @@ are incompatible with the machine, and Bazel reports their tests as skipped.
 load("@myonly_rust//:defs.bzl", "LINKER", "RUSTC")
 load("@rules_cc//cc/common:cc_info.bzl", "CcInfo")
 
-_Crate = provider(
+_CrateInfo = provider(
     doc = "A compiled Rust library.",
     fields = {
         "name": "what Rust code calls it",
@@ -30,7 +30,7 @@ def _archives(dep):
 
 def _compile(ctx, output, crate_name, crate_type):
     """Runs rustc; returns the rlibs and archives the crate needs."""
-    crates = [dep[_Crate] for dep in ctx.attr.deps]
+    crates = [dep[_CrateInfo] for dep in ctx.attr.deps]
     rlibs = depset(
         [crate.rlib for crate in crates],
         transitive = [crate.rlibs for crate in crates],
@@ -82,7 +82,7 @@ def _rust_library_impl(ctx):
     rlibs, archives = _compile(ctx, rlib, name, "rlib")
     return [
         DefaultInfo(files = depset([rlib])),
-        _Crate(
+        _CrateInfo(
             name = name,
             archives = archives,
             rlib = rlib,
@@ -116,7 +116,7 @@ def _attributes(is_test):
             allow_files = True,
             doc = "Files for the run; of a cc_library its headers.",
         ),
-        "deps": attr.label_list(providers = [_Crate]),
+        "deps": attr.label_list(providers = [_CrateInfo]),
         "is_test": attr.bool(default = is_test),
         "srcs": attr.label_list(allow_files = [".rs", ".md"], mandatory = True),
     }
