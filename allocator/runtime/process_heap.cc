@@ -8,6 +8,7 @@
 #include "absl/base/optimization.h"
 #include "allocator/arena/arena_registry.h"
 #include "allocator/base/check.h"
+#include "allocator/base/printer.h"
 #include "allocator/base/sizes.h"
 #include "allocator/base/treap.h"
 #include "allocator/large/huge_mapping.h"
@@ -218,12 +219,19 @@ size_t ProcessHeap::Purge(size_t keep_bytes) {
   return purged;
 }
 
-Status ProcessHeap::CheckInvariants() {
+Status ProcessHeap::CheckArena(Arena& arena) {
   const void* where = nullptr;
-  if (!g.default_arena.CheckInvariants(&where)) return Status::kCorrupt;
+  if (arena.CheckInvariants(&where)) return Status::kOk;
+  Printer line;
+  line.Text("myonlymalloc: broken invariant at ").Address(where).Text("\n");
+  line.WriteTo(2);
+  return Status::kCorrupt;
+}
+
+Status ProcessHeap::CheckInvariants() {
   g.runs.CheckInvariants();
   g.huge.CheckInvariants();
-  return Status::kOk;
+  return CheckArena(g.default_arena);
 }
 
 void ProcessHeap::ApplyOptions(const Options& options) {

@@ -51,7 +51,9 @@ class ProcessHeap {
   // Gives free pages back until at most `keep_bytes` stay; returns the bytes.
   static size_t Purge(size_t keep_bytes);
 
-  // Every invariant of the default arena and of what arenas share.
+  // Every invariant of one arena; kCorrupt, and one line on stderr says where.
+  static Status CheckArena(Arena& arena);
+  // The same for the default arena, and what all arenas share (which dies).
   static Status CheckInvariants();
 
   // What the environment asks for; see options.def.

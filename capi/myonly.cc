@@ -1,0 +1,344 @@
+// The C API over the process heap: check, cast, call. No logic lives here.
+
+#include "myonly/myonly.h"
+
+#include <cerrno>
+#include <cstring>
+
+#include "absl/base/optimization.h"
+#include "allocator/base/sizes.h"
+#include "allocator/runtime/process_heap.h"
+#include "allocator/runtime/start.h"
+#include "capi/override/marker.h"
+
+namespace {
+
+using myonly::internal::Arena;
+using myonly::internal::ArenaHandle;
+using myonly::internal::ArenaOptions;
+using myonly::internal::ArenaStats;
+using myonly::internal::IsPowerOfTwo;
+using myonly::internal::kMinAlignment;
+using myonly::internal::Min;
+using myonly::internal::ProcessHeap;
+using myonly::internal::Status;
+
+static_assert(MYONLY_ERR_NOMEM == static_cast<int32_t>(Status::kNoMemory));
+static_assert(MYONLY_ERR_OS == static_cast<int32_t>(Status::kOs));
+
+myonly_status Fail(Status status) {
+  ProcessHeap::SetLastStatus(status);
+  return static_cast<myonly_status>(status);
+}
+
+// For calls that return status: a success leaves the last failure alone.
+myonly_status Return(Status status) {
+  return status == Status::kOk ? MYONLY_OK : Fail(status);
+}
+
+// For calls that return a pointer.
+void* Checked(void* ptr) {
+  if (ABSL_PREDICT_FALSE(ptr == nullptr)) {
+    errno = ProcessHeap::LastStatus() == Status::kInvalid ? EINVAL : ENOMEM;
+  }
+  return ptr;
+}
+
+void* FailAlloc(Status status) {
+  ProcessHeap::SetLastStatus(status);
+  errno =
+      status == Status::kInvalid || status == Status::kStale ? EINVAL : ENOMEM;
+  return nullptr;
+}
+
+ArenaHandle HandleOf(myonly_arena* arena) {
+  return reinterpret_cast<ArenaHandle>(arena);
+}
+
+// The arena of a handle, or NULL with its status.
+Arena* FindArena(myonly_arena* arena, Status* status) {
+  return ProcessHeap::FindArena(HandleOf(arena), status);
+}
+
+// As FindArena, but NULL is the process heap.
+Arena* FindArenaOrProcess(myonly_arena* arena, Status* status) {
+  if (arena == nullptr) return &ProcessHeap::DefaultArena();
+  return FindArena(arena, status);
+}
+
+// Freeing must not change errno, whatever the system calls below it do: they
+// are raw, so nothing needs to be saved here.
+template <typename Call>
+void* AllocateIn(myonly_arena* handle, Call call) {
+  Status status;
+  Arena* arena = FindArena(handle, &status);
+  if (ABSL_PREDICT_FALSE(arena == nullptr)) return FailAlloc(status);
+  void* ptr = call(*arena, &status);
+  return ABSL_PREDICT_TRUE(ptr != nullptr) ? ptr : FailAlloc(status);
+}
+
+void StoreUsable(const void* ptr, size_t* actual) {
+  if (actual != nullptr) *actual = ProcessHeap::UsableSize(ptr);
+}
+
+__attribute__((constructor(101))) void AtStart(int /*argc*/, char** /*argv*/,
+                                               char** environment) {
+  myonly::internal::Start(environment, MYONLY_VERSION_STRING,
+                          myonly_is_process_allocator() != 0);
+}
+
+__attribute__((destructor(101))) void AtEnd() { myonly::internal::Finish(); }
+
+}  // namespace
+
+extern "C" {
+
+const char* myonly_status_str(myonly_status status) noexcept {
+  switch (status) {
+    case MYONLY_OK:
+      return "ok";
+    case MYONLY_ERR_NOMEM:
+      return "out of memory";
+    case MYONLY_ERR_QUOTA:
+      return "the arena's limit is reached";
+    case MYONLY_ERR_INVALID:
+      return "invalid argument";
+    case MYONLY_ERR_UNSUPPORTED:
+      return "not supported in this version";
+    case MYONLY_ERR_BUSY:
+      return "in use";
+    case MYONLY_ERR_STALE:
+      return "the arena has been destroyed";
+    case MYONLY_ERR_CORRUPT:
+      return "the heap is corrupt";
+    case MYONLY_ERR_OS:
+      return "a system call failed";
+    default:
+      return "unknown status";
+  }
+}
+
+myonly_status myonly_last_status(void) noexcept {
+  return static_cast<myonly_status>(ProcessHeap::LastStatus());
+}
+
+uint32_t myonly_version(void) noexcept {
+  return MYONLY_VERSION_MAJOR << 16 | MYONLY_VERSION_MINOR << 8 |
+         MYONLY_VERSION_PATCH;
+}
+
+const char* myonly_version_str(void) noexcept { return MYONLY_VERSION_STRING; }
+
+uint32_t myonly_abi_version(void) noexcept { return MYONLY_ABI_VERSION; }
+
+int myonly_is_process_allocator(void) noexcept {
+  return myonly_override_is_active != nullptr && myonly_override_is_active();
+}
+
+void* myonly_alloc(size_t size) noexcept {
+  return Checked(ProcessHeap::Allocate(size));
+}
+
+void myonly_free(void* ptr) noexcept { ProcessHeap::Free(ptr); }
+
+void* myonly_calloc(size_t count, size_t size) noexcept {
+  return Checked(ProcessHeap::AllocateZeroed(count, size));
+}
+
+void* myonly_realloc(void* ptr, size_t size) noexcept {
+  void* moved = ProcessHeap::Reallocate(ptr, size);
+  return ptr != nullptr && size == 0 ? nullptr : Checked(moved);
+}
+
+void* myonly_aligned_alloc(size_t alignment, size_t size) noexcept {
+  return Checked(ProcessHeap::AllocateAligned(alignment, size));
+}
+
+void* myonly_alloc_at_least(size_t size, size_t alignment,
+                            size_t* actual) noexcept {
+  void* ptr = Checked(ProcessHeap::AllocateAligned(
+      alignment == 0 ? kMinAlignment : alignment, size));
+  StoreUsable(ptr, actual);
+  return ptr;
+}
+
+void myonly_free_sized(void* ptr, size_t /*size*/,
+                       size_t /*alignment*/) noexcept {
+  ProcessHeap::Free(ptr);
+}
+
+int myonly_try_resize(void* ptr, size_t size, size_t* actual) noexcept {
+  if (ptr == nullptr) {
+    if (actual != nullptr) *actual = 0;
+    Fail(Status::kInvalid);
+    return 0;
+  }
+  const bool resized = ProcessHeap::TryResize(ptr, size);
+  StoreUsable(ptr, actual);
+  return resized ? 1 : 0;
+}
+
+size_t myonly_usable_size(const void* ptr) noexcept {
+  return ProcessHeap::UsableSize(ptr);
+}
+
+size_t myonly_alloc_batch(size_t size, void** out, size_t count) noexcept {
+  size_t made = 0;
+  while (made < count && (out[made] = myonly_alloc(size)) != nullptr) ++made;
+  return made;
+}
+
+void myonly_free_batch(void** ptrs, size_t count) noexcept {
+  for (size_t i = 0; i < count; ++i) ProcessHeap::Free(ptrs[i]);
+}
+
+size_t myonly_purge(size_t keep_bytes) noexcept {
+  return ProcessHeap::Purge(keep_bytes);
+}
+
+myonly_status myonly_arena_create(const myonly_arena_options* options,
+                                  myonly_arena** out) noexcept {
+  if (out == nullptr) return Fail(Status::kInvalid);
+  *out = nullptr;
+  myonly_arena_options given = MYONLY_ARENA_OPTIONS_INIT;
+  if (options != nullptr) {
+    if (options->struct_size < sizeof(uint32_t) * 2) {
+      return Fail(Status::kInvalid);
+    }
+    memcpy(&given, options, Min(options->struct_size, sizeof(given)));
+  }
+  if (given.version != 0 || given.flags != 0 || given.soft_limit_bytes != 0 ||
+      given.reserve_bytes != 0 || given.parent != nullptr ||
+      given.pages != nullptr || given.on_pressure != nullptr) {
+    return Fail(Status::kUnsupported);
+  }
+  ArenaOptions arena;
+  if (given.name != nullptr) arena.name = given.name;
+  arena.limit_bytes = given.limit_bytes;
+  ArenaHandle handle = 0;
+  const Status status = ProcessHeap::CreateArena(arena, &handle);
+  if (status == Status::kOk) *out = reinterpret_cast<myonly_arena*>(handle);
+  return Return(status);
+}
+
+void* myonly_arena_alloc(myonly_arena* arena, size_t size) noexcept {
+  return AllocateIn(arena, [size](Arena& in, Status* status) {
+    return in.Allocate(size, status);
+  });
+}
+
+void* myonly_arena_calloc(myonly_arena* arena, size_t count,
+                          size_t size) noexcept {
+  size_t bytes;
+  if (__builtin_mul_overflow(count, size, &bytes)) {
+    return FailAlloc(Status::kNoMemory);
+  }
+  return AllocateIn(arena, [bytes](Arena& in, Status* status) {
+    return in.AllocateZeroed(bytes, status);
+  });
+}
+
+void* myonly_arena_realloc(myonly_arena* arena, void* ptr,
+                           size_t size) noexcept {
+  if (ptr == nullptr) return myonly_arena_alloc(arena, size);
+  Status status;
+  if (FindArena(arena, &status) == nullptr) return FailAlloc(status);
+  ArenaHandle owner;
+  if (ProcessHeap::ArenaOf(ptr, &owner) != Status::kOk ||
+      owner != HandleOf(arena)) {
+    return FailAlloc(Status::kInvalid);
+  }
+  return myonly_realloc(ptr, size);
+}
+
+void* myonly_arena_aligned_alloc(myonly_arena* arena, size_t alignment,
+                                 size_t size) noexcept {
+  if (!IsPowerOfTwo(alignment)) return FailAlloc(Status::kInvalid);
+  return AllocateIn(arena, [=](Arena& in, Status* status) {
+    return in.AllocateAligned(size, alignment, status);
+  });
+}
+
+void* myonly_arena_alloc_at_least(myonly_arena* arena, size_t size,
+                                  size_t alignment, size_t* actual) noexcept {
+  void* ptr = myonly_arena_aligned_alloc(
+      arena, alignment == 0 ? kMinAlignment : alignment, size);
+  StoreUsable(ptr, actual);
+  return ptr;
+}
+
+size_t myonly_arena_alloc_batch(myonly_arena* arena, size_t size, void** out,
+                                size_t count) noexcept {
+  size_t made = 0;
+  while (made < count &&
+         (out[made] = myonly_arena_alloc(arena, size)) != nullptr) {
+    ++made;
+  }
+  return made;
+}
+
+myonly_status myonly_arena_reset(myonly_arena* handle) noexcept {
+  Status status;
+  Arena* arena = FindArena(handle, &status);
+  if (arena == nullptr) return Fail(status);
+  arena->Reset();
+  return MYONLY_OK;
+}
+
+myonly_status myonly_arena_destroy(myonly_arena* arena,
+                                   uint64_t flags) noexcept {
+  if (flags > MYONLY_DESTROY_REQUIRE_EMPTY) return Fail(Status::kUnsupported);
+  return Return(ProcessHeap::DestroyArena(
+      HandleOf(arena), flags == MYONLY_DESTROY_REQUIRE_EMPTY));
+}
+
+myonly_status myonly_arena_of(const void* ptr, myonly_arena** out) noexcept {
+  if (out == nullptr) return Fail(Status::kInvalid);
+  ArenaHandle handle;
+  const Status status = ProcessHeap::ArenaOf(ptr, &handle);
+  *out = reinterpret_cast<myonly_arena*>(handle);
+  return Return(status);
+}
+
+myonly_status myonly_arena_stats(myonly_arena* handle,
+                                 myonly_arena_stats_t* out) noexcept {
+  if (out == nullptr || out->struct_size < sizeof(uint32_t) * 2) {
+    return Fail(Status::kInvalid);
+  }
+  Status status;
+  Arena* arena = FindArenaOrProcess(handle, &status);
+  if (arena == nullptr) return Fail(status);
+  const ArenaStats stats = arena->Stats();
+  myonly_arena_stats_t full = MYONLY_ARENA_STATS_INIT;
+  full.struct_size = out->struct_size;
+  strncpy(full.name, stats.name, sizeof(full.name) - 1);
+  full.live_blocks = stats.live_blocks;
+  full.live_bytes = stats.live_bytes;
+  full.peak_live_bytes = stats.peak_live_bytes;
+  full.allocations = stats.allocations;
+  full.frees = stats.frees;
+  full.reserved_bytes = stats.reserved_bytes();
+  full.region_bytes = stats.region_bytes;
+  full.large_bytes = stats.large_bytes;
+  full.huge_bytes = stats.huge_bytes;
+  full.free_block_bytes = stats.free_block_bytes;
+  full.limit_bytes = stats.limit_bytes;
+  full.resets = stats.resets;
+  // A caller that knows a longer struct finds zeros in what we do not know.
+  const size_t size = out->struct_size;
+  if (size > sizeof(full)) {
+    memset(reinterpret_cast<char*>(out) + sizeof(full), 0, size - sizeof(full));
+  }
+  memcpy(out, &full, Min(size, sizeof(full)));
+  return MYONLY_OK;
+}
+
+myonly_status myonly_arena_check(myonly_arena* handle) noexcept {
+  if (handle == nullptr) return Return(ProcessHeap::CheckInvariants());
+  Status status;
+  Arena* arena = FindArena(handle, &status);
+  if (arena == nullptr) return Fail(status);
+  return Return(ProcessHeap::CheckArena(*arena));
+}
+
+}  // extern "C"
