@@ -144,6 +144,8 @@ _COMPATIBLE = [] if RUSTC else ["//capi/rust:needs_rustc"]
 _TAGS = ["no-sanitizer"]
 
 def _declare(rule, srcs, crate_root = None, **kwargs):
+    if not crate_root and len(srcs) > 1:
+        fail("several srcs: which one is the crate_root?")
     rule(
         srcs = srcs,
         crate_root = crate_root or srcs[0],
@@ -153,7 +155,7 @@ def _declare(rule, srcs, crate_root = None, **kwargs):
     )
 
 def rust_library(name, srcs, **kwargs):
-    """A Rust library; the first of `srcs` is its root."""
+    """A Rust library; `crate_root` is needed if `srcs` are several."""
     _declare(_rust_library, srcs, name = name, **kwargs)
 
 def rust_binary(name, srcs, **kwargs):
