@@ -174,6 +174,12 @@ MYONLY_EXPORT int malloc_info(int options, FILE* stream) noexcept {
   return 0;
 }
 
+// The declarations of <stdlib.h> promise more to the optimiser than an alias
+// needs.
+#ifndef __clang__
+#pragma GCC diagnostic ignored "-Wmissing-attributes"
+#endif
+
 // Names under which parts of libc and old programs reach the family.
 #define MYONLY_ALIAS(name) __attribute__((alias(name), visibility("default")))
 extern "C" {
