@@ -93,6 +93,9 @@ __attribute__((destructor(101))) void AtEnd() { myonly::internal::Finish(); }
 
 extern "C" {
 
+// See override/marker.h.
+__attribute__((weak)) bool myonly_override_is_active() { return false; }
+
 const char* myonly_status_str(myonly_status status) noexcept {
   switch (status) {
     case MYONLY_OK:
@@ -132,7 +135,7 @@ const char* myonly_version_str(void) noexcept { return MYONLY_VERSION_STRING; }
 uint32_t myonly_abi_version(void) noexcept { return MYONLY_ABI_VERSION; }
 
 int myonly_is_process_allocator(void) noexcept {
-  return myonly_override_is_active != nullptr && myonly_override_is_active();
+  return myonly_override_is_active() ? 1 : 0;
 }
 
 void* myonly_alloc(size_t size) noexcept {
