@@ -16,7 +16,8 @@
 #include "allocator/base/lock_rank.h"
 
 // glibc 2.32 and later; absent elsewhere.
-extern "C" __attribute__((weak)) char __libc_single_threaded;
+extern "C" __attribute__((weak, visibility("default"))) char
+    __libc_single_threaded;
 
 namespace myonly::internal {
 
