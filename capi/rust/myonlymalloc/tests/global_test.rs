@@ -197,10 +197,24 @@ fn the_process_heap_counts() {
     myonlymalloc::purge(0);
 }
 
+/// With the `override` feature, and when the shared library is linked, which
+/// always defines malloc.
 #[test]
-fn malloc_is_ours_exactly_with_the_override_feature() {
-    let overridden = cfg!(feature = "override");
-    assert_eq!(myonlymalloc::is_process_allocator(), overridden);
+fn is_process_allocator_tells_whose_malloc_it_is() {
+    extern "C" {
+        fn malloc(size: usize) -> *mut std::ffi::c_void;
+        fn free(block: *mut std::ffi::c_void);
+    }
+    let mut owner = std::ptr::null_mut();
+    let status = unsafe {
+        let block = malloc(100);
+        let status = myonlymalloc::sys::myonly_arena_of(block, &mut owner);
+        free(block);
+        status
+    };
+    let ours = status == myonlymalloc::sys::MYONLY_OK;
+    assert_eq!(myonlymalloc::is_process_allocator(), ours);
+    assert!(ours || !cfg!(feature = "override"));
 }
 
 #[test]
