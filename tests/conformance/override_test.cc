@@ -74,6 +74,8 @@ class OperatorNew final : public Heap {
   size_t UsableSize(const void* block) override {
     return malloc_usable_size(const_cast<void*>(block));
   }
+  // C++ says nothing of errno; calloc and realloc are tested above.
+  bool SetsErrno() const override { return false; }
 };
 
 MYONLY_INSTANTIATE_CONFORMANCE(
