@@ -28,44 +28,52 @@ size_t SlicesFor(size_t bytes) {
 
 }  // namespace
 
+void* Arena::Allocate(size_t size, Status* status) {
+  return size <= kMaxBlockRequest
+             ? AllocateBlock(size, kMinAlignment, status)
+             : AllocatePages(size, kMinAlignment, false, status);
+}
+
 void* Arena::AllocateZeroed(size_t size, Status* status) {
   if (size > kMaxBlockRequest) {
     return AllocatePages(size, kMinAlignment, true, status);
   }
-  void* ptr = Allocate(size, status);
+  void* ptr = AllocateBlock(size, kMinAlignment, status);
   if (ptr != nullptr) memset(ptr, 0, size);
   return ptr;
 }
 
 void* Arena::AllocateAligned(size_t size, size_t alignment, Status* status) {
-  if (alignment <= kMinAlignment) return Allocate(size, status);
-  if (size > kMaxBlockRequest || alignment > kMaxBlockRequest ||
-      AlignedBlockBytes(size, alignment) > kMaxBlockRequest) {
-    return AllocatePages(size, alignment, false, status);
-  }
-  mutex_.Lock();
-  Block* block = bins_.AllocateAligned(Block::BytesFor(size), alignment);
-  if (block == nullptr) return AllocateBlockSlow(size, alignment, status);
-  return FinishBlock(block);
+  const bool is_block = size <= kMaxBlockRequest &&
+                        alignment <= kMaxBlockRequest &&
+                        AlignedBlockBytes(size, alignment) <= kMaxBlockRequest;
+  return is_block || (alignment <= kMinAlignment && size <= kMaxBlockRequest)
+             ? AllocateBlock(size, alignment, status)
+             : AllocatePages(size, alignment, false, status);
 }
 
-// Nothing fits: what waits in quick lists is coalesced, then a region is added.
-void* Arena::AllocateBlockSlow(size_t size, size_t alignment, Status* status) {
+// When nothing fits, what waits in quick lists is coalesced, then a region is
+// added.
+void* Arena::AllocateBlock(size_t size, size_t alignment, Status* status) {
   const size_t bytes = Block::BytesFor(size);
-  FlushQuickLists();
-  NotePeak();
+  MutexLock lock(mutex_);
   Block* block = bins_.AllocateAligned(bytes, alignment);
-  if (block == nullptr) {
+  if (ABSL_PREDICT_FALSE(block == nullptr)) {
+    FlushQuickLists();
+    NotePeak();
+    block = bins_.AllocateAligned(bytes, alignment);
+  }
+  if (ABSL_PREDICT_FALSE(block == nullptr)) {
     const Status added = AddRegion(AlignedBlockBytes(size, alignment));
     if (added != Status::kOk) {
-      mutex_.Unlock();
       *status = added;
       return nullptr;
     }
     block = bins_.AllocateAligned(bytes, alignment);
     MYONLY_CHECK(block != nullptr);
   }
-  return FinishBlock(block);
+  ++allocations_;
+  return block->payload();
 }
 
 // Regions double with what the arena has, so that a small one stays small; when
@@ -83,6 +91,7 @@ Status Arena::AddRegion(size_t block_bytes) {
       if (run != nullptr) {
         PushOwned(&regions_, run);
         region_bytes_ += bytes;
+        ++num_regions_;
         bins_.AddRegion(runs_.AddressOf(run), bytes);
         return Status::kOk;
       }
@@ -96,6 +105,7 @@ Status Arena::AddRegion(size_t block_bytes) {
 void Arena::FreeRegion(Slice* run) {
   RemoveOwned(&regions_, run);
   region_bytes_ -= run->run_slices * kSliceSize;
+  --num_regions_;
   runs_.Free(run);
 }
 
@@ -105,12 +115,23 @@ void Arena::FlushQuickLists() {
     if (whole != nullptr) RegionIsFree(whole);
   }
   bins_.set_quick_limit_bytes(
-      Max(BinManager::kMinQuickLimitBytes, live_bytes_ / 16));
+      Max(BinManager::kMinQuickLimitBytes, region_bytes_ / 16));
 }
 
-void Arena::FreeBlockSlow(Block* whole) {
-  if (whole != nullptr) RegionIsFree(whole);
-  if (bins_.wants_flush()) FlushQuickLists();
+void Arena::FreeBlock(const Slice* region, void* ptr) {
+  MutexLock lock(mutex_);
+  const uint64_t word = bins_.LiveTag(ptr);
+  Block* block = Block::FromPayload(ptr);
+  if (word == 0 || !bins_.NextIsSealed(block, word)) {
+    ReportBadBlock(region, ptr);
+  }
+  ++frees_;
+  if (bins_.FreeQuick(block, word)) return;
+  // Too large for a quick list, or they hold enough.
+  if (bins_.quick_bytes() + Block::SizeIn(word) > bins_.quick_limit_bytes()) {
+    FlushQuickLists();
+  }
+  if (Block* whole = bins_.FreeAndCoalesce(block)) RegionIsFree(whole);
 }
 
 // Keeps this wholly free region and gives the one kept before back.
@@ -177,7 +198,8 @@ void* Arena::AllocateLarge(size_t size, size_t alignment, bool zeroed,
         static_cast<uint32_t>(AlignUp(Max(size, 1), kPageSize) / kPageSize);
     PushOwned(&large_, run);
     large_bytes_ += bytes;
-    live_bytes_ += run->usable_pages * kPageSize;
+    page_live_bytes_ += run->usable_pages * kPageSize;
+    ++page_live_blocks_;
     ++allocations_;
     NotePeak();
   }
@@ -204,7 +226,8 @@ void* Arena::AllocateHuge(size_t size, size_t alignment, bool zeroed,
   }
   PushOwned(&huge_list_, mapping);
   huge_bytes_ += mapping->bytes;
-  live_bytes_ += mapping->bytes;
+  page_live_bytes_ += mapping->bytes;
+  ++page_live_blocks_;
   ++allocations_;
   NotePeak();
   return mapping->start;
@@ -221,7 +244,8 @@ void Arena::FreeLarge(Slice* run, void* ptr) {
     RemoveOwned(&large_, run);
     run->kind = RunKind::kBusy;
     large_bytes_ -= run->run_slices * kSliceSize;
-    live_bytes_ -= run->usable_pages * kPageSize;
+    page_live_bytes_ -= run->usable_pages * kPageSize;
+    --page_live_blocks_;
     ++frees_;
   }
   runs_.Free(run);
@@ -234,7 +258,8 @@ void Arena::FreeHuge(HugeMapping* mapping, void* ptr) {
     NotePeak();
     RemoveOwned(&huge_list_, mapping);
     huge_bytes_ -= mapping->bytes;
-    live_bytes_ -= mapping->bytes;
+    page_live_bytes_ -= mapping->bytes;
+    --page_live_blocks_;
     ++frees_;
   }
   huge_.Free(mapping);
@@ -246,10 +271,7 @@ bool Arena::ResizeBlock(const Slice* region, void* ptr, size_t size) {
   if (word == 0) ReportBadBlock(region, ptr);
   if (size > kMaxBlockRequest) return false;
   Block* block = Block::FromPayload(ptr);
-  const size_t before = block->usable_bytes();
-  if (!bins_.Resize(block, Block::BytesFor(size))) return false;
-  live_bytes_ += block->usable_bytes() - before;
-  return true;
+  return bins_.Resize(block, Block::BytesFor(size));
 }
 
 bool Arena::ResizeLarge(Slice* run, void* ptr, size_t size) {
@@ -273,9 +295,9 @@ bool Arena::ResizeLarge(Slice* run, void* ptr, size_t size) {
     large_bytes_ -= (old_slices - slices) * kSliceSize;
   }
   const size_t pages = AlignUp(size, kPageSize) / kPageSize;
-  live_bytes_ -= run->usable_pages * kPageSize;
+  page_live_bytes_ -= run->usable_pages * kPageSize;
   run->usable_pages = static_cast<uint32_t>(pages);
-  live_bytes_ += pages * kPageSize;
+  page_live_bytes_ += pages * kPageSize;
   return true;
 }
 
@@ -288,7 +310,7 @@ bool Arena::ResizeHuge(HugeMapping* mapping, void** ptr, size_t size,
   if (size > before && !Charge(AlignUp(size - before, kPageSize))) return false;
   if (!huge_.Resize(mapping, size, may_move)) return false;
   huge_bytes_ += mapping->bytes - before;
-  live_bytes_ += mapping->bytes - before;
+  page_live_bytes_ += mapping->bytes - before;
   *ptr = mapping->start;
   return true;
 }

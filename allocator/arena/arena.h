@@ -47,16 +47,19 @@ class Arena {
 
   // --- Allocating. NULL: `*status` says why; it is not touched on success. ---
 
-  void* Allocate(size_t size, Status* status) {
-    if (ABSL_PREDICT_FALSE(size > kMaxBlockRequest)) {
-      return AllocatePages(size, kMinAlignment, false, status);
+  void* Allocate(size_t size, Status* status);
+
+  // The fast path of Allocate: the first block of a quick list, while the
+  // process has one thread, so that no lock is needed. NULL: use Allocate.
+  void* AllocateQuick(size_t size) ABSL_NO_THREAD_SAFETY_ANALYSIS {
+    if (ABSL_PREDICT_FALSE(size > kMaxQuickRequest ||
+                           !Mutex::IsSingleThreaded())) {
+      return nullptr;
     }
-    mutex_.Lock();
-    Block* block = bins_.Allocate(Block::BytesFor(size));
-    if (ABSL_PREDICT_FALSE(block == nullptr)) {
-      return AllocateBlockSlow(size, kMinAlignment, status);
-    }
-    return FinishBlock(block);
+    Block* block = bins_.AllocateQuick(Block::BytesFor(size));
+    if (ABSL_PREDICT_FALSE(block == nullptr)) return nullptr;
+    ++allocations_;
+    return block->payload();
   }
 
   void* AllocateZeroed(size_t size, Status* status);
@@ -67,21 +70,22 @@ class Arena {
   // --- On live blocks of this arena; a bad pointer is reported and aborts. ---
 
   // `region` is the descriptor of the slice at `ptr`.
-  void FreeBlock(const Slice* region, void* ptr) {
-    mutex_.Lock();
+  void FreeBlock(const Slice* region, void* ptr);
+
+  // The fast path of FreeBlock, as AllocateQuick. False, and nothing done: use
+  // FreeBlock.
+  bool FreeQuick(void* ptr) ABSL_NO_THREAD_SAFETY_ANALYSIS {
+    if (ABSL_PREDICT_FALSE(!Mutex::IsSingleThreaded())) return false;
     const uint64_t word = bins_.LiveTag(ptr);
     Block* block = Block::FromPayload(ptr);
-    if (ABSL_PREDICT_FALSE(word == 0 || !bins_.NextIsSealed(block, word))) {
-      ReportBadBlock(region, ptr);
+    if (ABSL_PREDICT_FALSE(word == 0 || !bins_.NextIsSealed(block, word) ||
+                           !bins_.FreeQuick(block, word))) {
+      return false;
     }
-    live_bytes_ -= Block::SizeIn(word) - Block::kTagBytes;
     ++frees_;
-    Block* whole = bins_.Free(block, word);
-    if (ABSL_PREDICT_FALSE(whole != nullptr || bins_.wants_flush())) {
-      FreeBlockSlow(whole);
-    }
-    mutex_.Unlock();
+    return true;
   }
+
   void FreeLarge(Slice* run, void* ptr);
   void FreeHuge(HugeMapping* mapping, void* ptr);
 
@@ -124,15 +128,9 @@ class Arena {
   Mutex& mutex_for_fork() { return mutex_; }
 
  private:
-  void* FinishBlock(Block* block) ABSL_UNLOCK_FUNCTION(mutex_) {
-    live_bytes_ += block->usable_bytes();
-    ++allocations_;
-    mutex_.Unlock();
-    return block->payload();
-  }
+  static constexpr size_t kMaxQuickRequest = kMaxQuickBytes - Block::kTagBytes;
 
-  void* AllocateBlockSlow(size_t size, size_t alignment, Status* status)
-      ABSL_UNLOCK_FUNCTION(mutex_);
+  void* AllocateBlock(size_t size, size_t alignment, Status* status);
   void* AllocatePages(size_t size, size_t alignment, bool zeroed,
                       Status* status);
   void* AllocateLarge(size_t size, size_t alignment, bool zeroed,
@@ -143,7 +141,6 @@ class Arena {
   Status AddRegion(size_t block_bytes) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void FreeRegion(Slice* run) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void FlushQuickLists() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
-  void FreeBlockSlow(Block* whole) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void RegionIsFree(Block* whole) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void FreeSpareRegion() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void DropAll() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
@@ -153,8 +150,11 @@ class Arena {
   size_t HeldBytes() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
     return region_bytes_ + large_bytes_ + huge_bytes_;
   }
+  // Usable bytes of live blocks. Those in regions are what is not free, so that
+  // the fast paths count blocks only.
+  size_t LiveBytes() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void NotePeak() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
-    peak_live_bytes_ = Max(peak_live_bytes_, live_bytes_);
+    peak_live_bytes_ = Max(peak_live_bytes_, LiveBytes());
   }
 
   [[noreturn]] void ReportBadBlock(const Slice* region, void* ptr)
@@ -164,7 +164,6 @@ class Arena {
   HugeMappings& huge_;
   uint64_t (*const seed_)();
   Mutex mutex_{LockRank::kArena};
-  uint64_t live_bytes_ ABSL_GUARDED_BY(mutex_) = 0;
   uint64_t allocations_ ABSL_GUARDED_BY(mutex_) = 0;
   uint64_t frees_ ABSL_GUARDED_BY(mutex_) = 0;
   BinManager bins_ ABSL_GUARDED_BY(mutex_);
@@ -174,6 +173,10 @@ class Arena {
   // A wholly free region that is kept, so that a block at the edge does not
   // cost a region each time.
   Block* spare_region_ ABSL_GUARDED_BY(mutex_) = nullptr;
+  size_t num_regions_ ABSL_GUARDED_BY(mutex_) = 0;
+  // Of live runs and mappings.
+  size_t page_live_blocks_ ABSL_GUARDED_BY(mutex_) = 0;
+  size_t page_live_bytes_ ABSL_GUARDED_BY(mutex_) = 0;
   uint64_t peak_live_bytes_ ABSL_GUARDED_BY(mutex_) = 0;
   size_t region_bytes_ ABSL_GUARDED_BY(mutex_) = 0;
   size_t large_bytes_ ABSL_GUARDED_BY(mutex_) = 0;

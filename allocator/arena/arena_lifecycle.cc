@@ -24,7 +24,7 @@ void Arena::Open(const ArenaOptions& options) {
   strncpy(name_, options.name, kMaxArenaName);
   limit_bytes_ = options.limit_bytes;
   allocations_ = frees_ = resets_ = 0;
-  live_bytes_ = peak_live_bytes_ = 0;
+  peak_live_bytes_ = 0;
 }
 
 void Arena::Reset() {
@@ -58,7 +58,7 @@ void Arena::DropAll() {
     huge_.Free(mapping);
   }
   large_bytes_ = huge_bytes_ = 0;
-  live_bytes_ = 0;
+  page_live_bytes_ = page_live_blocks_ = 0;
   frees_ = allocations_;
 }
 
@@ -74,13 +74,20 @@ size_t Arena::Purge() {
   return purged;
 }
 
+size_t Arena::LiveBytes() const {
+  const size_t blocks = allocations_ - frees_ - page_live_blocks_;
+  return page_live_bytes_ + region_bytes_ -
+         num_regions_ * BinManager::kRegionOverhead - bins_.free_bytes() -
+         blocks * Block::kTagBytes;
+}
+
 ArenaStats Arena::Stats() {
   MutexLock lock(mutex_);
   NotePeak();
   ArenaStats stats = {};
   stats.name = name_;
   stats.live_blocks = allocations_ - frees_;
-  stats.live_bytes = live_bytes_;
+  stats.live_bytes = LiveBytes();
   stats.peak_live_bytes = peak_live_bytes_;
   stats.allocations = allocations_;
   stats.frees = frees_;
@@ -127,7 +134,7 @@ bool Arena::CheckInvariants(const void** where) {
   }
   *where = this;
   return region_bytes == region_bytes_ && large_bytes == large_bytes_ &&
-         huge_bytes == huge_bytes_ && live_bytes == live_bytes_ &&
+         huge_bytes == huge_bytes_ && live_bytes == LiveBytes() &&
          live_blocks == allocations_ - frees_ &&
          (limit_bytes_ == 0 || HeldBytes() <= limit_bytes_);
 }

@@ -8,6 +8,8 @@
 #ifndef MYONLY_ALLOCATOR_BASE_MUTEX_H_
 #define MYONLY_ALLOCATOR_BASE_MUTEX_H_
 
+#include <features.h>
+
 #include <atomic>
 #include <cstdint>
 
@@ -15,9 +17,12 @@
 #include "absl/base/thread_annotations.h"
 #include "allocator/base/lock_rank.h"
 
-// glibc 2.32 and later; absent elsewhere.
-extern "C" __attribute__((weak, visibility("default"))) char
-    __libc_single_threaded;
+#if defined(__GLIBC__) && __GLIBC_PREREQ(2, 32)
+#include <sys/single_threaded.h>
+#define MYONLY_SINGLE_THREADED (__libc_single_threaded != 0)
+#else
+#define MYONLY_SINGLE_THREADED false
+#endif
 
 namespace myonly::internal {
 
@@ -48,6 +53,9 @@ class ABSL_LOCKABLE Mutex {
     }
   }
 
+  // What decides whether locking is skipped.
+  static bool IsSingleThreaded() { return MYONLY_SINGLE_THREADED; }
+
   // In the child after fork(), whatever the parent's state was.
   void ResetAfterFork() {
     state_.store(kFree, std::memory_order_relaxed);
@@ -56,10 +64,6 @@ class ABSL_LOCKABLE Mutex {
 
  private:
   enum State : uint32_t { kFree, kHeld, kContended };
-
-  static bool IsSingleThreaded() {
-    return &__libc_single_threaded != nullptr && __libc_single_threaded != 0;
-  }
 
   void LockSlow();
   void Wake();

@@ -12,13 +12,14 @@
 namespace myonly::internal {
 
 constexpr size_t FloorLog2(size_t n) {
-  return 63 - static_cast<size_t>(__builtin_clzll(n));
+  return 63 ^ static_cast<size_t>(__builtin_clzll(n));
 }
 
 // Steps of an eighth: 8 * log2, from the power `first_power` on.
 constexpr size_t EighthIndex(size_t bytes, size_t first_power) {
   const size_t power = FloorLog2(bytes);
-  return (power - first_power) * 8 + ((bytes >> (power - 3)) & 7);
+  // The shifted value is 8 to 15.
+  return power * 8 + (bytes >> (power - 3)) - (first_power + 1) * 8;
 }
 
 inline constexpr size_t kFirstBinPower = 5;  // 32 bytes

@@ -34,6 +34,18 @@ void BinManager::Reset() {
   quick_limit_bytes_ = limit;
 }
 
+void BinManager::ReportDamaged(Block* block) {
+  ReportAndAbort("overwritten header of a free block", block->payload());
+}
+
+void BinManager::PopQuick(Block* block, size_t index) {
+  const uint64_t word = block->Load();
+  if (!block->IsSealed(key_, word)) ReportDamaged(block);
+  quick_[index] = block->next_free();
+  quick_bytes_ -= Block::SizeIn(word);
+  block->Store(Block::WithoutQuick(word));
+}
+
 // The first block of a list of mixed sizes was too small: one more look, then
 // the bins.
 Block* BinManager::AllocateSlow(size_t bytes) {
@@ -44,7 +56,8 @@ Block* BinManager::AllocateSlow(size_t bytes) {
       first->next_free() = second->next_free();
       second->next_free() = first;
       quick_[QuickIndex(bytes)] = second;
-      return PopQuick(second, QuickIndex(bytes));
+      PopQuick(second, QuickIndex(bytes));
+      return second;
     }
   }
   return TakeFromBins(bytes);
@@ -176,7 +189,6 @@ Block* BinManager::Coalesce(Block* block) {
 }
 
 bool BinManager::FlushOne(Block** region) {
-  want_flush_ = false;
   for (; flush_index_ < kNumQuickLists; ++flush_index_) {
     Block* block = quick_[flush_index_];
     if (block == nullptr) continue;

@@ -47,37 +47,50 @@ class BinManager {
   // A block of at least `bytes` (a result of Block::BytesFor), or NULL: it
   // needs a region.
   Block* Allocate(size_t bytes) {
-    if (ABSL_PREDICT_TRUE(bytes <= kMaxQuickBytes)) {
-      Block* block = quick_[QuickIndex(bytes)];
-      if (ABSL_PREDICT_TRUE(block != nullptr && block->size() >= bytes)) {
-        return PopQuick(block, QuickIndex(bytes));
-      }
+    Block* block = AllocateQuick(bytes);
+    return ABSL_PREDICT_TRUE(block != nullptr) ? block : AllocateSlow(bytes);
+  }
+
+  // The same, but only the first block of the quick list.
+  Block* AllocateQuick(size_t bytes) {
+    if (ABSL_PREDICT_FALSE(bytes > kMaxQuickBytes)) return nullptr;
+    const size_t index = QuickIndex(bytes);
+    Block* block = quick_[index];
+    if (ABSL_PREDICT_FALSE(block == nullptr)) return nullptr;
+    const uint64_t word = block->Load();
+    // Lists above kMaxExactQuickBytes hold blocks of several sizes.
+    if (ABSL_PREDICT_FALSE(Block::SizeIn(word) < bytes)) return nullptr;
+    if (ABSL_PREDICT_FALSE(!block->IsSealed(key_, word))) {
+      ReportDamaged(block);
     }
-    return AllocateSlow(bytes);
+    quick_[index] = block->next_free();
+    quick_bytes_ -= Block::SizeIn(word);
+    block->Store(Block::WithoutQuick(word));
+    return block;
   }
 
   // As Allocate, with the payload at a multiple of `alignment`, a power of two.
   Block* AllocateAligned(size_t bytes, size_t alignment);
 
-  // What freeing a block tells: the only block of a region that is now wholly
-  // free (the caller may take the region back), or NULL.
-  Block* Free(Block* block, uint64_t word) {
+  // Frees a block with the live tag `word` into its quick list. False, and
+  // nothing done, if it is too large or the lists hold enough.
+  bool FreeQuick(Block* block, uint64_t word) {
     const size_t bytes = Block::SizeIn(word);
-    if (ABSL_PREDICT_TRUE(bytes <= kMaxQuickBytes)) {
-      const size_t index = QuickIndex(bytes);
-      block->Store(Block::WithQuick(word));
-      block->next_free() = quick_[index];
-      quick_[index] = block;
-      quick_bytes_ += bytes;
-      if (ABSL_PREDICT_TRUE(quick_bytes_ <= quick_limit_bytes_)) return nullptr;
-      want_flush_ = true;
-      return nullptr;
+    if (ABSL_PREDICT_FALSE(bytes > kMaxQuickBytes ||
+                           quick_bytes_ + bytes > quick_limit_bytes_)) {
+      return false;
     }
-    return Coalesce(block);
+    const size_t index = QuickIndex(bytes);
+    block->Store(Block::WithQuick(word));
+    block->next_free() = quick_[index];
+    quick_[index] = block;
+    quick_bytes_ += bytes;
+    return true;
   }
 
-  // Quick lists hold more than the limit: the caller flushes.
-  bool wants_flush() const { return want_flush_; }
+  // Frees a live block and coalesces it. Returns the only block of a region
+  // that is now wholly free (the caller may take the region back), or NULL.
+  Block* FreeAndCoalesce(Block* block) { return Coalesce(block); }
 
   // Coalesces one block of the quick lists; `*region` is set as by Free. False
   // when they are empty.
@@ -134,22 +147,15 @@ class BinManager {
   // Bytes of blocks in bins and in quick lists.
   size_t free_bytes() const { return free_bytes_ + quick_bytes_; }
   size_t quick_bytes() const { return quick_bytes_; }
+  size_t quick_limit_bytes() const { return quick_limit_bytes_; }
   void set_quick_limit_bytes(size_t bytes) { quick_limit_bytes_ = bytes; }
 
   static constexpr size_t kMinQuickLimitBytes = size_t{256} << 10;
 
  private:
-  Block* PopQuick(Block* block, size_t index) {
-    const uint64_t word = block->Load();
-    if (ABSL_PREDICT_FALSE(!block->IsSealed(key_, word))) {
-      ReportAndAbort("overwritten header of a free block", block->payload());
-    }
-    quick_[index] = block->next_free();
-    quick_bytes_ -= Block::SizeIn(word);
-    block->Store(Block::WithoutQuick(word));
-    return block;
-  }
-
+  [[noreturn]] static void ReportDamaged(Block* block);
+  // Takes the first block, which is `block`, out of a quick list.
+  void PopQuick(Block* block, size_t index);
   Block* AllocateSlow(size_t bytes);
   Block* TakeFromBins(size_t bytes);
   Block* FindInBin(size_t index, size_t bytes) const;
@@ -173,8 +179,7 @@ class BinManager {
   uint64_t key_ = 0;
   size_t quick_bytes_ = 0;
   size_t quick_limit_bytes_ = kMinQuickLimitBytes;
-  size_t free_bytes_ = 0;  // in bins
-  bool want_flush_ = false;
+  size_t free_bytes_ = 0;   // in bins
   size_t flush_index_ = 0;  // no quick list below it holds a block
   Block* quick_[kNumQuickLists] = {};
   Bitmap<kNumBins> bins_with_;

@@ -85,7 +85,7 @@ class Block {
   // The tag is what this library wrote here under `key`.
   bool IsSealed(uint64_t key, uint64_t word) const {
     const uint64_t low = word & kLowMask;
-    return ((Seal(this, key, low) ^ word) & kSealMask) == 0;
+    return (Product(this, key, low) ^ word) >> kSealShift == 0;
   }
   bool IsSealed(uint64_t key) const { return IsSealed(key, Load()); }
 
@@ -120,15 +120,18 @@ class Block {
   static constexpr uint64_t kPreviousFree = 2;
   static constexpr uint64_t kQuick = 4;
   static constexpr uint64_t kSizeMask = ((uint64_t{1} << 20) - 1) << 4;
-  static constexpr uint64_t kSealMask = ~uint64_t{0} << 44;
+  static constexpr int kSealShift = 44;
+  static constexpr uint64_t kSealMask = ~uint64_t{0} << kSealShift;
   static constexpr uint64_t kLowMask = ~kSealMask & ~kQuick;
 
+  // The top bits of a product depend on all bits of its factors (Knuth's
+  // multiplicative hashing): they are the seal.
+  static uint64_t Product(const Block* place, uint64_t key, uint64_t low) {
+    return ((low ^ key) + reinterpret_cast<uintptr_t>(place)) *
+           0x9e3779b97f4a7c15ULL;
+  }
   static uint64_t Seal(const Block* place, uint64_t key, uint64_t low) {
-    // The top bits of a product depend on all bits of its factors (Knuth's
-    // multiplicative hashing).
-    return (((low ^ key) + reinterpret_cast<uintptr_t>(place)) *
-            0x9e3779b97f4a7c15ULL) &
-           kSealMask;
+    return Product(place, key, low) & kSealMask;
   }
 
   uint64_t word_;

@@ -18,7 +18,6 @@
 #include "allocator/pages/slice.h"
 
 namespace myonly::internal {
-namespace {
 
 // 16 random bytes that the kernel gives every process, without a system call.
 uint64_t RandomSeed() {
@@ -28,26 +27,11 @@ uint64_t RandomSeed() {
   return MixBits(seed);
 }
 
-// All mutable globals of the library. Constant-initialised: no constructor runs
-// at start, and nothing is destroyed at exit.
-struct Globals {
-  MmapPageSource pages;
-  MetadataAllocator metadata{pages};
-  RunPool runs{pages};
-  HugeMappings huge{pages, metadata};
-  Arena default_arena{runs, huge, RandomSeed, "process"};
-  ArenaRegistry registry{pages, metadata, runs, huge, RandomSeed};
-};
+ABSL_CONST_INIT ProcessGlobals process_globals;
 
-// A union, so that there is no destructor.
-union Storage {
-  constexpr Storage() : globals() {}
-  ~Storage() {}
-  Globals globals;
-};
+namespace {
 
-ABSL_CONST_INIT Storage storage;
-Globals& g = storage.globals;
+ProcessGlobals& g = process_globals;
 
 // Initial-exec: general-dynamic access may allocate.
 __attribute__((tls_model("initial-exec"))) thread_local Status last_status =
@@ -90,7 +74,9 @@ Owner FindOwner(const void* ptr) {
       ptr);
 }
 
-ABSL_ATTRIBUTE_NOINLINE void FreeSlow(void* ptr) {
+}  // namespace
+
+void ProcessHeap::FreeSlow(void* ptr) {
   if (ptr == nullptr) return;
   const Owner owner = FindOwner(ptr);
   if (owner.run != nullptr) {
@@ -103,6 +89,8 @@ ABSL_ATTRIBUTE_NOINLINE void FreeSlow(void* ptr) {
     ReportUnknown(ptr);
   }
 }
+
+namespace {
 
 size_t UsableSizeOf(const Owner& owner, void* ptr) {
   if (owner.region != nullptr) {
@@ -129,11 +117,10 @@ bool ResizeInPlace(const Owner& owner, void** ptr, size_t size, bool may_move) {
 
 }  // namespace
 
-void* ProcessHeap::Allocate(size_t size) {
+void* ProcessHeap::AllocateSlow(size_t size) {
   Status status;
   void* ptr = g.default_arena.Allocate(size, &status);
-  if (ABSL_PREDICT_FALSE(ptr == nullptr)) return Fail(status);
-  return ptr;
+  return ptr != nullptr ? ptr : Fail(status);
 }
 
 void* ProcessHeap::AllocateZeroed(size_t count, size_t size) {
@@ -151,15 +138,6 @@ void* ProcessHeap::AllocateAligned(size_t alignment, size_t size) {
   Status status;
   void* ptr = g.default_arena.AllocateAligned(size, alignment, &status);
   return ptr != nullptr ? ptr : Fail(status);
-}
-
-void ProcessHeap::Free(void* ptr) {
-  Slice* slice = g.runs.FindFirst(ptr);
-  if (ABSL_PREDICT_TRUE(slice != nullptr && slice->kind == RunKind::kRegion)) {
-    static_cast<Arena*>(slice->owner)->FreeBlock(slice, ptr);
-    return;
-  }
-  FreeSlow(ptr);
 }
 
 void* ProcessHeap::Reallocate(void* ptr, size_t size) {

@@ -1,10 +1,10 @@
 // The process's heap: the default arena, the arena registry and the pages they
-// share - the only mutable globals of the library.
+// share.
 //
 // malloc: Allocate -> the default arena. free: address -> slice descriptor (or
-// huge mapping) -> its arena. Everything here is constant-initialised, so it
-// works before any constructor has run; the first allocation reserves
-// addresses. Nothing here touches errno: capi sets it.
+// huge mapping) -> its arena. It works before any constructor has run; the
+// first allocation reserves addresses. Nothing here touches errno: capi sets
+// it.
 //
 // Thread-safe.
 #ifndef MYONLY_ALLOCATOR_RUNTIME_PROCESS_HEAP_H_
@@ -13,10 +13,13 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "absl/base/optimization.h"
 #include "allocator/arena/arena.h"
 #include "allocator/arena/arena_registry.h"
 #include "allocator/base/status.h"
 #include "allocator/options/options.h"
+#include "allocator/pages/slice.h"
+#include "allocator/runtime/process_globals.h"
 
 namespace myonly::internal {
 
@@ -26,12 +29,22 @@ class ProcessHeap {
 
   // The allocate family on the default arena. NULL on failure, and LastStatus()
   // says why. Alignments must be powers of two, else NULL with kInvalid.
-  static void* Allocate(size_t size);
+  static void* Allocate(size_t size) {
+    void* ptr = process_globals.default_arena.AllocateQuick(size);
+    return ABSL_PREDICT_TRUE(ptr != nullptr) ? ptr : AllocateSlow(size);
+  }
   static void* AllocateZeroed(size_t count, size_t size);
   static void* AllocateAligned(size_t alignment, size_t size);
 
   // On blocks of every arena. A bad pointer is reported and aborts.
-  static void Free(void* ptr);
+  static void Free(void* ptr) {
+    const Slice* slice = process_globals.runs.FindFirst(ptr);
+    if (ABSL_PREDICT_TRUE(slice != nullptr && slice->kind == RunKind::kRegion &&
+                          static_cast<Arena*>(slice->owner)->FreeQuick(ptr))) {
+      return;
+    }
+    FreeSlow(ptr);
+  }
   // `ptr` NULL allocates from the default arena; `size` 0 frees and returns
   // NULL with LastStatus() unchanged.
   static void* Reallocate(void* ptr, size_t size);
@@ -67,6 +80,10 @@ class ProcessHeap {
   static void PrepareFork();
   static void ParentAfterFork();
   static void ChildAfterFork();
+
+ private:
+  static void* AllocateSlow(size_t size);
+  static void FreeSlow(void* ptr);
 };
 
 }  // namespace myonly::internal

@@ -1,0 +1,38 @@
+// All mutable globals of the library, but for one status a thread. They are
+// constant-initialised and never destroyed: no constructor runs at start, and
+// allocating works until the process is gone.
+#ifndef MYONLY_ALLOCATOR_RUNTIME_PROCESS_GLOBALS_H_
+#define MYONLY_ALLOCATOR_RUNTIME_PROCESS_GLOBALS_H_
+
+#include <cstdint>
+#include <type_traits>
+
+#include "allocator/arena/arena.h"
+#include "allocator/arena/arena_registry.h"
+#include "allocator/large/huge_mapping.h"
+#include "allocator/large/run_pool.h"
+#include "allocator/pages/metadata_allocator.h"
+#include "allocator/pages/mmap_page_source.h"
+
+namespace myonly::internal {
+
+// A number that another process can't guess.
+uint64_t RandomSeed();
+
+// In the order in which each uses those above it.
+struct ProcessGlobals {
+  MmapPageSource pages;
+  MetadataAllocator metadata{pages};
+  RunPool runs{pages};
+  HugeMappings huge{pages, metadata};
+  Arena default_arena{runs, huge, RandomSeed, "process"};
+  ArenaRegistry registry{pages, metadata, runs, huge, RandomSeed};
+};
+static_assert(std::is_trivially_destructible<ProcessGlobals>::value,
+              "nothing is destroyed at exit");
+
+extern ProcessGlobals process_globals;
+
+}  // namespace myonly::internal
+
+#endif  // MYONLY_ALLOCATOR_RUNTIME_PROCESS_GLOBALS_H_
