@@ -15,6 +15,7 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "absl/base/attributes.h"
 #include "absl/base/optimization.h"
 #include "absl/base/thread_annotations.h"
 #include "allocator/arena/arena_options.h"
@@ -74,7 +75,8 @@ class Arena {
 
   // The fast path of FreeBlock, as AllocateQuick. False, and nothing done: use
   // FreeBlock.
-  bool FreeQuick(void* ptr) ABSL_NO_THREAD_SAFETY_ANALYSIS {
+  ABSL_ATTRIBUTE_ALWAYS_INLINE bool FreeQuick(void* ptr)
+      ABSL_NO_THREAD_SAFETY_ANALYSIS {
     if (ABSL_PREDICT_FALSE(!Mutex::IsSingleThreaded())) return false;
     const uint64_t word = bins_.LiveTag(ptr);
     Block* block = Block::FromPayload(ptr);

@@ -12,7 +12,7 @@
 namespace myonly::internal {
 
 constexpr size_t FloorLog2(size_t n) {
-  return 63 ^ static_cast<size_t>(__builtin_clzll(n));
+  return 63U ^ static_cast<unsigned>(__builtin_clzll(n));
 }
 
 // Steps of an eighth: 8 * log2, from the power `first_power` on.

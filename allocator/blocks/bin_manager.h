@@ -57,15 +57,15 @@ class BinManager {
     const size_t index = QuickIndex(bytes);
     Block* block = quick_[index];
     if (ABSL_PREDICT_FALSE(block == nullptr)) return nullptr;
-    const uint64_t word = block->Load();
+    const uint64_t word = Block::WithoutQuick(block->Load());
     // Lists above kMaxExactQuickBytes hold blocks of several sizes.
     if (ABSL_PREDICT_FALSE(Block::SizeIn(word) < bytes)) return nullptr;
-    if (ABSL_PREDICT_FALSE(!block->IsSealed(key_, word))) {
+    if (ABSL_PREDICT_FALSE(!block->IsSealedPlain(key_, word))) {
       ReportDamaged(block);
     }
     quick_[index] = block->next_free();
     quick_bytes_ -= Block::SizeIn(word);
-    block->Store(Block::WithoutQuick(word));
+    block->Store(word);
     return block;
   }
 
@@ -100,15 +100,13 @@ class BinManager {
   bool Resize(Block* block, size_t bytes);
 
   // `ptr`'s tag if it is the payload of a live block, else 0. Reads only the
-  // eight bytes before `ptr`, and the tag after the block.
+  // eight bytes before `ptr`; their seal depends on the address, so that its
+  // alignment needs no check.
   uint64_t LiveTag(void* ptr) const {
-    if (ABSL_PREDICT_FALSE(reinterpret_cast<uintptr_t>(ptr) % 16 != 0)) {
-      return 0;
-    }
     Block* block = Block::FromPayload(ptr);
     const uint64_t word = block->Load();
-    if (ABSL_PREDICT_FALSE(!block->IsSealed(key_, word) ||
-                           !Block::IsLive(word))) {
+    if (ABSL_PREDICT_FALSE(!block->IsSealedPlain(key_, word) ||
+                           !Block::IsUsed(word))) {
       return 0;
     }
     return word;

@@ -84,10 +84,13 @@ class Block {
 
   // The tag is what this library wrote here under `key`.
   bool IsSealed(uint64_t key, uint64_t word) const {
-    const uint64_t low = word & kLowMask;
-    return (Product(this, key, low) ^ word) >> kSealShift == 0;
+    return IsSealedPlain(key, WithoutQuick(word));
   }
   bool IsSealed(uint64_t key) const { return IsSealed(key, Load()); }
+  // The same for a tag whose quick flag must not be set either.
+  bool IsSealedPlain(uint64_t key, uint64_t word) const {
+    return (Product(this, key, word) ^ word) >> kSealShift == 0;
+  }
 
   // `word` is a used block that is not in a quick list.
   static constexpr bool IsLive(uint64_t word) {
@@ -122,12 +125,13 @@ class Block {
   static constexpr uint64_t kSizeMask = ((uint64_t{1} << 20) - 1) << 4;
   static constexpr int kSealShift = 44;
   static constexpr uint64_t kSealMask = ~uint64_t{0} << kSealShift;
-  static constexpr uint64_t kLowMask = ~kSealMask & ~kQuick;
 
   // The top bits of a product depend on all bits of its factors (Knuth's
   // multiplicative hashing): they are the seal.
-  static uint64_t Product(const Block* place, uint64_t key, uint64_t low) {
-    return ((low ^ key) + reinterpret_cast<uintptr_t>(place)) *
+  static uint64_t Product(const Block* place, uint64_t key, uint64_t word) {
+    // The shift drops the seal itself.
+    return (((word << (64 - kSealShift)) ^ key) +
+            reinterpret_cast<uintptr_t>(place)) *
            0x9e3779b97f4a7c15ULL;
   }
   static uint64_t Seal(const Block* place, uint64_t key, uint64_t low) {

@@ -35,13 +35,13 @@ class RunPool {
   // The descriptor of the slice at `address`, or NULL if no reservation has it.
   // Safe for every address; takes no lock.
   Slice* Find(const void* address) const {
-    Slice* slice = FindFirst(address);
-    if (ABSL_PREDICT_TRUE(slice != nullptr)) return slice;
-    return FindSlow(address);
+    Slice* slice;
+    return ABSL_PREDICT_TRUE(FindFirst(address, &slice)) ? slice
+                                                         : FindSlow(address);
   }
   // The same, but only in the first reservation, where almost all slices are.
-  Slice* FindFirst(const void* address) const {
-    return reservations_[0].Find(address);
+  bool FindFirst(const void* address, Slice** slice) const {
+    return reservations_[0].Find(address, slice);
   }
 
   // The first descriptor of the run in use that has `slice`; NULL if it is in

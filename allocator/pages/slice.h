@@ -66,11 +66,18 @@ class Reservation {
 
   // The descriptor of the slice at `address`, or NULL if that is outside.
   Slice* Find(const void* address) const {
+    Slice* slice;
+    return Find(address, &slice) ? slice : nullptr;
+  }
+  // The same with the answer apart: free() needs no second look at it.
+  bool Find(const void* address, Slice** slice) const {
     // In this order: who sees the committed size sees the base.
     const size_t committed = committed_bytes_.load(std::memory_order_acquire);
-    const uintptr_t offset = reinterpret_cast<uintptr_t>(address) - base();
-    if (ABSL_PREDICT_FALSE(offset >= committed)) return nullptr;
-    return At(offset >> kSliceShift);
+    const uintptr_t base = base_.load(std::memory_order_relaxed);
+    const uintptr_t offset = reinterpret_cast<uintptr_t>(address) - base;
+    if (ABSL_PREDICT_FALSE(offset >= committed)) return false;
+    *slice = reinterpret_cast<Slice*>(base) - 1 - (offset >> kSliceShift);
+    return true;
   }
 
   Slice* At(size_t index) const {

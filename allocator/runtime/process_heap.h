@@ -30,16 +30,22 @@ class ProcessHeap {
   // The allocate family on the default arena. NULL on failure, and LastStatus()
   // says why. Alignments must be powers of two, else NULL with kInvalid.
   static void* Allocate(size_t size) {
-    void* ptr = process_globals.default_arena.AllocateQuick(size);
+    void* ptr = AllocateQuick(size);
     return ABSL_PREDICT_TRUE(ptr != nullptr) ? ptr : AllocateSlow(size);
   }
+  // The two halves of Allocate; NULL of the first one means the second one.
+  static void* AllocateQuick(size_t size) {
+    return process_globals.default_arena.AllocateQuick(size);
+  }
+  static void* AllocateSlow(size_t size);
   static void* AllocateZeroed(size_t count, size_t size);
   static void* AllocateAligned(size_t alignment, size_t size);
 
   // On blocks of every arena. A bad pointer is reported and aborts.
   static void Free(void* ptr) {
-    const Slice* slice = process_globals.runs.FindFirst(ptr);
-    if (ABSL_PREDICT_TRUE(slice != nullptr && slice->kind == RunKind::kRegion &&
+    Slice* slice;
+    if (ABSL_PREDICT_TRUE(process_globals.runs.FindFirst(ptr, &slice) &&
+                          slice->kind == RunKind::kRegion &&
                           static_cast<Arena*>(slice->owner)->FreeQuick(ptr))) {
       return;
     }
@@ -82,7 +88,6 @@ class ProcessHeap {
   static void ChildAfterFork();
 
  private:
-  static void* AllocateSlow(size_t size);
   static void FreeSlow(void* ptr);
 };
 

@@ -15,13 +15,22 @@ namespace {
 
 constexpr int kStderr = 2;
 
-// Kept for Finish: it points into the environment.
-const char* stats_file = nullptr;
+// Kept for Finish: a copy, as programs overwrite their environment (to change
+// their title). Empty: no statistics are asked for.
+char stats_file[1024] = "";
 
 void Complain(const char* variable, const char* problem) {
   Printer line;
   line.Text("myonlymalloc: ").Text(variable).Text(" ").Text(problem);
   line.Text(", ignored; MYONLY_HELP=1 lists the options\n").WriteTo(kStderr);
+}
+
+void KeepStatsFile(const char* path) {
+  if (strlen(path) >= sizeof(stats_file)) {
+    Complain("MYONLY_STATS_FILE", "is too long");
+    return;
+  }
+  strcpy(stats_file, path);
 }
 
 void PrintOption(void* /*ctx*/, const char* name, const char* type,
@@ -74,7 +83,7 @@ void Start(const char* const* environment, const char* version,
   Options options;
   ParseOptions(environment, &options, Complain);
   ProcessHeap::ApplyOptions(options);
-  stats_file = options.stats_file;
+  if (options.stats_file != nullptr) KeepStatsFile(options.stats_file);
   if (options.help) {
     Printer line;
     line.Text("myonlymalloc: options, read from the environment at start:\n");
@@ -85,7 +94,7 @@ void Start(const char* const* environment, const char* version,
 }
 
 void Finish() {
-  if (stats_file == nullptr) return;
+  if (stats_file[0] == '\0') return;
   const long fd = SystemCall(SystemCallNumber::kOpenAt,
                              static_cast<unsigned long>(AT_FDCWD),
                              reinterpret_cast<unsigned long>(stats_file),

@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "absl/base/attributes.h"
 #include "absl/base/optimization.h"
 #include "allocator/base/sizes.h"
 #include "allocator/runtime/process_heap.h"
@@ -42,6 +43,11 @@ void* Checked(void* ptr) {
   return ABSL_PREDICT_TRUE(ptr != nullptr) ? ptr : Fail(ENOMEM);
 }
 
+// Not inlined, so that malloc's fast path saves no register for it.
+ABSL_ATTRIBUTE_NOINLINE void* AllocateOrFail(size_t size) {
+  return Checked(ProcessHeap::AllocateSlow(size));
+}
+
 // memalign takes what is no power of two as the next one, as glibc does.
 void* AlignedOrNextPower(size_t alignment, size_t size) {
   if (alignment > kMaxRequest / 2 + 1) return Fail(EINVAL);
@@ -53,7 +59,8 @@ void* AlignedOrNextPower(size_t alignment, size_t size) {
 }  // namespace
 
 MYONLY_EXPORT void* malloc(size_t size) noexcept {
-  return Checked(ProcessHeap::Allocate(size));
+  void* ptr = ProcessHeap::AllocateQuick(size);
+  return ABSL_PREDICT_TRUE(ptr != nullptr) ? ptr : AllocateOrFail(size);
 }
 
 MYONLY_EXPORT void free(void* ptr) noexcept { ProcessHeap::Free(ptr); }
