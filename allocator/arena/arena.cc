@@ -115,7 +115,7 @@ void Arena::FlushQuickLists() {
     if (whole != nullptr) RegionIsFree(whole);
   }
   bins_.set_quick_limit_bytes(
-      Max(BinManager::kMinQuickLimitBytes, region_bytes_ / 16));
+      Max(BinManager::kMinQuickLimitBytes, region_bytes_ / 4));
 }
 
 void Arena::FreeBlock(const Slice* region, void* ptr) {

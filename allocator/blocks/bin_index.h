@@ -33,8 +33,9 @@ constexpr size_t BinIndex(size_t bytes) {
 static_assert(BinIndex(32) == 0 &&
               BinIndex((size_t{4} << 20) - 16) == kNumBins - 1);
 
-// Blocks of up to 36 KiB - 16 wait in quick lists: requests of 32 KiB do.
-inline constexpr size_t kMaxQuickBytes = 36 * 1024 - 16;
+// Blocks of up to 72 KiB - 16 wait in quick lists: all requests that are served
+// by blocks do.
+inline constexpr size_t kMaxQuickBytes = 72 * 1024 - 16;
 inline constexpr size_t kMaxExactQuickBytes = 1024;
 
 constexpr size_t QuickIndex(size_t bytes) {

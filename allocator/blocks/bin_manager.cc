@@ -78,7 +78,7 @@ Block* BinManager::TakeFromBins(size_t bytes) {
   return block;
 }
 
-Block* BinManager::FindInBin(size_t index, size_t bytes) const {
+inline Block* BinManager::FindInBin(size_t index, size_t bytes) const {
   Block* block = bins_[index];
   for (int probes = 0; block != nullptr && probes < kMaxProbes; ++probes) {
     CheckSealed(block);
@@ -89,20 +89,23 @@ Block* BinManager::FindInBin(size_t index, size_t bytes) const {
 }
 
 void BinManager::Use(Block* block, size_t bytes) {
-  const BoundaryTag tag = block->Read();
-  Remove(block, tag.size);
-  const size_t rest = tag.size - bytes;
-  if (rest < Block::kMinBytes) bytes = tag.size;
-  block->Write(key_, {bytes, tag.previous_size, true, false, false});
-  if (rest >= Block::kMinBytes) {
-    MakeFree(block->Next(bytes), rest, bytes);
-  } else {
-    Block* next = block->Next(bytes);
-    CheckSealed(next);
-    BoundaryTag next_tag = next->Read();
-    next_tag.previous_free = false;
-    next->Write(key_, next_tag);
+  const uint64_t word = block->Load();
+  const size_t total = Block::SizeIn(word);
+  const size_t previous_size = Block::PreviousSizeIn(word);
+  Block* next = block->Next(total);
+  const uint64_t next_word = CheckedWord(next);
+  const size_t rest = total - bytes;
+  if (rest < Block::kMinBytes) {
+    Remove(block, total);
+    block->Write(key_, {total, previous_size, true, false, false});
+    next->WritePrevious(key_, next_word, total, false);
+    return;
   }
+  Block* tail = block->Next(bytes);
+  Replace(block, total, tail, rest);
+  block->Write(key_, {bytes, previous_size, true, false, false});
+  tail->Write(key_, {rest, bytes, false, false, false});
+  next->WritePrevious(key_, next_word, rest, true);
 }
 
 // A free block's neighbours are used, so only the next one's tag changes.
@@ -161,30 +164,39 @@ void BinManager::SplitOff(Block* block, size_t bytes) {
 }
 
 Block* BinManager::Coalesce(Block* block) {
-  BoundaryTag tag = block->Read();
-  size_t bytes = tag.size;
+  const uint64_t word = block->Load();
+  size_t bytes = Block::SizeIn(word);
+  size_t previous_size = Block::PreviousSizeIn(word);
+  // A neighbour in a bin, whose place the result may take.
+  Block* binned = nullptr;
+  size_t binned_bytes = 0;
   Block* next = block->Next(bytes);
-  CheckSealed(next);
-  const BoundaryTag next_tag = next->Read();
-  if (!next_tag.used) {
-    Remove(next, next_tag.size);
-    bytes += next_tag.size;
+  uint64_t next_word = CheckedWord(next);
+  if (!Block::IsUsed(next_word)) {
+    binned = next;
+    binned_bytes = Block::SizeIn(next_word);
+    bytes += binned_bytes;
+    next = block->Next(bytes);
+    next_word = CheckedWord(next);
   }
-  // A stale tag must not look alive: it says free before it is swallowed.
-  tag.used = false;
-  tag.quick = false;
-  block->Write(key_, tag);
-  if (tag.previous_free) {
-    Block* previous = block->Previous(tag.previous_size);
-    CheckSealed(previous);
-    Remove(previous, tag.previous_size);
-    tag.previous_size = previous->Read().previous_size;
-    bytes += static_cast<size_t>(reinterpret_cast<char*>(block) -
-                                 reinterpret_cast<char*>(previous));
-    block = previous;
+  if (Block::IsPreviousFree(word)) {
+    // A stale tag must not look alive: it says free before it is swallowed.
+    block->Write(key_, {bytes, previous_size, false, true, false});
+    if (binned != nullptr) Remove(binned, binned_bytes);
+    block = block->Previous(previous_size);
+    previous_size = Block::PreviousSizeIn(CheckedWord(block));
+    binned = block;
+    binned_bytes = block->size();
+    bytes += binned_bytes;
   }
-  MakeFree(block, bytes, tag.previous_size);
-  const bool whole = tag.previous_size == 0 && block->Next(bytes)->size() == 0;
+  if (binned != nullptr) {
+    Replace(binned, binned_bytes, block, bytes);
+  } else {
+    Insert(block, bytes);
+  }
+  block->Write(key_, {bytes, previous_size, false, false, false});
+  next->WritePrevious(key_, next_word, bytes, true);
+  const bool whole = previous_size == 0 && Block::SizeIn(next_word) == 0;
   return whole ? block : nullptr;
 }
 
@@ -225,7 +237,7 @@ bool BinManager::Resize(Block* block, size_t bytes) {
   return true;
 }
 
-void BinManager::Insert(Block* block, size_t bytes) {
+inline void BinManager::Insert(Block* block, size_t bytes) {
   const size_t index = BinIndex(bytes);
   Block* head = bins_[index];
   block->next_free() = head;
@@ -236,8 +248,44 @@ void BinManager::Insert(Block* block, size_t bytes) {
   free_bytes_ += bytes;
 }
 
-// The links are checked, as a write after free may have changed them.
-void BinManager::Remove(Block* block, size_t bytes) {
+// `to` takes the place of `from`, whose memory it overlaps: in the same list if
+// the size allows.
+inline void BinManager::Replace(Block* from, size_t from_bytes, Block* to,
+                                size_t to_bytes) {
+  const size_t index = BinIndex(from_bytes);
+  if (index != BinIndex(to_bytes)) {
+    Remove(from, from_bytes);
+    Insert(to, to_bytes);
+    return;
+  }
+  free_bytes_ += to_bytes - from_bytes;
+  if (from == to) return;
+  CheckLinks(from, index);
+  Block* next = from->next_free();
+  Block* previous = from->previous_free();
+  to->next_free() = next;
+  to->previous_free() = previous;
+  if (next != nullptr) next->previous_free() = to;
+  if (previous != nullptr) {
+    previous->next_free() = to;
+  } else {
+    bins_[index] = to;
+  }
+}
+
+// A write after free may have changed the links.
+inline void BinManager::CheckLinks(Block* block, size_t index) const {
+  Block* next = block->next_free();
+  Block* previous = block->previous_free();
+  if (ABSL_PREDICT_FALSE((next != nullptr && next->previous_free() != block) ||
+                         (previous == nullptr
+                              ? bins_[index] != block
+                              : previous->next_free() != block))) {
+    ReportAndAbort("overwritten free block", block->payload());
+  }
+}
+
+inline void BinManager::Remove(Block* block, size_t bytes) {
   const size_t index = BinIndex(bytes);
   Block* next = block->next_free();
   Block* previous = block->previous_free();

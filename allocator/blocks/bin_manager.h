@@ -148,7 +148,7 @@ class BinManager {
   size_t quick_limit_bytes() const { return quick_limit_bytes_; }
   void set_quick_limit_bytes(size_t bytes) { quick_limit_bytes_ = bytes; }
 
-  static constexpr size_t kMinQuickLimitBytes = size_t{256} << 10;
+  static constexpr size_t kMinQuickLimitBytes = size_t{1} << 20;
 
  private:
   [[noreturn]] static void ReportDamaged(Block* block);
@@ -168,11 +168,17 @@ class BinManager {
 
   void Insert(Block* block, size_t bytes);
   void Remove(Block* block, size_t bytes);
-  void CheckSealed(Block* block) const {
-    if (ABSL_PREDICT_FALSE(!block->IsSealed(key_))) {
+  void Replace(Block* from, size_t from_bytes, Block* to, size_t to_bytes);
+  void CheckLinks(Block* block, size_t index) const;
+  // The tag's word; dies if it was overwritten.
+  uint64_t CheckedWord(Block* block) const {
+    const uint64_t word = block->Load();
+    if (ABSL_PREDICT_FALSE(!block->IsSealed(key_, word))) {
       ReportAndAbort("overwritten header", block->payload());
     }
+    return word;
   }
+  void CheckSealed(Block* block) const { CheckedWord(block); }
 
   uint64_t key_ = 0;
   size_t quick_bytes_ = 0;

@@ -70,6 +70,14 @@ class Block {
             (word & kPreviousFree) != 0, (word & kQuick) != 0};
   }
 
+  // The fields of a word that the fast paths need by themselves.
+  static constexpr size_t PreviousSizeIn(uint64_t word) {
+    return (word >> 20) & kSizeMask;
+  }
+  static constexpr bool IsPreviousFree(uint64_t word) {
+    return (word & kPreviousFree) != 0;
+  }
+
   uint64_t Load() const { return __atomic_load_n(&word_, __ATOMIC_RELAXED); }
   void Store(uint64_t word) {
     __atomic_store_n(&word_, word, __ATOMIC_RELAXED);
@@ -78,6 +86,16 @@ class Block {
     Store(Pack(this, key, tag));
   }
   BoundaryTag Read() const { return Unpack(Load()); }
+
+  // Writes a tag of which `word` is right but for what it says of the block
+  // before.
+  void WritePrevious(uint64_t key, uint64_t word, size_t previous_size,
+                     bool previous_free) {
+    const uint64_t low = (word & (kSizeMask | kUsed)) |
+                         (uint64_t{previous_size} << 20) |
+                         (previous_free ? kPreviousFree : 0);
+    Store(low | Seal(this, key, low) | (word & kQuick));
+  }
 
   size_t size() const { return SizeIn(Load()); }
   size_t usable_bytes() const { return size() - kTagBytes; }
@@ -92,10 +110,6 @@ class Block {
     return (Product(this, key, word) ^ word) >> kSealShift == 0;
   }
 
-  // `word` is a used block that is not in a quick list.
-  static constexpr bool IsLive(uint64_t word) {
-    return (word & (kUsed | kQuick)) == kUsed;
-  }
   static constexpr bool IsUsed(uint64_t word) { return (word & kUsed) != 0; }
   // Into and out of a quick list: the one change that needs no new seal.
   static constexpr uint64_t WithQuick(uint64_t word) { return word | kQuick; }

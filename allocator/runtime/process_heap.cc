@@ -77,6 +77,12 @@ Owner FindOwner(const void* ptr) {
 }  // namespace
 
 void ProcessHeap::FreeSlow(void* ptr) {
+  Slice* slice;
+  if (ABSL_PREDICT_TRUE(g.runs.FindFirst(ptr, &slice) &&
+                        slice->kind == RunKind::kRegion)) {
+    static_cast<Arena*>(slice->owner)->FreeBlock(slice, ptr);
+    return;
+  }
   if (ptr == nullptr) return;
   const Owner owner = FindOwner(ptr);
   if (owner.run != nullptr) {
