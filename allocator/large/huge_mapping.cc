@@ -6,6 +6,9 @@
 namespace myonly::internal {
 namespace {
 
+// The peak forgets this fraction of what is above it at each call.
+constexpr size_t kPeakDecay = 64;
+
 // A tail smaller than this is unmapped rather than kept for itself.
 constexpr size_t kMinCachedBytes = size_t{1} << 20;
 
@@ -43,6 +46,7 @@ HugeMapping* HugeMappings::Allocate(size_t bytes, size_t alignment, bool zeroed,
              nullptr,     nullptr,     nullptr};
   live_.Insert(*record);
   live_bytes_ += range.bytes;
+  NoteLive();
   return record;
 }
 
@@ -87,16 +91,22 @@ HugeMappings::Range HugeMappings::Fit(Range range, size_t bytes) {
 }
 
 void HugeMappings::Free(HugeMapping* mapping) {
-  Range range = {mapping->start, mapping->bytes};
-  bool kept;
+  Range surplus[kMaxCached + 1];
+  size_t num_surplus = 0;
   {
     MutexLock lock(mutex_);
+    const Range range = {mapping->start, mapping->bytes};
     live_.Remove(*mapping);
     live_bytes_ -= range.bytes;
+    NoteLive();
     FreeRecord(mapping);
-    kept = Keep(range);
+    if (!Keep(range)) surplus[num_surplus++] = range;
+    // The budget shrinks with what is live.
+    while (num_cached_ != 0 && cached_bytes_ > CacheBudget()) {
+      surplus[num_surplus++] = RemoveCached(0);
+    }
   }
-  if (!kept) Unmap(range);
+  for (size_t i = 0; i < num_surplus; ++i) Unmap(surplus[i]);
 }
 
 bool HugeMappings::Keep(Range range) {
@@ -116,8 +126,21 @@ HugeMappings::Range HugeMappings::RemoveCached(size_t index) {
   return range;
 }
 
+// What was live a moment ago will be wanted again: as long as live and kept
+// bytes together stay below the recent peak, keeping raises no one's peak.
 size_t HugeMappings::CacheBudget() const {
-  return Max(cache_floor_bytes_, live_bytes_ / 16);
+  const size_t below_peak =
+      peak_live_bytes_ - Min(peak_live_bytes_, live_bytes_);
+  return Max(Max(cache_floor_bytes_, live_bytes_ / 16),
+             Min(below_peak, live_bytes_ / 2));
+}
+
+void HugeMappings::NoteLive() {
+  if (live_bytes_ >= peak_live_bytes_) {
+    peak_live_bytes_ = live_bytes_;
+  } else {
+    peak_live_bytes_ -= (peak_live_bytes_ - live_bytes_) / kPeakDecay;
+  }
 }
 
 // Where the system lacks the memory to unmap, at least the pages go.

@@ -4,7 +4,8 @@
 // Allocate: the freed mapping nearest in size, cut or grown (mremap) to fit, so
 //           that only the difference faults; else a new one.
 // Free:     keep it, resident, while all that is kept stays within
-//           max(cache floor, live / 16); else give it back.
+//           max(cache floor, live / 16), or below the recent peak and live / 2;
+//           else give it back.
 // The records are in a tree by address: any address can be asked for.
 //
 // Thread-safe.
@@ -89,6 +90,7 @@ class HugeMappings {
   Range Fit(Range range, size_t bytes) ABSL_LOCKS_EXCLUDED(mutex_);
   bool Keep(Range range) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   Range RemoveCached(size_t index) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void NoteLive() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   size_t CacheBudget() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void Unmap(Range range);
 
@@ -101,6 +103,7 @@ class HugeMappings {
   size_t num_cached_ ABSL_GUARDED_BY(mutex_) = 0;
   size_t cached_bytes_ ABSL_GUARDED_BY(mutex_) = 0;
   size_t live_bytes_ ABSL_GUARDED_BY(mutex_) = 0;
+  size_t peak_live_bytes_ ABSL_GUARDED_BY(mutex_) = 0;  // recent
   size_t cache_floor_bytes_ ABSL_GUARDED_BY(mutex_) = size_t{16} << 20;
 };
 

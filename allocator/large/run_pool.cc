@@ -15,6 +15,8 @@ constexpr size_t kReservationAlignment = size_t{2} << 20;
 // Purging with time: not more often than this, and so much at a time.
 constexpr uint32_t kFreesPerClockRead = 16;
 constexpr uint64_t kPurgeIntervalMs = 100;
+// The peak forgets this fraction of what is above it at each free.
+constexpr size_t kPeakDecay = 64;
 constexpr size_t kMaxPurgeSlices = 256;  // 8 MiB, about a millisecond
 
 size_t DescriptorBytes(size_t slices) {
@@ -37,6 +39,7 @@ Slice* RunPool::Allocate(size_t slices, RunKind kind, void* owner,
   if (run == nullptr) return nullptr;
   *zeroed = !run->dirty;
   MarkInUse(run, slices, kind, owner);
+  NoteLive();
   if (*zeroed) PurgeWhileGrowing(slices);
   return run;
 }
@@ -162,6 +165,7 @@ void RunPool::Free(Slice* run) {
   MutexLock lock(mutex_);
   const size_t slices = run->run_slices;
   live_slices_ -= slices;
+  NoteLive();
   InsertFree(run, slices, /*dirty=*/true);
   PurgeWithTime();
 }
@@ -280,8 +284,21 @@ size_t RunPool::PurgeLargest(size_t most_slices) {
   return purged ? slices : 0;
 }
 
+// What was live a moment ago will be wanted again: below the recent peak dirty
+// runs raise no peak.
 size_t RunPool::DirtyBudgetSlices() const {
-  return Max(dirty_floor_slices_, live_slices_ / 8);
+  const size_t below_peak =
+      peak_live_slices_ - Min(peak_live_slices_, live_slices_);
+  return Max(Max(dirty_floor_slices_, live_slices_ / 8),
+             Min(below_peak, live_slices_ / 2));
+}
+
+void RunPool::NoteLive() {
+  if (live_slices_ >= peak_live_slices_) {
+    peak_live_slices_ = live_slices_;
+  } else {
+    peak_live_slices_ -= (peak_live_slices_ - live_slices_) / kPeakDecay;
+  }
 }
 
 void RunPool::PurgeWhileGrowing(size_t slices) {

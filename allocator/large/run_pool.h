@@ -9,8 +9,9 @@
 // Invariants: no two free runs of one state are adjacent; a free run's first
 // and last descriptors agree; a free run is in the tree of its state.
 // Memory: while fresh pages must be taken, dirty free pages are kept below
-// max(dirty floor, live / 8) by purging twice as much as is taken; later
-// frees purge what has been left dirty, a little at a time.
+// max(dirty floor, live / 8), or below the recent peak and live / 2, by purging
+// twice as much as is taken; later frees purge what has been left dirty, a
+// little at a time.
 //
 // Thread-safe.
 #ifndef MYONLY_ALLOCATOR_LARGE_RUN_POOL_H_
@@ -114,6 +115,7 @@ class RunPool {
 
   // Purging gives the lock up around the system call.
   size_t PurgeLargest(size_t most_slices) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void NoteLive() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   size_t DirtyBudgetSlices() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void PurgeWhileGrowing(size_t slices) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void PurgeWithTime() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
@@ -134,6 +136,7 @@ class RunPool {
   LargeTree clean_ ABSL_GUARDED_BY(mutex_);
   size_t num_reservations_ ABSL_GUARDED_BY(mutex_) = 0;
   size_t live_slices_ ABSL_GUARDED_BY(mutex_) = 0;
+  size_t peak_live_slices_ ABSL_GUARDED_BY(mutex_) = 0;  // recent
   size_t grow_slices_ ABSL_GUARDED_BY(mutex_) = kFirstGrowSlices;
   size_t dirty_floor_slices_ ABSL_GUARDED_BY(mutex_) = kDirtyFloorSlices;
   uint32_t frees_ ABSL_GUARDED_BY(mutex_) = 0;
