@@ -7,7 +7,7 @@ namespace myonly::internal {
 namespace {
 
 // The peak forgets this fraction of what is above it at each call.
-constexpr size_t kPeakDecay = 64;
+constexpr size_t kPeakDecay = 512;
 
 // A tail smaller than this is unmapped rather than kept for itself.
 constexpr size_t kMinCachedBytes = size_t{1} << 20;
@@ -72,13 +72,11 @@ HugeMappings::Range HugeMappings::TakeCached(size_t bytes, size_t alignment) {
 // Cuts or grows a kept mapping, which nobody else knows any more.
 HugeMappings::Range HugeMappings::Fit(Range range, size_t bytes) {
   if (range.bytes > bytes) {
-    const Range tail = {range.start + bytes, range.bytes - bytes};
+    Surplus surplus;
     mutex_.Lock();
-    const bool kept = tail.bytes >= kMinCachedBytes && Keep(tail);
+    Keep({range.start + bytes, range.bytes - bytes}, &surplus);
     mutex_.Unlock();
-    if (!kept && !pages_.Release(tail.start, tail.bytes)) {
-      return range;  // it could not be split off: a block with more room
-    }
+    for (size_t i = 0; i < surplus.count; ++i) Unmap(surplus.ranges[i]);
   } else if (range.bytes < bytes) {
     void* start = pages_.Remap(range.start, range.bytes, bytes);
     if (start == nullptr) {
@@ -91,8 +89,7 @@ HugeMappings::Range HugeMappings::Fit(Range range, size_t bytes) {
 }
 
 void HugeMappings::Free(HugeMapping* mapping) {
-  Range surplus[kMaxCached + 1];
-  size_t num_surplus = 0;
+  Surplus surplus;
   {
     MutexLock lock(mutex_);
     const Range range = {mapping->start, mapping->bytes};
@@ -100,23 +97,46 @@ void HugeMappings::Free(HugeMapping* mapping) {
     live_bytes_ -= range.bytes;
     NoteLive();
     FreeRecord(mapping);
-    if (!Keep(range)) surplus[num_surplus++] = range;
     // The budget shrinks with what is live.
     while (num_cached_ != 0 && cached_bytes_ > CacheBudget()) {
-      surplus[num_surplus++] = RemoveCached(0);
+      surplus.Add(RemoveCached(SmallestCached()));
     }
+    Keep(range, &surplus);
   }
-  for (size_t i = 0; i < num_surplus; ++i) Unmap(surplus[i]);
+  for (size_t i = 0; i < surplus.count; ++i) Unmap(surplus.ranges[i]);
 }
 
-bool HugeMappings::Keep(Range range) {
-  if (num_cached_ == kMaxCached ||
-      cached_bytes_ + range.bytes > CacheBudget()) {
-    return false;
+// Keeps as much of `range` as the budget allows; what must go is added to
+// `*surplus`.
+void HugeMappings::Keep(Range range, Surplus* surplus) {
+  if (num_cached_ == kMaxCached) {
+    const size_t smallest = SmallestCached();
+    if (cached_[smallest].bytes >= range.bytes) {
+      surplus->Add(range);
+      return;
+    }
+    surplus->Add(RemoveCached(smallest));
   }
-  cached_[num_cached_++] = range;
-  cached_bytes_ += range.bytes;
-  return true;
+  const size_t budget = CacheBudget();
+  const size_t room = AlignDown(budget - Min(budget, cached_bytes_), kPageSize);
+  const size_t kept = Min(range.bytes, room);
+  if (kept < kMinCachedBytes) {
+    surplus->Add(range);
+    return;
+  }
+  if (kept < range.bytes) {
+    surplus->Add({range.start + kept, range.bytes - kept});
+  }
+  cached_[num_cached_++] = {range.start, kept};
+  cached_bytes_ += kept;
+}
+
+size_t HugeMappings::SmallestCached() const {
+  size_t smallest = 0;
+  for (size_t i = 1; i < num_cached_; ++i) {
+    if (cached_[i].bytes < cached_[smallest].bytes) smallest = i;
+  }
+  return smallest;
 }
 
 HugeMappings::Range HugeMappings::RemoveCached(size_t index) {

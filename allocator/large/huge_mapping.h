@@ -72,6 +72,12 @@ class HugeMappings {
     char* start;
     size_t bytes;
   };
+  // What is to be unmapped once the lock is given up.
+  struct Surplus {
+    void Add(Range range) { ranges[count++] = range; }
+    Range ranges[kMaxCached + 2];
+    size_t count = 0;
+  };
   struct Order {
     static HugeMapping*& Left(HugeMapping& m) { return m.left; }
     static HugeMapping*& Right(HugeMapping& m) { return m.right; }
@@ -88,7 +94,9 @@ class HugeMappings {
   Range TakeCached(size_t bytes, size_t alignment)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   Range Fit(Range range, size_t bytes) ABSL_LOCKS_EXCLUDED(mutex_);
-  bool Keep(Range range) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void Keep(Range range, Surplus* surplus)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  size_t SmallestCached() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   Range RemoveCached(size_t index) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void NoteLive() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   size_t CacheBudget() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
