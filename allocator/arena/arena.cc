@@ -224,6 +224,7 @@ void* Arena::AllocateHuge(size_t size, size_t alignment, bool zeroed,
     *status = Status::kNoMemory;
     return nullptr;
   }
+  runs_.NotePagesTaken(mapping->bytes);
   PushOwned(&huge_list_, mapping);
   huge_bytes_ += mapping->bytes;
   page_live_bytes_ += mapping->bytes;

@@ -37,9 +37,11 @@ HugeMapping* HugeMappings::Allocate(size_t bytes, size_t alignment, bool zeroed,
                                  PageSource::Access::kReadWrite);
     range = {static_cast<char*>(start), bytes};
   }
-  MutexLock lock(mutex_);
+  Surplus surplus;
+  mutex_.Lock();
   if (range.start == nullptr) {
     FreeRecord(record);
+    mutex_.Unlock();
     return nullptr;
   }
   *record = {range.start, range.bytes, owner,  nullptr,
@@ -47,6 +49,9 @@ HugeMapping* HugeMappings::Allocate(size_t bytes, size_t alignment, bool zeroed,
   live_.Insert(*record);
   live_bytes_ += range.bytes;
   NoteLive();
+  TrimCache(&surplus);
+  mutex_.Unlock();
+  Unmap(surplus);
   return record;
 }
 
@@ -76,7 +81,7 @@ HugeMappings::Range HugeMappings::Fit(Range range, size_t bytes) {
     mutex_.Lock();
     Keep({range.start + bytes, range.bytes - bytes}, &surplus);
     mutex_.Unlock();
-    for (size_t i = 0; i < surplus.count; ++i) Unmap(surplus.ranges[i]);
+    Unmap(surplus);
   } else if (range.bytes < bytes) {
     void* start = pages_.Remap(range.start, range.bytes, bytes);
     if (start == nullptr) {
@@ -97,13 +102,17 @@ void HugeMappings::Free(HugeMapping* mapping) {
     live_bytes_ -= range.bytes;
     NoteLive();
     FreeRecord(mapping);
-    // The budget shrinks with what is live.
-    while (num_cached_ != 0 && cached_bytes_ > CacheBudget()) {
-      surplus.Add(RemoveCached(SmallestCached()));
-    }
+    TrimCache(&surplus);
     Keep(range, &surplus);
   }
-  for (size_t i = 0; i < surplus.count; ++i) Unmap(surplus.ranges[i]);
+  Unmap(surplus);
+}
+
+// The budget changes with what is live.
+void HugeMappings::TrimCache(Surplus* surplus) {
+  while (num_cached_ != 0 && cached_bytes_ > CacheBudget()) {
+    surplus->Add(RemoveCached(SmallestCached()));
+  }
 }
 
 // Keeps as much of `range` as the budget allows; what must go is added to
@@ -168,6 +177,10 @@ void HugeMappings::Unmap(Range range) {
   if (!pages_.Release(range.start, range.bytes)) {
     pages_.Purge(range.start, range.bytes);
   }
+}
+
+void HugeMappings::Unmap(const Surplus& surplus) {
+  for (size_t i = 0; i < surplus.count; ++i) Unmap(surplus.ranges[i]);
 }
 
 bool HugeMappings::Resize(HugeMapping* mapping, size_t bytes, bool may_move) {

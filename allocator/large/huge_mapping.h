@@ -96,11 +96,13 @@ class HugeMappings {
   Range Fit(Range range, size_t bytes) ABSL_LOCKS_EXCLUDED(mutex_);
   void Keep(Range range, Surplus* surplus)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void TrimCache(Surplus* surplus) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   size_t SmallestCached() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   Range RemoveCached(size_t index) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void NoteLive() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   size_t CacheBudget() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void Unmap(Range range);
+  void Unmap(const Surplus& surplus);
 
   PageSource& pages_;
   MetadataAllocator& metadata_;

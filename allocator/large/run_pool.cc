@@ -259,6 +259,11 @@ size_t RunPool::Purge(size_t keep_bytes) {
   return purged;
 }
 
+void RunPool::NotePagesTaken(size_t bytes) {
+  MutexLock lock(mutex_);
+  PurgeWhileGrowing(bytes / kSliceSize);
+}
+
 size_t RunPool::PurgeInside(char* start, size_t bytes) {
   const auto address = reinterpret_cast<uintptr_t>(start);
   const uintptr_t first = AlignUp(address, kPageSize);

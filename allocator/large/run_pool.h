@@ -71,6 +71,10 @@ class RunPool {
   // Returns the bytes that were purged.
   size_t Purge(size_t keep_bytes);
 
+  // For owners that take pages elsewhere: dirty free runs over the budget are
+  // purged, twice as much as is taken.
+  void NotePagesTaken(size_t bytes);
+
   // Purges the whole pages inside [start, start + bytes), which its owner does
   // not use. Returns the bytes.
   size_t PurgeInside(char* start, size_t bytes);
