@@ -1,0 +1,133 @@
+// What libmyonlymalloc.so shows to the loader and to programs.
+#include <elf.h>
+
+#include <fstream>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "gtest/gtest.h"
+#include "tests/capi/elf_image.h"
+#include "tests/support/runfiles.h"
+
+namespace myonly::testing {
+namespace {
+
+constexpr size_t kMaxTextBytes = size_t{96} << 10;
+
+class SharedLibraryTest : public ::testing::Test {
+ protected:
+  void SetUp() override { ASSERT_TRUE(library_.valid()); }
+
+  const ElfImage library_{RunfilePath("capi/libmyonlymalloc.so")};
+};
+
+// Lines of a file without comments (#) and empty ones.
+std::set<std::string> ReadNames(const std::string& path) {
+  std::set<std::string> names;
+  std::ifstream file(path);
+  for (std::string line; std::getline(file, line);) {
+    if (!line.empty() && line[0] != '#') names.insert(line);
+  }
+  return names;
+}
+
+// Made by linkers, each in its own way.
+bool IsOfTheLinker(const std::string& name) {
+  static const std::set<std::string> kNames = {
+      "__bss_start", "_edata", "_end", "_init", "_fini", "MYONLY_0"};
+  return kNames.count(name) != 0;
+}
+
+// A new name belongs into the list, by hand: it is there for ever. A name that
+// went is a break of every program that was linked against it.
+TEST_F(SharedLibraryTest, ExportsTheGoldenSymbols) {
+  const std::set<std::string> golden =
+      ReadNames(RunfilePath("tests/capi/exported_symbols.txt"));
+  ASSERT_FALSE(golden.empty());
+  std::set<std::string> exported;
+  for (const DynamicSymbol& symbol : library_.Symbols()) {
+    if (symbol.defined && !IsOfTheLinker(symbol.name)) {
+      exported.insert(symbol.name);
+    }
+  }
+  for (const std::string& name : golden) {
+    EXPECT_EQ(exported.count(name), 1u) << name << " is gone";
+  }
+  for (const std::string& name : exported) {
+    EXPECT_EQ(golden.count(name), 1u) << name << " is not in the list";
+  }
+}
+
+TEST_F(SharedLibraryTest, HasItsSoname) {
+  EXPECT_EQ(library_.Texts(DT_SONAME),
+            std::vector<std::string>{"libmyonlymalloc.so.0"});
+}
+
+TEST_F(SharedLibraryTest, NeedsLibcOnly) {
+  for (const std::string& needed : library_.Texts(DT_NEEDED)) {
+    EXPECT_TRUE(needed.rfind("libc.so.", 0) == 0 ||
+                needed.rfind("ld-linux", 0) == 0)
+        << needed;
+  }
+}
+
+// Its own malloc must not be another's.
+TEST_F(SharedLibraryTest, AsksNobodyElseForMemory) {
+  const std::set<std::string> golden =
+      ReadNames(RunfilePath("tests/capi/exported_symbols.txt"));
+  for (const DynamicSymbol& symbol : library_.Symbols()) {
+    if (symbol.defined) continue;
+    EXPECT_EQ(golden.count(symbol.name), 0u) << symbol.name;
+    EXPECT_NE(symbol.name.rfind("_Zn", 0), 0u) << symbol.name;
+    EXPECT_NE(symbol.name.rfind("_Zd", 0), 0u) << symbol.name;
+  }
+}
+
+// What is not libc's it takes if it is there, and only then.
+TEST_F(SharedLibraryTest, ReachesTheCppRuntimeByWeakReferencesOnly) {
+  for (const DynamicSymbol& symbol : library_.Symbols()) {
+    const bool cpp = symbol.name.rfind("_Z", 0) == 0 ||
+                     symbol.name.rfind("__cxa_", 0) == 0 ||
+                     symbol.name.rfind("__gxx_", 0) == 0 ||
+                     symbol.name.rfind("_Unwind_", 0) == 0;
+    if (symbol.defined || !cpp) continue;
+    EXPECT_TRUE(symbol.weak) << symbol.name;
+  }
+}
+
+TEST_F(SharedLibraryTest, IsSmall) {
+  size_t text_bytes = 0;
+  for (const Elf64_Phdr& segment : library_.segments()) {
+    if (segment.p_type == PT_LOAD && (segment.p_flags & PF_X) != 0) {
+      text_bytes += segment.p_memsz;
+    }
+  }
+  RecordProperty("text_bytes", static_cast<int>(text_bytes));
+  EXPECT_GT(text_bytes, 0u);
+  EXPECT_LE(text_bytes, kMaxTextBytes);
+}
+
+TEST_F(SharedLibraryTest, HasNoMemoryThatCanBeWrittenAndExecuted) {
+  bool has_stack_segment = false;
+  for (const Elf64_Phdr& segment : library_.segments()) {
+    EXPECT_NE(segment.p_flags & (PF_W | PF_X), PF_W | PF_X) << segment.p_type;
+    has_stack_segment |= segment.p_type == PT_GNU_STACK;
+  }
+  // Without it the loader makes every stack executable.
+  EXPECT_TRUE(has_stack_segment);
+  EXPECT_FALSE(library_.Has(DT_TEXTREL));
+}
+
+// Programs may dlopen it, and room for that in the threads' static block is
+// scarce.
+TEST_F(SharedLibraryTest, NeedsLittleThreadLocalMemory) {
+  for (const Elf64_Phdr& segment : library_.segments()) {
+    if (segment.p_type == PT_TLS) {
+      EXPECT_LE(segment.p_memsz, 64u);
+    }
+  }
+}
+
+}  // namespace
+}  // namespace myonly::testing
