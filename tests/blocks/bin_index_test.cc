@@ -1,0 +1,63 @@
+// The arithmetic of bins and quick lists, for every size that a block can have.
+#include "allocator/blocks/bin_index.h"
+
+#include <cstddef>
+
+#include "gtest/gtest.h"
+
+namespace myonly::internal {
+namespace {
+
+constexpr size_t kFirst = 32;
+constexpr size_t kLast = (size_t{4} << 20) - 16;
+
+// Where a bin begins, by the definition: eight steps to the power of two.
+size_t BinStart(size_t index) {
+  return (8 + index % 8) << (index / 8 + kFirstBinPower - 3);
+}
+
+TEST(BinIndexTest, FloorLog2OfEveryPowerAndItsNeighbours) {
+  EXPECT_EQ(FloorLog2(1), 0U);
+  for (size_t power = 1; power < 64; ++power) {
+    const size_t n = size_t{1} << power;
+    EXPECT_EQ(FloorLog2(n - 1), power - 1);
+    EXPECT_EQ(FloorLog2(n), power);
+    EXPECT_EQ(FloorLog2(n + n / 2), power);
+  }
+}
+
+TEST(BinIndexTest, EverySizeLiesInTheRangeOfItsBin) {
+  for (size_t bytes = kFirst; bytes <= kLast; bytes += 16) {
+    const size_t index = BinIndex(bytes);
+    ASSERT_LT(index, kNumBins) << bytes;
+    ASSERT_GE(bytes, BinStart(index)) << bytes;
+    ASSERT_LT(bytes, BinStart(index + 1)) << bytes;
+  }
+}
+
+TEST(BinIndexTest, LargerSizesNeverHaveSmallerBins) {
+  for (size_t bytes = kFirst; bytes < kLast; bytes += 16) {
+    ASSERT_LE(BinIndex(bytes), BinIndex(bytes + 16)) << bytes;
+  }
+}
+
+// What a search by bitmap stands on: any block of a bin above fits.
+TEST(BinIndexTest, BlocksOfAHigherBinAreLargerThanTheRequest) {
+  for (size_t bytes = kFirst; bytes <= kLast; bytes += 16) {
+    ASSERT_GT(BinStart(BinIndex(bytes) + 1), bytes) << bytes;
+  }
+}
+
+TEST(BinIndexTest, ABinSpansAnEighthOfItsSizeAtMost) {
+  for (size_t i = 0; i < kNumBins; ++i) {
+    EXPECT_LE((BinStart(i + 1) - BinStart(i)) * 8, BinStart(i)) << i;
+  }
+}
+
+TEST(BinIndexTest, FirstAndLastBinsAreUsed) {
+  EXPECT_EQ(BinIndex(kFirst), 0U);
+  EXPECT_EQ(BinIndex(kLast), kNumBins - 1);
+}
+
+}  // namespace
+}  // namespace myonly::internal
