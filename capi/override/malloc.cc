@@ -50,7 +50,7 @@ ABSL_ATTRIBUTE_NOINLINE void* AllocateOrFail(size_t size) {
 
 // memalign takes what is no power of two as the next one, as glibc does.
 void* AlignedOrNextPower(size_t alignment, size_t size) {
-  if (alignment > kMaxRequest / 2 + 1) return Fail(EINVAL);
+  if (alignment > SIZE_MAX / 2 + 1) return Fail(EINVAL);
   size_t power = kMinAlignment;
   while (power < alignment) power *= 2;
   return Checked(ProcessHeap::AllocateAligned(power, size));
@@ -131,9 +131,11 @@ MYONLY_EXPORT int malloc_trim(size_t keep_bytes) noexcept {
 }
 
 // What glibc's parameters tune has no counterpart here: accepted, without
-// effect, as programs treat a refusal as an error.
-MYONLY_EXPORT int mallopt(int /*parameter*/, int /*value*/) noexcept {
-  return 1;
+// effect, as programs treat a refusal as an error. Out of range is refused in
+// the one case in which glibc does.
+MYONLY_EXPORT int mallopt(int parameter, int value) noexcept {
+  constexpr int kMostOfFastBins = 80 * sizeof(size_t) / 4;
+  return parameter != M_MXFAST || (value >= 0 && value <= kMostOfFastBins);
 }
 
 MYONLY_EXPORT struct mallinfo2 mallinfo2() noexcept {

@@ -1,7 +1,13 @@
 // operator new and delete of the process, without libstdc++: what only C++
-// programs need (the new handler, std::bad_alloc) is reached through weak
-// references, which are NULL in programs without it.
+// programs need (the new handler, std::bad_alloc, catching) is reached through
+// weak references, which are NULL in programs without it.
+//
+// As the standard wants, all forms come down to four that allocate and free,
+// by calls that a program's own definitions answer: one that replaces operator
+// new(size_t) and operator delete(void*) alone must get all objects. For its
+// sake they are weak, too, where they are linked into the program.
 
+#include <errno.h>
 #include <stddef.h>
 #include <stdlib.h>
 
@@ -19,18 +25,33 @@ __attribute__((weak)) new_handler get_new_handler() noexcept;
 __attribute__((weak, visibility("default"))) void __throw_bad_alloc();
 }  // namespace std
 
+// The same for what compilers call for `catch` and `noexcept`.
+asm(".weak __gxx_personality_v0");
+asm(".weak __cxa_begin_catch");
+asm(".weak __cxa_end_catch");
+asm(".weak _ZSt9terminatev");
+
 namespace {
 
+using myonly::internal::IsPowerOfTwo;
 using myonly::internal::kMinAlignment;
 using myonly::internal::ProcessHeap;
 
+void* AllocateOnce(size_t size, size_t alignment) {
+  return alignment <= kMinAlignment
+             ? ProcessHeap::Allocate(size)
+             : ProcessHeap::AllocateAligned(alignment, size);
+}
+
 // Calls the new handler until there is memory or no handler. NULL: none left.
+// errno is as malloc sets it, for handlers and callers that look at it.
 void* AllocateWithHandler(size_t size, size_t alignment) {
+  // No handler can mend it.
+  if (ABSL_PREDICT_FALSE(!IsPowerOfTwo(alignment))) return nullptr;
   for (;;) {
-    void* ptr = alignment <= kMinAlignment
-                    ? ProcessHeap::Allocate(size)
-                    : ProcessHeap::AllocateAligned(alignment, size);
+    void* ptr = AllocateOnce(size, alignment);
     if (ABSL_PREDICT_TRUE(ptr != nullptr)) return ptr;
+    errno = ENOMEM;
     std::new_handler handler =
         &std::get_new_handler != nullptr ? std::get_new_handler() : nullptr;
     if (handler == nullptr) return nullptr;
@@ -38,60 +59,100 @@ void* AllocateWithHandler(size_t size, size_t alignment) {
   }
 }
 
-ABSL_ATTRIBUTE_NOINLINE void* ThrowBadAlloc() {
+ABSL_ATTRIBUTE_NOINLINE void* NewSlow(size_t size, size_t alignment) {
+  void* ptr = AllocateWithHandler(size, alignment);
+  if (ptr != nullptr) return ptr;
   if (&std::__throw_bad_alloc != nullptr) std::__throw_bad_alloc();
   myonly::internal::ReportAndAbort("operator new: out of memory", nullptr);
 }
 
-void* New(size_t size, size_t alignment) {
-  void* ptr = AllocateWithHandler(size, alignment);
-  return ABSL_PREDICT_TRUE(ptr != nullptr) ? ptr : ThrowBadAlloc();
+// What `allocate`, a throwing form, returns; NULL if it throws, whatever that
+// is: a new handler may throw types of its own.
+template <typename Allocate>
+void* OrNull(size_t size, size_t alignment, Allocate allocate) noexcept {
+  if (&std::__throw_bad_alloc == nullptr) {
+    return AllocateWithHandler(size, alignment);
+  }
+  try {
+    return allocate();
+  } catch (...) {
+    return nullptr;
+  }
 }
 
 }  // namespace
 
-#define MYONLY_EXPORT __attribute__((visibility("default")))
+#define MYONLY_EXPORT __attribute__((weak, visibility("default")))
 
 MYONLY_EXPORT void* operator new(size_t size) {
-  void* ptr = ProcessHeap::Allocate(size);
-  return ABSL_PREDICT_TRUE(ptr != nullptr) ? ptr : New(size, kMinAlignment);
-}
-MYONLY_EXPORT void* operator new[](size_t size) {
-  return New(size, kMinAlignment);
+  void* ptr = ProcessHeap::AllocateQuick(size);
+  return ABSL_PREDICT_TRUE(ptr != nullptr) ? ptr : NewSlow(size, kMinAlignment);
 }
 MYONLY_EXPORT void* operator new(size_t size, std::align_val_t alignment) {
-  return New(size, static_cast<size_t>(alignment));
+  return NewSlow(size, static_cast<size_t>(alignment));
 }
+MYONLY_EXPORT void* operator new[](size_t size) { return ::operator new(size); }
 MYONLY_EXPORT void* operator new[](size_t size, std::align_val_t alignment) {
-  return New(size, static_cast<size_t>(alignment));
+  return ::operator new(size, alignment);
 }
 MYONLY_EXPORT void* operator new(size_t size, const std::nothrow_t&) noexcept {
-  return AllocateWithHandler(size, kMinAlignment);
+  return OrNull(size, kMinAlignment, [=] { return ::operator new(size); });
 }
 MYONLY_EXPORT void* operator new[](size_t size,
                                    const std::nothrow_t&) noexcept {
-  return AllocateWithHandler(size, kMinAlignment);
+  return OrNull(size, kMinAlignment, [=] { return ::operator new[](size); });
 }
 MYONLY_EXPORT void* operator new(size_t size, std::align_val_t alignment,
                                  const std::nothrow_t&) noexcept {
-  return AllocateWithHandler(size, static_cast<size_t>(alignment));
+  return OrNull(size, static_cast<size_t>(alignment),
+                [=] { return ::operator new(size, alignment); });
 }
 MYONLY_EXPORT void* operator new[](size_t size, std::align_val_t alignment,
                                    const std::nothrow_t&) noexcept {
-  return AllocateWithHandler(size, static_cast<size_t>(alignment));
+  return OrNull(size, static_cast<size_t>(alignment),
+                [=] { return ::operator new[](size, alignment); });
 }
 
 // Sizes and alignments are hints; the block knows its own.
-#define MYONLY_DELETE(...)                                     \
-  MYONLY_EXPORT void operator delete(__VA_ARGS__) noexcept {   \
-    ProcessHeap::Free(ptr);                                    \
-  }                                                            \
-  MYONLY_EXPORT void operator delete[](__VA_ARGS__) noexcept { \
-    ProcessHeap::Free(ptr);                                    \
-  }
-MYONLY_DELETE(void* ptr)
-MYONLY_DELETE(void* ptr, size_t)
-MYONLY_DELETE(void* ptr, std::align_val_t)
-MYONLY_DELETE(void* ptr, size_t, std::align_val_t)
-MYONLY_DELETE(void* ptr, const std::nothrow_t&)
-MYONLY_DELETE(void* ptr, std::align_val_t, const std::nothrow_t&)
+MYONLY_EXPORT void operator delete(void* ptr) noexcept {
+  ProcessHeap::Free(ptr);
+}
+MYONLY_EXPORT void operator delete(void* ptr, std::align_val_t) noexcept {
+  ProcessHeap::Free(ptr);
+}
+MYONLY_EXPORT void operator delete[](void* ptr) noexcept {
+  ::operator delete(ptr);
+}
+MYONLY_EXPORT void operator delete[](void* ptr,
+                                     std::align_val_t alignment) noexcept {
+  ::operator delete(ptr, alignment);
+}
+MYONLY_EXPORT void operator delete(void* ptr, size_t) noexcept {
+  ::operator delete(ptr);
+}
+MYONLY_EXPORT void operator delete[](void* ptr, size_t) noexcept {
+  ::operator delete[](ptr);
+}
+MYONLY_EXPORT void operator delete(void* ptr, size_t,
+                                   std::align_val_t alignment) noexcept {
+  ::operator delete(ptr, alignment);
+}
+MYONLY_EXPORT void operator delete[](void* ptr, size_t,
+                                     std::align_val_t alignment) noexcept {
+  ::operator delete[](ptr, alignment);
+}
+MYONLY_EXPORT void operator delete(void* ptr, const std::nothrow_t&) noexcept {
+  ::operator delete(ptr);
+}
+MYONLY_EXPORT void operator delete[](void* ptr,
+                                     const std::nothrow_t&) noexcept {
+  ::operator delete[](ptr);
+}
+MYONLY_EXPORT void operator delete(void* ptr, std::align_val_t alignment,
+                                   const std::nothrow_t&) noexcept {
+  ::operator delete(ptr, alignment);
+}
+MYONLY_EXPORT void operator delete[](void* ptr, std::align_val_t alignment,
+                                     const std::nothrow_t&) noexcept {
+  ::operator delete[](ptr, alignment);
+}
