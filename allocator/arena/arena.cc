@@ -7,15 +7,19 @@
 
 #include "allocator/arena/owner_list.h"
 #include "allocator/base/check.h"
+#include "allocator/base/clock.h"
 
 namespace myonly::internal {
 namespace {
 
 constexpr size_t kMaxRegionBytes = size_t{2} << 20;
 
+constexpr uint32_t kSlowAllocationsPerDecay = 64;
+constexpr uint64_t kQuickDecayMs = 500;
+
 // A block that is aligned may lose this much before its payload.
 size_t AlignedBlockBytes(size_t size, size_t alignment) {
-  return Block::BytesFor(size) + alignment + Block::kMinBytes;
+  return RoundToQuick(Block::BytesFor(size)) + alignment + Block::kMinBytes;
 }
 
 size_t SlicesFor(size_t bytes) {
@@ -28,52 +32,69 @@ size_t SlicesFor(size_t bytes) {
 
 }  // namespace
 
-void* Arena::Allocate(size_t size, Status* status) {
-  return size <= kMaxBlockRequest
-             ? AllocateBlock(size, kMinAlignment, status)
-             : AllocatePages(size, kMinAlignment, false, status);
+void* Arena::AllocateSlow(size_t size, Status* status) {
+  if (ABSL_PREDICT_FALSE(size > kMaxBlockRequest)) {
+    return AllocatePages(size, kMinAlignment, false, status);
+  }
+  const size_t bytes = Block::BytesFor(size);
+  Block* block = nullptr;
+  bool decay;
+  {
+    MutexLock lock(mutex_);
+    // With one thread AllocateQuick has just looked.
+    if (!Mutex::IsSingleThreaded()) block = bins_.AllocateQuick(bytes);
+    if (block == nullptr) block = bins_.AllocateFromBins(bytes);
+    if (ABSL_PREDICT_FALSE(block == nullptr)) {
+      block = AllocateAndGrow(size, kMinAlignment, status);
+      if (block == nullptr) return nullptr;
+    }
+    ++allocations_;
+    decay = ++slow_allocations_ % kSlowAllocationsPerDecay == 0;
+  }
+  if (ABSL_PREDICT_FALSE(decay)) Decay();
+  return block->payload();
 }
 
 void* Arena::AllocateZeroed(size_t size, Status* status) {
   if (size > kMaxBlockRequest) {
     return AllocatePages(size, kMinAlignment, true, status);
   }
-  void* ptr = AllocateBlock(size, kMinAlignment, status);
+  void* ptr = Allocate(size, status);
   if (ptr != nullptr) memset(ptr, 0, size);
   return ptr;
 }
 
 void* Arena::AllocateAligned(size_t size, size_t alignment, Status* status) {
-  const bool is_block = size <= kMaxBlockRequest &&
-                        alignment <= kMaxBlockRequest &&
-                        AlignedBlockBytes(size, alignment) <= kMaxBlockRequest;
-  return is_block || (alignment <= kMinAlignment && size <= kMaxBlockRequest)
-             ? AllocateBlock(size, alignment, status)
-             : AllocatePages(size, alignment, false, status);
-}
-
-// When nothing fits, what waits in quick lists is coalesced, then a region is
-// added.
-void* Arena::AllocateBlock(size_t size, size_t alignment, Status* status) {
-  const size_t bytes = Block::BytesFor(size);
-  MutexLock lock(mutex_);
-  Block* block = bins_.AllocateAligned(bytes, alignment);
-  if (ABSL_PREDICT_FALSE(block == nullptr)) {
-    FlushQuickLists();
-    NotePeak();
-    block = bins_.AllocateAligned(bytes, alignment);
+  if (alignment <= kMinAlignment) return Allocate(size, status);
+  if (size > kMaxBlockRequest || alignment > kMaxBlockRequest ||
+      AlignedBlockBytes(size, alignment) > kMaxBlockRequest) {
+    return AllocatePages(size, alignment, false, status);
   }
-  if (ABSL_PREDICT_FALSE(block == nullptr)) {
-    const Status added = AddRegion(AlignedBlockBytes(size, alignment));
-    if (added != Status::kOk) {
-      *status = added;
-      return nullptr;
-    }
-    block = bins_.AllocateAligned(bytes, alignment);
-    MYONLY_CHECK(block != nullptr);
+  MutexLock lock(mutex_);
+  Block* block = bins_.AllocateAligned(Block::BytesFor(size), alignment);
+  if (block == nullptr) {
+    block = AllocateAndGrow(size, alignment, status);
+    if (block == nullptr) return nullptr;
   }
   ++allocations_;
   return block->payload();
+}
+
+// Nothing fits: what waits in quick lists is coalesced, then a region is added.
+Block* Arena::AllocateAndGrow(size_t size, size_t alignment, Status* status) {
+  const size_t bytes = Block::BytesFor(size);
+  FlushQuickLists(0);
+  NotePeak();
+  Block* block = bins_.AllocateAligned(bytes, alignment);
+  if (block != nullptr) return block;
+  const Status added = AddRegion(AlignedBlockBytes(size, alignment));
+  if (added != Status::kOk) {
+    *status = added;
+    return nullptr;
+  }
+  block = bins_.AllocateAligned(bytes, alignment);
+  MYONLY_CHECK(block != nullptr);
+  return block;
 }
 
 // Regions double with what the arena has, so that a small one stays small; when
@@ -109,13 +130,28 @@ void Arena::FreeRegion(Slice* run) {
   runs_.Free(run);
 }
 
-void Arena::FlushQuickLists() {
-  Block* whole;
-  while (bins_.FlushOne(&whole)) {
-    if (whole != nullptr) RegionIsFree(whole);
-  }
+void Arena::FlushQuickLists(size_t keep_bytes) {
   bins_.set_quick_limit_bytes(
-      Max(BinManager::kMinQuickLimitBytes, region_bytes_ / 4));
+      Max(BinManager::kMinQuickLimitBytes, region_bytes_ / 2));
+  while (Block* whole = bins_.FlushQuickLists(keep_bytes)) RegionIsFree(whole);
+  flushed_since_decay_ = true;
+}
+
+// What has waited in quick lists for a while will not be wanted soon.
+void Arena::Decay() {
+  const uint64_t now = CoarseMs();
+  {
+    MutexLock lock(mutex_);
+    if (flushed_since_decay_) {
+      flushed_since_decay_ = false;
+      flush_ms_ = now;
+    } else if (now - flush_ms_ >= kQuickDecayMs &&
+               bins_.quick_bytes() > BinManager::kMinQuickLimitBytes) {
+      FlushQuickLists(0);
+      FreeSpareRegion();
+    }
+  }
+  runs_.PurgeWithTime(now);
 }
 
 void Arena::FreeBlock(const Slice* region, void* ptr) {
@@ -129,7 +165,7 @@ void Arena::FreeBlock(const Slice* region, void* ptr) {
   if (bins_.FreeQuick(block, word)) return;
   // Too large for a quick list, or they hold enough.
   if (bins_.quick_bytes() + Block::SizeIn(word) > bins_.quick_limit_bytes()) {
-    FlushQuickLists();
+    FlushQuickLists(bins_.quick_limit_bytes() / 4 * 3);
   }
   if (Block* whole = bins_.FreeAndCoalesce(block)) RegionIsFree(whole);
 }

@@ -48,10 +48,13 @@ class Arena {
 
   // --- Allocating. NULL: `*status` says why; it is not touched on success. ---
 
-  void* Allocate(size_t size, Status* status);
+  void* Allocate(size_t size, Status* status) {
+    void* ptr = AllocateQuick(size);
+    return ABSL_PREDICT_TRUE(ptr != nullptr) ? ptr : AllocateSlow(size, status);
+  }
 
-  // The fast path of Allocate: the first block of a quick list, while the
-  // process has one thread, so that no lock is needed. NULL: use Allocate.
+  // The first half of Allocate: the first block of a quick list, while the
+  // process has one thread, so that no lock is needed. NULL: the second half.
   void* AllocateQuick(size_t size) ABSL_NO_THREAD_SAFETY_ANALYSIS {
     if (ABSL_PREDICT_FALSE(size > kMaxQuickRequest ||
                            !Mutex::IsSingleThreaded())) {
@@ -62,6 +65,8 @@ class Arena {
     ++allocations_;
     return block->payload();
   }
+
+  void* AllocateSlow(size_t size, Status* status);
 
   void* AllocateZeroed(size_t size, Status* status);
 
@@ -132,7 +137,8 @@ class Arena {
  private:
   static constexpr size_t kMaxQuickRequest = kMaxQuickBytes - Block::kTagBytes;
 
-  void* AllocateBlock(size_t size, size_t alignment, Status* status);
+  Block* AllocateAndGrow(size_t size, size_t alignment, Status* status)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void* AllocatePages(size_t size, size_t alignment, bool zeroed,
                       Status* status);
   void* AllocateLarge(size_t size, size_t alignment, bool zeroed,
@@ -142,7 +148,9 @@ class Arena {
 
   Status AddRegion(size_t block_bytes) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void FreeRegion(Slice* run) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
-  void FlushQuickLists() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void FlushQuickLists(size_t keep_bytes) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  // On slow paths, now and then: gives back what has long been unused.
+  void Decay();
   void RegionIsFree(Block* whole) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void FreeSpareRegion() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void DropAll() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
@@ -175,6 +183,9 @@ class Arena {
   // A wholly free region that is kept, so that a block at the edge does not
   // cost a region each time.
   Block* spare_region_ ABSL_GUARDED_BY(mutex_) = nullptr;
+  uint32_t slow_allocations_ ABSL_GUARDED_BY(mutex_) = 0;
+  bool flushed_since_decay_ ABSL_GUARDED_BY(mutex_) = false;
+  uint64_t flush_ms_ ABSL_GUARDED_BY(mutex_) = 0;
   size_t num_regions_ ABSL_GUARDED_BY(mutex_) = 0;
   // Of live runs and mappings.
   size_t page_live_blocks_ ABSL_GUARDED_BY(mutex_) = 0;

@@ -64,7 +64,7 @@ void Arena::DropAll() {
 
 size_t Arena::Purge() {
   MutexLock lock(mutex_);
-  FlushQuickLists();
+  FlushQuickLists(0);
   FreeSpareRegion();
   size_t purged = 0;
   bins_.VisitFree(kMinPurgeBlockBytes,

@@ -24,7 +24,9 @@ void BinManager::AddRegion(void* start, size_t bytes) {
   Insert(first, size);
 }
 
-void BinManager::RemoveRegion(Block* first) { Remove(first, first->size()); }
+void BinManager::RemoveRegion(Block* first) {
+  Remove(first, first->size(), BinIndex(first->size()));
+}
 
 void BinManager::Reset() {
   const uint64_t key = key_;
@@ -38,71 +40,42 @@ void BinManager::ReportDamaged(Block* block) {
   ReportAndAbort("overwritten header of a free block", block->payload());
 }
 
-void BinManager::PopQuick(Block* block, size_t index) {
-  const uint64_t word = block->Load();
-  if (!block->IsSealed(key_, word)) ReportDamaged(block);
-  quick_[index] = block->next_free();
-  quick_bytes_ -= Block::SizeIn(word);
-  block->Store(Block::WithoutQuick(word));
-}
-
-// The first block of a list of mixed sizes was too small: one more look, then
-// the bins.
-Block* BinManager::AllocateSlow(size_t bytes) {
-  if (bytes <= kMaxQuickBytes && bytes > kMaxExactQuickBytes) {
-    Block* first = quick_[QuickIndex(bytes)];
-    Block* second = first == nullptr ? nullptr : first->next_free();
-    if (second != nullptr && second->size() >= bytes) {
-      first->next_free() = second->next_free();
-      second->next_free() = first;
-      quick_[QuickIndex(bytes)] = second;
-      PopQuick(second, QuickIndex(bytes));
-      return second;
-    }
-  }
-  return TakeFromBins(bytes);
-}
-
+// The first few blocks of the bin that `bytes` belongs to may be too small; any
+// block of a larger bin fits.
 Block* BinManager::TakeFromBins(size_t bytes) {
   const size_t exact = BinIndex(bytes);
   size_t index = bins_with_.FindNext(exact);
-  if (index == kNumBins) return nullptr;
-  Block* block = FindInBin(index, bytes);
-  if (block == nullptr) {
-    index = bins_with_.FindNext(exact + 1);
-    if (index == kNumBins) return nullptr;
-    block = bins_[index];
-    CheckSealed(block);
+  if (ABSL_PREDICT_FALSE(index == kNumBins)) return nullptr;
+  Block* block = bins_[index];
+  uint64_t word = CheckedWord(block);
+  for (int probes = 1; Block::SizeIn(word) < bytes; ++probes) {
+    block = block->next_free();
+    if (block == nullptr || probes == kMaxProbes) {
+      index = bins_with_.FindNext(exact + 1);
+      if (index == kNumBins) return nullptr;
+      block = bins_[index];
+    }
+    word = CheckedWord(block);
   }
-  Use(block, bytes);
+  Use(block, word, index, bytes);
   return block;
 }
 
-inline Block* BinManager::FindInBin(size_t index, size_t bytes) const {
-  Block* block = bins_[index];
-  for (int probes = 0; block != nullptr && probes < kMaxProbes; ++probes) {
-    CheckSealed(block);
-    if (block->size() >= bytes) return block;
-    block = block->next_free();
-  }
-  return nullptr;
-}
-
-void BinManager::Use(Block* block, size_t bytes) {
-  const uint64_t word = block->Load();
+inline void BinManager::Use(Block* block, uint64_t word, size_t index,
+                            size_t bytes) {
   const size_t total = Block::SizeIn(word);
   const size_t previous_size = Block::PreviousSizeIn(word);
   Block* next = block->Next(total);
   const uint64_t next_word = CheckedWord(next);
   const size_t rest = total - bytes;
   if (rest < Block::kMinBytes) {
-    Remove(block, total);
+    Remove(block, total, index);
     block->Write(key_, {total, previous_size, true, false, false});
     next->WritePrevious(key_, next_word, total, false);
     return;
   }
   Block* tail = block->Next(bytes);
-  Replace(block, total, tail, rest);
+  Replace(block, total, index, tail, rest);
   block->Write(key_, {bytes, previous_size, true, false, false});
   tail->Write(key_, {rest, bytes, false, false, false});
   next->WritePrevious(key_, next_word, rest, true);
@@ -122,6 +95,7 @@ void BinManager::MakeFree(Block* block, size_t bytes, size_t previous_size) {
 
 Block* BinManager::AllocateAligned(size_t bytes, size_t alignment) {
   if (alignment <= kMinAlignment) return Allocate(bytes);
+  bytes = RoundToQuick(bytes);
   Block* block = TakeFromBins(bytes + alignment + Block::kMinBytes);
   if (block == nullptr) return nullptr;
   const auto payload = reinterpret_cast<uintptr_t>(block->payload());
@@ -157,14 +131,15 @@ void BinManager::SplitOff(Block* block, size_t bytes) {
   block->Write(key_, tag);
   size_t tail_bytes = rest;
   if (!next_tag.used) {
-    Remove(next, next_tag.size);
+    Remove(next, next_tag.size, BinIndex(next_tag.size));
     tail_bytes += next_tag.size;
   }
   MakeFree(tail, tail_bytes, bytes);
 }
 
-Block* BinManager::Coalesce(Block* block) {
-  const uint64_t word = block->Load();
+// `word` is the block's tag, already checked and not quick.
+ABSL_ATTRIBUTE_ALWAYS_INLINE inline Block* BinManager::Coalesce(Block* block,
+                                                                uint64_t word) {
   size_t bytes = Block::SizeIn(word);
   size_t previous_size = Block::PreviousSizeIn(word);
   // A neighbour in a bin, whose place the result may take.
@@ -180,17 +155,18 @@ Block* BinManager::Coalesce(Block* block) {
     next_word = CheckedWord(next);
   }
   if (Block::IsPreviousFree(word)) {
-    // A stale tag must not look alive: it says free before it is swallowed.
-    block->Write(key_, {bytes, previous_size, false, true, false});
-    if (binned != nullptr) Remove(binned, binned_bytes);
+    if (binned != nullptr) Remove(binned, binned_bytes, BinIndex(binned_bytes));
+    // The tag that is swallowed here must not look alive.
+    block->Store(Block::WithoutUsed(word));
     block = block->Previous(previous_size);
-    previous_size = Block::PreviousSizeIn(CheckedWord(block));
+    const uint64_t previous_word = CheckedWord(block);
+    previous_size = Block::PreviousSizeIn(previous_word);
     binned = block;
-    binned_bytes = block->size();
+    binned_bytes = Block::SizeIn(previous_word);
     bytes += binned_bytes;
   }
   if (binned != nullptr) {
-    Replace(binned, binned_bytes, block, bytes);
+    Replace(binned, binned_bytes, BinIndex(binned_bytes), block, bytes);
   } else {
     Insert(block, bytes);
   }
@@ -200,16 +176,22 @@ Block* BinManager::Coalesce(Block* block) {
   return whole ? block : nullptr;
 }
 
-bool BinManager::FlushOne(Block** region) {
-  for (; flush_index_ < kNumQuickLists; ++flush_index_) {
+Block* BinManager::FreeAndCoalesce(Block* block) {
+  return Coalesce(block, block->Load());
+}
+
+// Lists in turn, each to its end: what nobody wants any more does not stay.
+Block* BinManager::FlushQuickLists(size_t keep_bytes) {
+  while (quick_bytes_ > keep_bytes) {
     Block* block = quick_[flush_index_];
-    if (block == nullptr) continue;
-    PopQuick(block, flush_index_);
-    *region = Coalesce(block);
-    return true;
+    if (block == nullptr) {
+      flush_index_ = (flush_index_ + 1) % kNumQuickLists;
+      continue;
+    }
+    Block* whole = Coalesce(block, PopQuick(block, flush_index_));
+    if (whole != nullptr) return whole;
   }
-  flush_index_ = 0;
-  return false;
+  return nullptr;
 }
 
 bool BinManager::Resize(Block* block, size_t bytes) {
@@ -224,7 +206,7 @@ bool BinManager::Resize(Block* block, size_t bytes) {
   CheckSealed(next);
   const BoundaryTag next_tag = next->Read();
   if (next_tag.used || tag.size + next_tag.size < bytes) return false;
-  Remove(next, next_tag.size);
+  Remove(next, next_tag.size, BinIndex(next_tag.size));
   tag.size += next_tag.size;
   block->Write(key_, tag);
   Block* after = block->Next(tag.size);
@@ -248,13 +230,12 @@ inline void BinManager::Insert(Block* block, size_t bytes) {
   free_bytes_ += bytes;
 }
 
-// `to` takes the place of `from`, whose memory it overlaps: in the same list if
-// the size allows.
-inline void BinManager::Replace(Block* from, size_t from_bytes, Block* to,
-                                size_t to_bytes) {
-  const size_t index = BinIndex(from_bytes);
+// `to` takes the place of `from`, whose memory it overlaps and whose bin is
+// `index`: in the same list if the size allows.
+inline void BinManager::Replace(Block* from, size_t from_bytes, size_t index,
+                                Block* to, size_t to_bytes) {
   if (index != BinIndex(to_bytes)) {
-    Remove(from, from_bytes);
+    Remove(from, from_bytes, index);
     Insert(to, to_bytes);
     return;
   }
@@ -285,16 +266,10 @@ inline void BinManager::CheckLinks(Block* block, size_t index) const {
   }
 }
 
-inline void BinManager::Remove(Block* block, size_t bytes) {
-  const size_t index = BinIndex(bytes);
+inline void BinManager::Remove(Block* block, size_t bytes, size_t index) {
+  CheckLinks(block, index);
   Block* next = block->next_free();
   Block* previous = block->previous_free();
-  if (ABSL_PREDICT_FALSE((next != nullptr && next->previous_free() != block) ||
-                         (previous == nullptr
-                              ? bins_[index] != block
-                              : previous->next_free() != block))) {
-    ReportAndAbort("overwritten free block", block->payload());
-  }
   if (next != nullptr) next->previous_free() = previous;
   if (previous != nullptr) {
     previous->next_free() = next;

@@ -45,28 +45,26 @@ class BinManager {
   void Reset();
 
   // A block of at least `bytes` (a result of Block::BytesFor), or NULL: it
-  // needs a region.
+  // needs a region that has RoundToQuick(bytes).
   Block* Allocate(size_t bytes) {
     Block* block = AllocateQuick(bytes);
-    return ABSL_PREDICT_TRUE(block != nullptr) ? block : AllocateSlow(bytes);
+    return ABSL_PREDICT_TRUE(block != nullptr) ? block
+                                               : AllocateFromBins(bytes);
   }
 
-  // The same, but only the first block of the quick list.
+  // The two halves of Allocate: only the first block of the quick list, and
+  // never one of them.
   Block* AllocateQuick(size_t bytes) {
     if (ABSL_PREDICT_FALSE(bytes > kMaxQuickBytes)) return nullptr;
-    const size_t index = QuickIndex(bytes);
+    const size_t index = QuickIndexFor(bytes);
     Block* block = quick_[index];
     if (ABSL_PREDICT_FALSE(block == nullptr)) return nullptr;
-    const uint64_t word = Block::WithoutQuick(block->Load());
-    // Lists above kMaxExactQuickBytes hold blocks of several sizes.
-    if (ABSL_PREDICT_FALSE(Block::SizeIn(word) < bytes)) return nullptr;
-    if (ABSL_PREDICT_FALSE(!block->IsSealedPlain(key_, word))) {
-      ReportDamaged(block);
-    }
-    quick_[index] = block->next_free();
-    quick_bytes_ -= Block::SizeIn(word);
-    block->Store(word);
+    PopQuick(block, index);
     return block;
+  }
+
+  Block* AllocateFromBins(size_t bytes) {
+    return TakeFromBins(RoundToQuick(bytes));
   }
 
   // As Allocate, with the payload at a multiple of `alignment`, a power of two.
@@ -90,11 +88,11 @@ class BinManager {
 
   // Frees a live block and coalesces it. Returns the only block of a region
   // that is now wholly free (the caller may take the region back), or NULL.
-  Block* FreeAndCoalesce(Block* block) { return Coalesce(block); }
+  Block* FreeAndCoalesce(Block* block);
 
-  // Coalesces one block of the quick lists; `*region` is set as by Free. False
-  // when they are empty.
-  bool FlushOne(Block** region);
+  // Coalesces blocks of the quick lists, until a region is wholly free: its
+  // only block. NULL when no more than `keep_bytes` are left in the lists.
+  Block* FlushQuickLists(size_t keep_bytes);
 
   // Resizes a live block in place. False: nothing changed.
   bool Resize(Block* block, size_t bytes);
@@ -152,23 +150,33 @@ class BinManager {
 
  private:
   [[noreturn]] static void ReportDamaged(Block* block);
-  // Takes the first block, which is `block`, out of a quick list.
-  void PopQuick(Block* block, size_t index);
-  Block* AllocateSlow(size_t bytes);
+  // Takes the first block, which is `block`, out of a quick list. Returns its
+  // tag.
+  uint64_t PopQuick(Block* block, size_t index) {
+    const uint64_t word = Block::WithoutQuick(block->Load());
+    if (ABSL_PREDICT_FALSE(!block->IsSealedPlain(key_, word))) {
+      ReportDamaged(block);
+    }
+    quick_[index] = block->next_free();
+    quick_bytes_ -= Block::SizeIn(word);
+    block->Store(word);
+    return word;
+  }
   Block* TakeFromBins(size_t bytes);
-  Block* FindInBin(size_t index, size_t bytes) const;
-  // Turns a free block into a used one of `bytes`, and gives the rest back.
-  void Use(Block* block, size_t bytes);
+  // Turns a free block of bin `index` into a used one of `bytes`, and gives the
+  // rest back.
+  void Use(Block* block, uint64_t word, size_t index, size_t bytes);
   // Makes a used block smaller; the end becomes free.
   void SplitOff(Block* block, size_t bytes);
   // Makes a used block free; returns it if it spans its region.
-  Block* Coalesce(Block* block);
+  Block* Coalesce(Block* block, uint64_t word);
   // Writes the tag of a free block and what its next block says of it.
   void MakeFree(Block* block, size_t bytes, size_t previous_size);
 
   void Insert(Block* block, size_t bytes);
-  void Remove(Block* block, size_t bytes);
-  void Replace(Block* from, size_t from_bytes, Block* to, size_t to_bytes);
+  void Remove(Block* block, size_t bytes, size_t index);
+  void Replace(Block* from, size_t from_bytes, size_t index, Block* to,
+               size_t to_bytes);
   void CheckLinks(Block* block, size_t index) const;
   // The tag's word; dies if it was overwritten.
   uint64_t CheckedWord(Block* block) const {
@@ -184,7 +192,7 @@ class BinManager {
   size_t quick_bytes_ = 0;
   size_t quick_limit_bytes_ = kMinQuickLimitBytes;
   size_t free_bytes_ = 0;   // in bins
-  size_t flush_index_ = 0;  // no quick list below it holds a block
+  size_t flush_index_ = 0;  // the quick list that is flushed next
   Block* quick_[kNumQuickLists] = {};
   Bitmap<kNumBins> bins_with_;
   Block* bins_[kNumBins] = {};

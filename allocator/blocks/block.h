@@ -111,6 +111,8 @@ class Block {
   }
 
   static constexpr bool IsUsed(uint64_t word) { return (word & kUsed) != 0; }
+  // Not a live block's any more, and its seal is broken.
+  static constexpr uint64_t WithoutUsed(uint64_t word) { return word & ~kUsed; }
   // Into and out of a quick list: the one change that needs no new seal.
   static constexpr uint64_t WithQuick(uint64_t word) { return word | kQuick; }
   static constexpr uint64_t WithoutQuick(uint64_t word) {

@@ -1,10 +1,9 @@
 #include "allocator/large/run_pool.h"
 
-#include <time.h>
-
 #include <initializer_list>
 
 #include "allocator/base/check.h"
+#include "allocator/base/clock.h"
 #include "allocator/base/sizes.h"
 
 namespace myonly::internal {
@@ -17,17 +16,12 @@ constexpr uint32_t kFreesPerClockRead = 16;
 constexpr uint64_t kPurgeIntervalMs = 100;
 // The peak forgets this fraction of what is above it at each free.
 constexpr size_t kPeakDecay = 64;
-constexpr size_t kMaxPurgeSlices = 256;  // 8 MiB, about a millisecond
+constexpr uint64_t kDecayMs = 500;
+// At a time: 64 MiB, a few milliseconds.
+constexpr size_t kMaxPurgeSlices = 2048;
 
 size_t DescriptorBytes(size_t slices) {
   return AlignUp(slices * sizeof(Slice), kPageSize);
-}
-
-uint64_t NowMs() {
-  timespec now = {};
-  clock_gettime(CLOCK_MONOTONIC_COARSE, &now);
-  return static_cast<uint64_t>(now.tv_sec) * 1000 +
-         static_cast<uint64_t>(now.tv_nsec) / 1000000;
 }
 
 }  // namespace
@@ -167,7 +161,7 @@ void RunPool::Free(Slice* run) {
   live_slices_ -= slices;
   NoteLive();
   InsertFree(run, slices, /*dirty=*/true);
-  PurgeWithTime();
+  if (++frees_ % kFreesPerClockRead == 0) PurgeOverBudget(CoarseMs());
 }
 
 // Coalesces [run, run + slices) with its free neighbours of the same state and
@@ -315,19 +309,30 @@ void RunPool::PurgeWhileGrowing(size_t slices) {
   }
 }
 
-// Each interval a quarter of what is over the budget: a program that frees and
-// goes on with less gets rid of the rest in a second or so.
-void RunPool::PurgeWithTime() {
-  if (++frees_ % kFreesPerClockRead != 0) return;
+void RunPool::PurgeWithTime(uint64_t now_ms) {
+  MutexLock lock(mutex_);
+  PurgeOverBudget(now_ms);
+}
+
+// In half a second all that was over the budget is purged.
+void RunPool::PurgeOverBudget(uint64_t now_ms) {
   const size_t budget = DirtyBudgetSlices();
-  if (dirty_.slices() <= budget) return;
-  const uint64_t now = NowMs();
-  if (now - last_purge_ms_ < kPurgeIntervalMs) return;
-  const bool first = last_purge_ms_ == 0;
-  last_purge_ms_ = now;
-  if (first) return;
+  if (dirty_.slices() <= budget) {
+    last_purge_ms_ = 0;
+    return;
+  }
+  if (last_purge_ms_ == 0) last_purge_ms_ = now_ms;
+  const uint64_t elapsed = now_ms - last_purge_ms_;
+  if (elapsed < kPurgeIntervalMs) return;
+  last_purge_ms_ = now_ms;
   const size_t excess = dirty_.slices() - budget;
-  PurgeLargest(Min(Max(excess / 4, size_t{8}), kMaxPurgeSlices));
+  size_t left = Min(Max(excess * Min(elapsed, kDecayMs) / kDecayMs, size_t{8}),
+                    kMaxPurgeSlices);
+  while (left != 0) {
+    const size_t purged = PurgeLargest(left);
+    if (purged == 0) break;
+    left -= Min(left, purged);
+  }
 }
 
 void RunPool::set_dirty_floor_bytes(size_t bytes) {

@@ -75,6 +75,10 @@ class RunPool {
   // purged, twice as much as is taken.
   void NotePagesTaken(size_t bytes);
 
+  // Purges some of what has been over the budget for a while; cheap when that
+  // is nothing. `now_ms` is CoarseMs().
+  void PurgeWithTime(uint64_t now_ms);
+
   // Purges the whole pages inside [start, start + bytes), which its owner does
   // not use. Returns the bytes.
   size_t PurgeInside(char* start, size_t bytes);
@@ -122,7 +126,7 @@ class RunPool {
   void NoteLive() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   size_t DirtyBudgetSlices() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void PurgeWhileGrowing(size_t slices) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
-  void PurgeWithTime() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void PurgeOverBudget(uint64_t now_ms) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 
   LargeTree& TreeOf(bool dirty) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
     return dirty ? dirty_ : clean_;
@@ -144,6 +148,7 @@ class RunPool {
   size_t grow_slices_ ABSL_GUARDED_BY(mutex_) = kFirstGrowSlices;
   size_t dirty_floor_slices_ ABSL_GUARDED_BY(mutex_) = kDirtyFloorSlices;
   uint32_t frees_ ABSL_GUARDED_BY(mutex_) = 0;
+  // When memory over the budget was purged last or began to be; 0: it is not.
   uint64_t last_purge_ms_ ABSL_GUARDED_BY(mutex_) = 0;
 
   // 64 descriptors are one page: a small process touches no second one.

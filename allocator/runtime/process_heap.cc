@@ -125,7 +125,7 @@ bool ResizeInPlace(const Owner& owner, void** ptr, size_t size, bool may_move) {
 
 void* ProcessHeap::AllocateSlow(size_t size) {
   Status status;
-  void* ptr = g.default_arena.Allocate(size, &status);
+  void* ptr = g.default_arena.AllocateSlow(size, &status);
   return ptr != nullptr ? ptr : Fail(status);
 }
 
