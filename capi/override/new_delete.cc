@@ -19,17 +19,32 @@
 #include "allocator/base/sizes.h"
 #include "allocator/runtime/process_heap.h"
 
-// libstdc++ may be absent: std::get_new_handler and std::__throw_bad_alloc.
+// libstdc++ may be absent. Of an archive of it the linker takes no part for
+// the sake of a weak reference, so each one has to be asked for.
 namespace std {
 __attribute__((weak)) new_handler get_new_handler() noexcept;
-__attribute__((weak, visibility("default"))) void __throw_bad_alloc();
 }  // namespace std
 
-// The same for what compilers call for `catch` and `noexcept`.
-asm(".weak __gxx_personality_v0");
+// What compilers call for `catch` and `noexcept`.
 asm(".weak __cxa_begin_catch");
 asm(".weak __cxa_end_catch");
+asm(".weak __gxx_personality_v0");
 asm(".weak _ZSt9terminatev");
+
+// What `throw std::bad_alloc()` comes to. Spelled out, as compilers would make
+// a copy of its type here, one that needs libstdc++.
+extern "C" {
+void* AllocateException(size_t size) __asm__("__cxa_allocate_exception")
+    __attribute__((weak));
+void Throw(void* object, const void* type,
+           void (*destroy)(void*)) __asm__("__cxa_throw") __attribute__((weak));
+extern const void* const BadAllocType[] __asm__("_ZTISt9bad_alloc")
+    __attribute__((weak));
+extern const void* const BadAllocTable[] __asm__("_ZTVSt9bad_alloc")
+    __attribute__((weak));
+void DestroyBadAlloc(void* object) __asm__("_ZNSt9bad_allocD1Ev")
+    __attribute__((weak));
+}
 
 namespace {
 
@@ -59,10 +74,23 @@ void* AllocateWithHandler(size_t size, size_t alignment) {
   }
 }
 
+// A program where one is missing can't catch std::bad_alloc anyway.
+bool CanThrow() {
+  return &AllocateException != nullptr && &Throw != nullptr &&
+         BadAllocType != nullptr;
+}
+
+void ThrowBadAlloc() {
+  void* object = AllocateException(sizeof(std::bad_alloc));
+  // Where the table's functions start, behind the offset and the type.
+  *static_cast<const void* const**>(object) = BadAllocTable + 2;
+  Throw(object, BadAllocType, DestroyBadAlloc);
+}
+
 ABSL_ATTRIBUTE_NOINLINE void* NewSlow(size_t size, size_t alignment) {
   void* ptr = AllocateWithHandler(size, alignment);
   if (ptr != nullptr) return ptr;
-  if (&std::__throw_bad_alloc != nullptr) std::__throw_bad_alloc();
+  if (CanThrow()) ThrowBadAlloc();
   myonly::internal::ReportAndAbort("operator new: out of memory", nullptr);
 }
 
@@ -70,9 +98,7 @@ ABSL_ATTRIBUTE_NOINLINE void* NewSlow(size_t size, size_t alignment) {
 // is: a new handler may throw types of its own.
 template <typename Allocate>
 void* OrNull(size_t size, size_t alignment, Allocate allocate) noexcept {
-  if (&std::__throw_bad_alloc == nullptr) {
-    return AllocateWithHandler(size, alignment);
-  }
+  if (!CanThrow()) return AllocateWithHandler(size, alignment);
   try {
     return allocate();
   } catch (...) {
