@@ -1,0 +1,440 @@
+// The bin manager: splitting, coalescing, searching, quick lists, resizing.
+// What it does when tags are overwritten is in bin_manager_damage_test.cc.
+#include "allocator/blocks/bin_manager.h"
+
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
+#include <vector>
+
+#include "allocator/blocks/bin_index.h"
+#include "allocator/blocks/block.h"
+#include "gtest/gtest.h"
+#include "tests/blocks/test_region.h"
+
+namespace myonly::internal {
+namespace {
+
+constexpr size_t kRegionBytes = 256 * 1024;
+
+// `sizes` one after the other from the region's start; the rest stays free.
+std::vector<Block*> AllocateRow(OneRegion& heap,
+                                const std::vector<size_t>& sizes) {
+  std::vector<Block*> row;
+  for (size_t bytes : sizes) row.push_back(heap.bins.Allocate(bytes));
+  return row;
+}
+
+// --- Regions. ---
+
+TEST(BinManagerTest, ARegionIsOneFreeBlockAndASentinel) {
+  for (size_t bytes : {size_t{48}, size_t{64}, size_t{32} << 10,
+                       size_t{2} << 20, size_t{4} << 20}) {
+    OneRegion heap(bytes);
+    const BoundaryTag first = heap.region->first()->Read();
+    EXPECT_EQ(first.size, bytes - BinManager::kRegionOverhead);
+    EXPECT_EQ(first.previous_size, 0U);
+    EXPECT_FALSE(first.used || first.previous_free || first.quick);
+    const BoundaryTag sentinel = heap.region->sentinel()->Read();
+    EXPECT_EQ(sentinel.size, 0U);
+    EXPECT_EQ(sentinel.previous_size, first.size);
+    EXPECT_TRUE(sentinel.used && sentinel.previous_free);
+    EXPECT_EQ(heap.bins.free_bytes(), first.size);
+    EXPECT_TRUE(heap.Check(0)) << bytes;
+  }
+}
+
+TEST(BinManagerTest, NoRegionNoBlock) {
+  BinManager bins;
+  EXPECT_EQ(bins.Allocate(32), nullptr);
+  EXPECT_EQ(bins.AllocateAligned(32, 64), nullptr);
+  EXPECT_EQ(bins.free_bytes(), 0U);
+}
+
+TEST(BinManagerTest, AWholeRegionCanBeTakenBack) {
+  OneRegion heap(kRegionBytes);
+  Block* whole = heap.Free(heap.bins.Allocate(64));
+  ASSERT_EQ(whole, heap.region->first());
+  heap.bins.RemoveRegion(whole);
+  EXPECT_EQ(heap.bins.free_bytes(), 0U);
+  EXPECT_EQ(heap.bins.Allocate(64), nullptr);
+}
+
+TEST(BinManagerTest, RegionsAreFilledTogether) {
+  OneRegion heap(4096);
+  TestRegion second(heap.bins, 8192);
+  Block* large = heap.bins.Allocate(6000 / 16 * 16);
+  ASSERT_NE(large, nullptr);
+  EXPECT_TRUE(second.Has(large));
+  Block* medium = heap.bins.Allocate(3008);
+  ASSERT_NE(medium, nullptr);
+  EXPECT_TRUE(heap.region->Has(medium));
+  EXPECT_EQ(heap.Free(medium), heap.region->first());
+  EXPECT_EQ(heap.Free(large), second.first());
+  EXPECT_TRUE(second.Check(0));
+}
+
+TEST(BinManagerTest, ResetForgetsTheBlocksAndKeepsKeyAndLimit) {
+  OneRegion heap(kRegionBytes);
+  heap.FreeQuick(heap.bins.Allocate(64));
+  heap.bins.Allocate(128);
+  heap.bins.set_quick_limit_bytes(12345);
+  heap.bins.Reset();
+  EXPECT_EQ(heap.bins.free_bytes(), 0U);
+  EXPECT_EQ(heap.bins.Allocate(64), nullptr);
+  EXPECT_EQ(heap.bins.key(), kTestKey);
+  EXPECT_EQ(heap.bins.quick_limit_bytes(), 12345U);
+}
+
+// --- Split. ---
+
+TEST(BinManagerTest, SplitsAtEverySize) {
+  OneRegion heap(kRegionBytes);
+  for (size_t bytes = Block::kMinBytes; bytes <= 80 * 1024; bytes += 16) {
+    Block* block = heap.bins.Allocate(bytes);
+    ASSERT_EQ(block, heap.region->first());
+    const size_t size = block->size();
+    ASSERT_GE(size, bytes);
+    // Rounded by a sixteenth at most.
+    ASSERT_LE(size, bytes + bytes / 16 + 16);
+    const BoundaryTag rest = block->Next()->Read();
+    ASSERT_FALSE(rest.used);
+    ASSERT_EQ(rest.size, heap.region->block_bytes() - size);
+    ASSERT_EQ(rest.previous_size, size);
+    ASSERT_TRUE(heap.Check(1)) << bytes;
+    ASSERT_EQ(heap.Free(block), heap.region->first());
+    ASSERT_TRUE(heap.Check(0)) << bytes;
+  }
+}
+
+TEST(BinManagerTest, ARestTooSmallForABlockStaysWithIt) {
+  OneRegion heap(1024);
+  // 16 bytes are left.
+  Block* block = heap.bins.Allocate(heap.region->block_bytes() - 16);
+  ASSERT_NE(block, nullptr);
+  EXPECT_EQ(block->size(), heap.region->block_bytes());
+  EXPECT_FALSE(heap.region->sentinel()->Read().previous_free);
+  EXPECT_EQ(heap.bins.free_bytes(), 0U);
+  EXPECT_TRUE(heap.Check(1));
+  heap.Free(block);
+  // 32 bytes are: the smallest block.
+  block = heap.bins.Allocate(heap.region->block_bytes() - 32);
+  ASSERT_NE(block, nullptr);
+  EXPECT_EQ(heap.bins.free_bytes(), Block::kMinBytes);
+  EXPECT_TRUE(heap.Check(1));
+}
+
+TEST(BinManagerTest, TheWholeRegionFits) {
+  OneRegion heap(512);
+  EXPECT_EQ(heap.bins.Allocate(heap.region->block_bytes() + 16), nullptr);
+  Block* block = heap.bins.Allocate(heap.region->block_bytes());
+  ASSERT_NE(block, nullptr);
+  EXPECT_EQ(heap.bins.Allocate(32), nullptr);
+  EXPECT_EQ(heap.Free(block), block);
+}
+
+// --- Coalesce. ---
+
+TEST(BinManagerTest, CoalescesInEveryOrderOfFrees) {
+  std::vector<size_t> order = {0, 1, 2, 3};
+  do {
+    OneRegion heap(kRegionBytes);
+    const std::vector<Block*> row = AllocateRow(heap, {64, 96, 48, 320});
+    size_t live = row.size();
+    for (size_t i : order) {
+      Block* whole = heap.Free(row[i]);
+      --live;
+      ASSERT_EQ(whole, live == 0 ? heap.region->first() : nullptr);
+      ASSERT_TRUE(heap.Check(live));
+    }
+    EXPECT_EQ(heap.region->Tags().size(), 1U);
+  } while (std::next_permutation(order.begin(), order.end()));
+}
+
+TEST(BinManagerTest, FreeWithoutFreeNeighboursStaysABlock) {
+  OneRegion heap(kRegionBytes);
+  const std::vector<Block*> row = AllocateRow(heap, {64, 96, 64});
+  heap.Free(row[1]);
+  EXPECT_EQ(row[1]->Read().size, 96U);
+  EXPECT_FALSE(row[1]->Read().used);
+  EXPECT_TRUE(row[2]->Read().previous_free);
+  EXPECT_TRUE(row[0]->Read().used);
+}
+
+TEST(BinManagerTest, FreeCoalescesWithThePreviousBlock) {
+  OneRegion heap(kRegionBytes);
+  const std::vector<Block*> row = AllocateRow(heap, {64, 96, 64});
+  heap.Free(row[0]);
+  heap.Free(row[1]);
+  EXPECT_EQ(row[0]->Read().size, 160U);
+  EXPECT_EQ(row[2]->Read().previous_size, 160U);
+  // The swallowed tag is no live block's.
+  EXPECT_EQ(heap.bins.LiveTag(row[1]->payload()), 0U);
+}
+
+TEST(BinManagerTest, FreeCoalescesWithTheNextBlock) {
+  OneRegion heap(kRegionBytes);
+  const std::vector<Block*> row = AllocateRow(heap, {64, 96, 48, 64});
+  heap.Free(row[2]);
+  heap.Free(row[1]);
+  EXPECT_EQ(row[1]->Read().size, 144U);
+  EXPECT_EQ(row[3]->Read().previous_size, 144U);
+  EXPECT_EQ(heap.bins.LiveTag(row[2]->payload()), 0U);
+}
+
+TEST(BinManagerTest, FreeCoalescesWithBothNeighbours) {
+  OneRegion heap(kRegionBytes);
+  const std::vector<Block*> row = AllocateRow(heap, {64, 96, 48, 64});
+  heap.Free(row[0]);
+  heap.Free(row[2]);
+  heap.Free(row[1]);
+  EXPECT_EQ(row[0]->Read().size, 208U);
+  EXPECT_EQ(row[3]->Read().previous_size, 208U);
+  EXPECT_TRUE(row[3]->Read().previous_free);
+  EXPECT_TRUE(heap.Check(1));
+}
+
+// --- Search. ---
+
+// One free block of each of `sizes`, kept apart by blocks in use.
+std::vector<Block*> FreeBlocks(OneRegion& heap,
+                               const std::vector<size_t>& sizes) {
+  std::vector<Block*> blocks;
+  for (size_t bytes : sizes) {
+    blocks.push_back(heap.bins.Allocate(bytes));
+    heap.bins.Allocate(32);
+  }
+  for (Block* block : blocks) heap.Free(block);
+  return blocks;
+}
+
+TEST(BinManagerTest, TakesTheSmallestBlockThatFits) {
+  OneRegion heap(kRegionBytes);
+  const std::vector<Block*> free =
+      FreeBlocks(heap, {8192 + 16, 128, 2048 + 16, 512, 4096 + 16});
+  EXPECT_EQ(heap.bins.Allocate(256), free[3]);
+  EXPECT_EQ(heap.bins.Allocate(1024), free[2]);
+  EXPECT_EQ(heap.bins.Allocate(64), free[1]);
+  EXPECT_EQ(heap.bins.Allocate(4096), free[4]);
+  EXPECT_EQ(heap.bins.Allocate(4096), free[0]);
+}
+
+TEST(BinManagerTest, AnExactFitIsFoundInItsOwnBin) {
+  for (size_t bytes = 32; bytes <= 1024; bytes += 16) {
+    OneRegion heap(kRegionBytes);
+    const std::vector<Block*> free = FreeBlocks(heap, {bytes, 4096 + 16});
+    EXPECT_EQ(heap.bins.Allocate(bytes), free[0]) << bytes;
+  }
+}
+
+TEST(BinManagerTest, ABlockOfTheRightBinMayBeTooSmall) {
+  ASSERT_EQ(BinIndex(960), BinIndex(1008));
+  OneRegion heap(kRegionBytes);
+  const std::vector<Block*> free = FreeBlocks(heap, {960, 1008, 2048 + 16});
+  EXPECT_EQ(heap.bins.Allocate(1008), free[1]);
+  Block* block = heap.bins.Allocate(1008);
+  EXPECT_EQ(block, free[2]);
+  EXPECT_GE(block->size(), 1008U);
+}
+
+TEST(BinManagerTest, ManyBlocksThatAreTooSmallHideNoLargerBin) {
+  OneRegion heap(kRegionBytes);
+  FreeBlocks(heap, std::vector<size_t>(20, 960));
+  // The rest of the region is the only block that fits.
+  Block* block = heap.bins.Allocate(1008);
+  ASSERT_NE(block, nullptr);
+  EXPECT_GE(block->size(), 1008U);
+}
+
+TEST(BinManagerTest, VisitFreeShowsTheBlocksOfABinAndAbove) {
+  OneRegion heap(kRegionBytes);
+  const std::vector<Block*> free = FreeBlocks(heap, {64, 1024, 16384 + 16});
+  const size_t rest = heap.bins.free_bytes() - 64 - 1024 - 16400;
+  std::vector<size_t> seen;
+  heap.bins.VisitFree(1024, [&](char* start, size_t bytes) {
+    EXPECT_TRUE(heap.region->Has(start + bytes - 1));
+    seen.push_back(bytes + sizeof(Block));
+  });
+  std::sort(seen.begin(), seen.end());
+  EXPECT_EQ(seen, (std::vector<size_t>{1024, 16400, rest}));
+}
+
+// --- Quick lists. ---
+
+TEST(BinManagerTest, AQuickBlockComesBackFirst) {
+  OneRegion heap(kRegionBytes);
+  const std::vector<Block*> row = AllocateRow(heap, {64, 64, 64, 96});
+  ASSERT_TRUE(heap.FreeQuick(row[0]));
+  ASSERT_TRUE(heap.FreeQuick(row[2]));
+  EXPECT_EQ(heap.bins.quick_bytes(), 128U);
+  EXPECT_TRUE(row[0]->Read().used && row[0]->Read().quick);
+  EXPECT_EQ(heap.bins.LiveTag(row[0]->payload()), 0U);
+  EXPECT_TRUE(heap.Check(2));
+  EXPECT_EQ(heap.bins.Allocate(64), row[2]);
+  EXPECT_EQ(heap.bins.AllocateQuick(64), row[0]);
+  EXPECT_EQ(heap.bins.AllocateQuick(64), nullptr);
+  EXPECT_NE(heap.bins.LiveTag(row[0]->payload()), 0U);
+  EXPECT_TRUE(heap.Check(4));
+}
+
+TEST(BinManagerTest, QuickListsStopAtTheirLimit) {
+  OneRegion heap(kRegionBytes);
+  heap.bins.set_quick_limit_bytes(200);
+  const std::vector<Block*> row = AllocateRow(heap, {96, 96, 96});
+  EXPECT_TRUE(heap.FreeQuick(row[0]));
+  EXPECT_TRUE(heap.FreeQuick(row[1]));
+  EXPECT_FALSE(heap.FreeQuick(row[2]));
+  // Nothing was done to it.
+  EXPECT_NE(heap.bins.LiveTag(row[2]->payload()), 0U);
+  EXPECT_EQ(heap.bins.quick_bytes(), 192U);
+  EXPECT_TRUE(heap.Check(1));
+}
+
+TEST(BinManagerTest, BlocksAboveTheLargestQuickSizeDoNotWait) {
+  OneRegion heap(kRegionBytes);
+  Block* above = heap.bins.Allocate(kMaxQuickBytes + 16);
+  EXPECT_FALSE(heap.FreeQuick(above));
+  EXPECT_NE(heap.bins.LiveTag(above->payload()), 0U);
+  EXPECT_EQ(heap.bins.quick_bytes(), 0U);
+}
+
+TEST(BinManagerTest, QuickBlocksAreNeverTooSmall) {
+  OneRegion heap(size_t{2} << 20);
+  // What a request of 64 KiB needs is the largest that must be quick.
+  for (size_t bytes = 32; bytes <= Block::BytesFor(64 * 1024); bytes += 16) {
+    Block* block = heap.bins.Allocate(bytes);
+    ASSERT_NE(block, nullptr);
+    ASSERT_TRUE(heap.FreeQuick(block)) << bytes;
+    ASSERT_EQ(heap.bins.Allocate(bytes), block) << bytes;
+    // One more, of a size that this list may serve as well.
+    ASSERT_TRUE(heap.FreeQuick(block));
+    Block* larger = heap.bins.Allocate(bytes + 16);
+    ASSERT_NE(larger, nullptr);
+    ASSERT_GE(larger->size(), bytes + 16);
+    heap.Free(larger);
+    while (heap.Flush() != nullptr) {
+    }
+  }
+}
+
+TEST(BinManagerTest, FlushingLosesNoBlock) {
+  OneRegion heap(size_t{1} << 20);
+  std::vector<Block*> blocks;
+  for (size_t i = 0; i < 500; ++i) {
+    blocks.push_back(heap.bins.Allocate(Block::BytesFor(i * 7)));
+  }
+  for (Block* block : blocks) ASSERT_TRUE(heap.FreeQuick(block));
+  ASSERT_TRUE(heap.Check(0));
+  EXPECT_EQ(heap.bins.free_bytes(), heap.region->block_bytes());
+  EXPECT_EQ(heap.Flush(), heap.region->first());
+  EXPECT_EQ(heap.bins.quick_bytes(), 0U);
+  EXPECT_EQ(heap.Flush(), nullptr);
+  EXPECT_EQ(heap.region->Tags().size(), 1U);
+  EXPECT_EQ(heap.bins.free_bytes(), heap.region->block_bytes());
+  EXPECT_TRUE(heap.Check(0));
+}
+
+TEST(BinManagerTest, FlushingStopsAtEachWholeRegion) {
+  OneRegion heap(8192);
+  TestRegion second(heap.bins, 8192);
+  Block* a = heap.bins.Allocate(4096 + 16);
+  Block* b = heap.bins.Allocate(4096 + 16);
+  ASSERT_TRUE(a != nullptr && b != nullptr);
+  ASSERT_TRUE(heap.FreeQuick(a) && heap.FreeQuick(b));
+  std::vector<Block*> whole;
+  while (Block* block = heap.Flush()) whole.push_back(block);
+  std::sort(whole.begin(), whole.end());
+  std::vector<Block*> expected = {heap.region->first(), second.first()};
+  std::sort(expected.begin(), expected.end());
+  EXPECT_EQ(whole, expected);
+}
+
+// --- Alignment. ---
+
+TEST(BinManagerTest, EveryAlignmentAndSize) {
+  OneRegion heap(size_t{1} << 20);
+  for (size_t alignment = 1; alignment <= TestRegion::kAlignment;
+       alignment *= 2) {
+    for (size_t request : {0, 1, 24, 100, 1000, 5000, 60000}) {
+      // Something before it, so that the leading part varies.
+      Block* before = heap.bins.Allocate(Block::BytesFor(request / 3));
+      Block* block =
+          heap.bins.AllocateAligned(Block::BytesFor(request), alignment);
+      ASSERT_NE(block, nullptr);
+      EXPECT_EQ(reinterpret_cast<uintptr_t>(block->payload()) % alignment, 0U);
+      EXPECT_GE(block->usable_bytes(), request);
+      EXPECT_LE(block->size(), Block::BytesFor(request) * 17 / 16 + 32);
+      ASSERT_TRUE(heap.Check(2)) << alignment << " " << request;
+      EXPECT_EQ(heap.Free(before), nullptr);
+      EXPECT_EQ(heap.Free(block), heap.region->first());
+    }
+  }
+}
+
+TEST(BinManagerTest, WhatIsCutOffForAnAlignmentIsFree) {
+  OneRegion heap(kRegionBytes);
+  Block* block = heap.bins.AllocateAligned(256, 32 * 1024);
+  EXPECT_EQ(heap.bins.free_bytes() + block->size(), heap.region->block_bytes());
+  Block* lead = heap.bins.Allocate(16 * 1024);
+  EXPECT_LT(lead, block);
+  EXPECT_TRUE(heap.Check(2));
+}
+
+// --- Resize. ---
+
+TEST(BinManagerTest, ResizeShrinksToEverySize) {
+  for (size_t bytes = 32; bytes <= 4096; bytes += 16) {
+    OneRegion heap(kRegionBytes);
+    const std::vector<Block*> row = AllocateRow(heap, {4096 + 16, 64});
+    ASSERT_TRUE(heap.bins.Resize(row[0], bytes));
+    EXPECT_GE(row[0]->size(), bytes);
+    // No more than an eighth, or 64 bytes, is left unused.
+    EXPECT_LT(row[0]->size() - bytes, 4112U / 8 + 64);
+    ASSERT_TRUE(heap.Check(2)) << bytes;
+  }
+}
+
+TEST(BinManagerTest, WhatAShrunkenBlockGivesUpCoalesces) {
+  OneRegion heap(kRegionBytes);
+  const std::vector<Block*> row = AllocateRow(heap, {2048 + 16, 512, 64});
+  heap.Free(row[1]);
+  ASSERT_TRUE(heap.bins.Resize(row[0], 1024));
+  EXPECT_EQ(row[0]->size(), 1024U);
+  EXPECT_EQ(row[0]->Next()->size(), 2064 - 1024 + 512U);
+  EXPECT_EQ(row[0]->Next()->Next(), row[2]);
+  EXPECT_TRUE(heap.Check(2));
+}
+
+TEST(BinManagerTest, ResizeGrowsIntoTheFreeNextBlock) {
+  for (size_t bytes = 64; bytes <= 64 + 512; bytes += 16) {
+    OneRegion heap(kRegionBytes);
+    const std::vector<Block*> row = AllocateRow(heap, {64, 512, 64});
+    heap.Free(row[1]);
+    ASSERT_TRUE(heap.bins.Resize(row[0], bytes)) << bytes;
+    ASSERT_GE(row[0]->size(), bytes);
+    ASSERT_LT(row[0]->size(), bytes + Block::kMinBytes);
+    ASSERT_TRUE(heap.Check(2)) << bytes;
+  }
+}
+
+TEST(BinManagerTest, ResizeRefusesWhatDoesNotFitAndChangesNothing) {
+  OneRegion heap(kRegionBytes);
+  const std::vector<Block*> row = AllocateRow(heap, {64, 512, 64, 128});
+  const uint64_t tag = row[0]->Load();
+  EXPECT_FALSE(heap.bins.Resize(row[0], 80));
+  heap.Free(row[1]);
+  EXPECT_FALSE(heap.bins.Resize(row[0], 64 + 512 + 16));
+  EXPECT_EQ(row[0]->Load(), tag);
+  EXPECT_TRUE(heap.Check(3));
+}
+
+TEST(BinManagerTest, ResizeDoesNotTakeABlockOfAQuickList) {
+  OneRegion heap(kRegionBytes);
+  const std::vector<Block*> row = AllocateRow(heap, {64, 512, 64});
+  ASSERT_TRUE(heap.FreeQuick(row[1]));
+  EXPECT_FALSE(heap.bins.Resize(row[0], 128));
+  EXPECT_TRUE(heap.Check(2));
+}
+
+}  // namespace
+}  // namespace myonly::internal
