@@ -1,0 +1,324 @@
+// Blocks of an arena: every kind, size, alignment and way to resize, over real
+// pages and over the fake. The arena as a whole is in arena_lifecycle_test.cc.
+#include "allocator/arena/arena.h"
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "allocator/base/mutex.h"
+#include "allocator/base/sizes.h"
+#include "allocator/base/status.h"
+#include "allocator/pages/fake_page_source.h"
+#include "allocator/pages/mmap_page_source.h"
+#include "allocator/pages/page_source.h"
+#include "allocator/pages/slice.h"
+#include "gtest/gtest.h"
+#include "tests/arena/ground.h"
+
+namespace myonly::internal {
+namespace {
+
+constexpr size_t kMiB = size_t{1} << 20;
+
+// Around every place where the arena changes its ways.
+std::vector<size_t> BorderSizes() {
+  std::vector<size_t> sizes = {0};
+  const auto add = [&sizes](size_t size) {
+    sizes.insert(sizes.end(), {size - 1, size, size + 1});
+  };
+  for (size_t size = 8; size <= 32 * kMiB; size *= 2) add(size);
+  for (size_t size : {24, 40, 1016, 1032, 4088, 65528}) add(size);
+  add(kMaxLargeRequest - kPageSize);
+  add(kMaxLargeRequest + kPageSize);
+  return sizes;
+}
+
+class ArenaTest : public ::testing::TestWithParam<const char*> {
+ protected:
+  ArenaTest() {
+    const bool fake = std::string(GetParam()) == "Fake";
+    PageSource* pages = &real_;
+    if (fake) pages = &fake_;
+    ground_ = std::make_unique<Ground>(*pages);
+    arena_ = std::make_unique<Arena>(ground_->runs(), ground_->huge(), TestSeed,
+                                     "test");
+    arena_->Open(ArenaOptions());
+  }
+  // A test that leaves something wrong behind has failed.
+  void TearDown() override {
+    EXPECT_TRUE(ground_->Check(*arena_));
+    arena_->Close(/*require_empty=*/false);
+    EXPECT_TRUE(ground_->Check(*arena_));
+  }
+
+  Arena& arena() { return *arena_; }
+  Ground& ground() { return *ground_; }
+
+  void* Allocate(size_t size) {
+    Status status = Status::kOk;
+    void* ptr = arena_->Allocate(size, &status);
+    EXPECT_NE(ptr, nullptr) << size;
+    return ptr;
+  }
+  void* Aligned(size_t size, size_t alignment) {
+    Status status = Status::kOk;
+    void* ptr = arena_->AllocateAligned(size, alignment, &status);
+    EXPECT_NE(ptr, nullptr) << size << " at " << alignment;
+    return ptr;
+  }
+  bool IsHuge(void* ptr) { return ground_->runs().Find(ptr) == nullptr; }
+  bool IsKind(void* ptr, RunKind kind) {
+    return !IsHuge(ptr) && ground_->runs().Find(ptr)->kind == kind;
+  }
+
+ private:
+  FakePageSource fake_;
+  MmapPageSource real_;
+  std::unique_ptr<Ground> ground_;
+  std::unique_ptr<Arena> arena_;
+};
+
+INSTANTIATE_TEST_SUITE_P(Over, ArenaTest, ::testing::Values("Fake", "Mmap"),
+                         [](const auto& info) {
+                           return std::string(info.param);
+                         });
+
+// --- Allocating. ---
+
+TEST_P(ArenaTest, EveryBorderSizeIsUsableInFullAndApart) {
+  const std::vector<size_t> sizes = BorderSizes();
+  std::vector<void*> blocks;
+  for (size_t i = 0; i < sizes.size(); ++i) {
+    void* ptr = Allocate(sizes[i]);
+    ASSERT_EQ(reinterpret_cast<uintptr_t>(ptr) % kMinAlignment, 0U);
+    ASSERT_GE(ground().UsableSize(ptr), sizes[i]);
+    Fill(ptr, ground().UsableSize(ptr), static_cast<uint32_t>(i));
+    blocks.push_back(ptr);
+  }
+  EXPECT_TRUE(ground().Check(arena()));
+  for (size_t i = 0; i < sizes.size(); ++i) {
+    EXPECT_EQ(ground().OwnerOf(blocks[i]), &arena());
+    ASSERT_TRUE(IsFilled(blocks[i], ground().UsableSize(blocks[i]),
+                         static_cast<uint32_t>(i)))
+        << sizes[i];
+    ground().Free(blocks[i]);
+  }
+  EXPECT_EQ(arena().Stats().live_blocks, 0U);
+}
+
+TEST_P(ArenaTest, SizesDecideTheKindOfMemory) {
+  EXPECT_TRUE(IsKind(Allocate(0), RunKind::kRegion));
+  EXPECT_TRUE(IsKind(Allocate(kMaxBlockRequest), RunKind::kRegion));
+  EXPECT_TRUE(IsKind(Allocate(kMaxBlockRequest + 1), RunKind::kLarge));
+  EXPECT_TRUE(IsKind(Allocate(kMaxLargeRequest), RunKind::kLarge));
+  EXPECT_TRUE(IsHuge(Allocate(kMaxLargeRequest + 1)));
+}
+
+TEST_P(ArenaTest, ZeroedMeansZeroInRecycledMemoryToo) {
+  for (size_t size : {size_t{1}, size_t{100}, size_t{5000}, size_t{65536},
+                      size_t{65537}, 3 * kMiB, 8 * kMiB, 12 * kMiB}) {
+    for (int round = 0; round < 3; ++round) {
+      Status status = Status::kOk;
+      void* ptr = arena().AllocateZeroed(size, &status);
+      ASSERT_NE(ptr, nullptr);
+      EXPECT_TRUE(IsZero(ptr, size)) << size << " round " << round;
+      Fill(ptr, ground().UsableSize(ptr), 7);
+      ground().Free(ptr);
+    }
+  }
+}
+
+TEST_P(ArenaTest, EveryAlignment) {
+  for (size_t alignment = 1; alignment <= 32 * kMiB; alignment *= 2) {
+    for (size_t size :
+         {size_t{0}, size_t{1}, size_t{100}, size_t{4096}, kMaxBlockRequest,
+          kMaxBlockRequest + 1, 3 * kMiB, kMaxLargeRequest, 9 * kMiB}) {
+      void* ptr = Aligned(size, alignment);
+      ASSERT_EQ(reinterpret_cast<uintptr_t>(ptr) % alignment, 0U)
+          << size << " at " << alignment;
+      ASSERT_GE(ground().UsableSize(ptr), size);
+      // Both ends; all of it would be gigabytes.
+      Fill(ptr, size < 4096 ? size : 4096, 3);
+      if (size > 4096) Fill(static_cast<char*>(ptr) + size - 4096, 4096, 4);
+      ground().Free(ptr);
+    }
+    ASSERT_TRUE(ground().Check(arena())) << alignment;
+  }
+}
+
+TEST_P(ArenaTest, AlignedBlocksDoNotOverlap) {
+  std::vector<void*> blocks;
+  uint32_t tag = 0;
+  for (size_t alignment = 16; alignment <= 256 * 1024; alignment *= 2) {
+    for (size_t size : {24, 1000, 20000, 70000}) {
+      blocks.push_back(Aligned(size, alignment));
+      Fill(blocks.back(), ground().UsableSize(blocks.back()), tag++);
+    }
+  }
+  for (uint32_t i = 0; i < tag; ++i) {
+    ASSERT_TRUE(IsFilled(blocks[i], ground().UsableSize(blocks[i]), i));
+    ground().Free(blocks[i]);
+  }
+}
+
+TEST_P(ArenaTest, ImpossibleSizesAreNoMemory) {
+  for (size_t size : {kMaxRequest, kMaxRequest + 1, SIZE_MAX - 4096, SIZE_MAX,
+                      kMaxRequest - kPageSize}) {
+    Status status = Status::kOk;
+    EXPECT_EQ(arena().Allocate(size, &status), nullptr);
+    EXPECT_EQ(status, Status::kNoMemory);
+    status = Status::kOk;
+    EXPECT_EQ(arena().AllocateZeroed(size, &status), nullptr);
+    EXPECT_EQ(status, Status::kNoMemory);
+    for (size_t alignment : {size_t{16}, size_t{4096}, size_t{1} << 62}) {
+      status = Status::kOk;
+      EXPECT_EQ(arena().AllocateAligned(size, alignment, &status), nullptr);
+      EXPECT_EQ(status, Status::kNoMemory);
+    }
+  }
+  Status status = Status::kOk;
+  EXPECT_EQ(arena().AllocateAligned(1, size_t{1} << 63, &status), nullptr);
+  EXPECT_EQ(status, Status::kNoMemory);
+}
+
+TEST_P(ArenaTest, SuccessLeavesTheStatusAlone) {
+  Status status = Status::kBusy;
+  EXPECT_NE(arena().Allocate(10, &status), nullptr);
+  EXPECT_NE(arena().Allocate(kMiB, &status), nullptr);
+  EXPECT_NE(arena().AllocateZeroed(9 * kMiB, &status), nullptr);
+  EXPECT_NE(arena().AllocateAligned(10, 4096, &status), nullptr);
+  EXPECT_EQ(status, Status::kBusy);
+}
+
+// --- The fast path. ---
+
+TEST_P(ArenaTest, QuickGivesBackWhatQuickTook) {
+  if (!Mutex::IsSingleThreaded()) GTEST_SKIP() << "libc sees threads";
+  EXPECT_EQ(arena().AllocateQuick(100), nullptr);
+  void* ptr = Allocate(100);
+  EXPECT_TRUE(arena().FreeQuick(ptr));
+  EXPECT_EQ(arena().Stats().live_blocks, 0U);
+  EXPECT_FALSE(arena().FreeQuick(ptr));
+  EXPECT_EQ(arena().AllocateQuick(100), ptr);
+  EXPECT_EQ(arena().Stats().live_blocks, 1U);
+  EXPECT_EQ(arena().AllocateQuick(SIZE_MAX), nullptr);
+}
+
+TEST_P(ArenaTest, QuickFreeRefusesWhatIsNoLiveBlock) {
+  if (!Mutex::IsSingleThreaded()) GTEST_SKIP() << "libc sees threads";
+  char* ptr = static_cast<char*>(Allocate(100));
+  Fill(ptr, 100, 1);
+  for (size_t inside = 8; inside < 96; inside += 8) {
+    EXPECT_FALSE(arena().FreeQuick(ptr + inside)) << inside;
+  }
+  EXPECT_EQ(arena().Stats().live_blocks, 1U);
+}
+
+// --- Resizing. ---
+
+TEST_P(ArenaTest, ABlockGrowsIntoFreeMemoryBehindIt) {
+  void* ptr = Allocate(1000);
+  Fill(ptr, 1000, 1);
+  void* same = ptr;
+  ASSERT_TRUE(ground().Resize(&same, 5000, /*may_move=*/false));
+  EXPECT_EQ(same, ptr);
+  EXPECT_GE(ground().UsableSize(ptr), 5000U);
+  EXPECT_TRUE(IsFilled(ptr, 1000, 1));
+}
+
+TEST_P(ArenaTest, ABlockDoesNotGrowOverALiveOne) {
+  void* ptr = Allocate(1000);
+  void* behind = Allocate(1000);
+  Fill(behind, ground().UsableSize(behind), 2);
+  const size_t usable = ground().UsableSize(ptr);
+  EXPECT_FALSE(ground().Resize(&ptr, 5000, /*may_move=*/true));
+  EXPECT_EQ(ground().UsableSize(ptr), usable);
+  EXPECT_TRUE(IsFilled(behind, ground().UsableSize(behind), 2));
+}
+
+TEST_P(ArenaTest, ABlockShrinksAndItsEndIsUsedAgain) {
+  void* ptr = Allocate(40000);
+  const size_t before = arena().Stats().live_bytes;
+  ASSERT_TRUE(ground().Resize(&ptr, 100, /*may_move=*/false));
+  EXPECT_LT(ground().UsableSize(ptr), 200U);
+  EXPECT_LT(arena().Stats().live_bytes, before - 39000);
+  const size_t held = arena().Stats().reserved_bytes();
+  Allocate(30000);
+  EXPECT_EQ(arena().Stats().reserved_bytes(), held);
+}
+
+TEST_P(ArenaTest, ALargeBlockGrowsAndShrinksInPlace) {
+  void* ptr = Allocate(kMiB);
+  Fill(ptr, kMiB, 1);
+  const uint64_t large = arena().Stats().large_bytes;
+  ASSERT_TRUE(ground().Resize(&ptr, 3 * kMiB / 2, /*may_move=*/false));
+  EXPECT_EQ(arena().Stats().large_bytes, large + kMiB / 2);
+  EXPECT_TRUE(IsFilled(ptr, kMiB, 1));
+  Fill(ptr, 3 * kMiB / 2, 2);
+  ASSERT_TRUE(ground().Resize(&ptr, kMiB / 4, /*may_move=*/false));
+  EXPECT_EQ(arena().Stats().large_bytes, kMiB / 4);
+  EXPECT_EQ(ground().UsableSize(ptr), kMiB / 4);
+  EXPECT_TRUE(IsFilled(ptr, kMiB / 4, 2));
+}
+
+TEST_P(ArenaTest, ALargeBlockDoesNotGrowOverALiveOne) {
+  void* ptr = Allocate(kMiB);
+  void* behind = Allocate(kMiB);
+  Fill(behind, kMiB, 2);
+  EXPECT_FALSE(ground().Resize(&ptr, 2 * kMiB, /*may_move=*/true));
+  EXPECT_EQ(ground().UsableSize(ptr), kMiB);
+  EXPECT_TRUE(IsFilled(behind, kMiB, 2));
+}
+
+TEST_P(ArenaTest, AHugeBlockIsRemapped) {
+  void* ptr = Allocate(10 * kMiB);
+  Fill(ptr, 10 * kMiB, 1);
+  void* stays = ptr;
+  EXPECT_FALSE(ground().Resize(&stays, 40 * kMiB, /*may_move=*/false));
+  EXPECT_EQ(stays, ptr);
+  ASSERT_TRUE(ground().Resize(&ptr, 40 * kMiB, /*may_move=*/true));
+  EXPECT_TRUE(IsFilled(ptr, 10 * kMiB, 1));
+  EXPECT_TRUE(IsZero(static_cast<char*>(ptr) + 10 * kMiB, 30 * kMiB));
+  EXPECT_EQ(arena().Stats().huge_bytes, 40 * kMiB);
+  ASSERT_TRUE(ground().Resize(&ptr, 9 * kMiB, /*may_move=*/false));
+  EXPECT_EQ(arena().Stats().huge_bytes, 9 * kMiB);
+  EXPECT_TRUE(IsFilled(ptr, 9 * kMiB, 1));
+}
+
+TEST_P(ArenaTest, ReallocateKeepsContentsBetweenAllKinds) {
+  const size_t sizes[] = {1,    50,       3000,     65536,    65537,
+                          kMiB, 8 * kMiB, 9 * kMiB, 20 * kMiB};
+  for (size_t from : sizes) {
+    for (size_t to : sizes) {
+      void* ptr = Allocate(from);
+      Fill(ptr, from, 5);
+      Status status = Status::kOk;
+      void* moved = ground().Reallocate(ptr, to, &status);
+      ASSERT_NE(moved, nullptr);
+      ASSERT_GE(ground().UsableSize(moved), to);
+      ASSERT_TRUE(IsFilled(moved, from < to ? from : to, 5))
+          << from << " to " << to;
+      ground().Free(moved);
+    }
+  }
+  EXPECT_EQ(arena().Stats().live_bytes, 0U);
+}
+
+TEST_P(ArenaTest, NoBlockIsResizedToAnImpossibleSize) {
+  for (size_t size : {size_t{100}, kMiB, 10 * kMiB}) {
+    void* ptr = Allocate(size);
+    Fill(ptr, size, 1);
+    for (size_t wanted : {kMaxRequest, kMaxRequest - 1}) {
+      Status status = Status::kOk;
+      EXPECT_EQ(ground().Reallocate(ptr, wanted, &status), nullptr);
+      EXPECT_EQ(status, Status::kNoMemory);
+    }
+    EXPECT_TRUE(IsFilled(ptr, size, 1));
+  }
+}
+
+}  // namespace
+}  // namespace myonly::internal
