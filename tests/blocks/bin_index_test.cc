@@ -59,5 +59,53 @@ TEST(BinIndexTest, FirstAndLastBinsAreUsed) {
   EXPECT_EQ(BinIndex(kLast), kNumBins - 1);
 }
 
+// --- Quick lists. ---
+
+TEST(QuickIndexTest, EverySizeHasAListAndLargerOnesNoSmallerList) {
+  for (size_t bytes = kFirst; bytes <= kMaxQuickBytes; bytes += 16) {
+    ASSERT_LT(QuickIndex(bytes), kNumQuickLists) << bytes;
+    ASSERT_LT(QuickIndexFor(bytes), kNumQuickLists) << bytes;
+    ASSERT_GE(QuickIndex(bytes), QuickIndex(bytes - 16)) << bytes;
+  }
+}
+
+// What lets the fast path take a list's first block without looking at it.
+TEST(QuickIndexTest, NoBlockOfTheListForARequestIsTooSmall) {
+  size_t smallest[kNumQuickLists] = {};
+  for (size_t bytes = kMaxQuickBytes; bytes >= kFirst; bytes -= 16) {
+    smallest[QuickIndex(bytes)] = bytes;
+  }
+  for (size_t bytes = kFirst; bytes <= kMaxQuickBytes; bytes += 16) {
+    // 0: no block is ever in that list.
+    const size_t least = smallest[QuickIndexFor(bytes)];
+    ASSERT_TRUE(least == 0 || least >= bytes) << bytes;
+  }
+}
+
+TEST(QuickIndexTest, RoundedSizesGoBackToTheListTheyAreTakenFrom) {
+  for (size_t bytes = kFirst; bytes <= kMaxQuickBytes; bytes += 16) {
+    const size_t rounded = RoundToQuick(bytes);
+    ASSERT_EQ(rounded % 16, 0U) << bytes;
+    ASSERT_GE(rounded, bytes);
+    ASSERT_LE(rounded, bytes + bytes / 16) << bytes;
+    ASSERT_EQ(RoundToQuick(rounded), rounded) << bytes;
+    if (rounded > kMaxQuickBytes) continue;
+    ASSERT_EQ(QuickIndex(rounded), QuickIndexFor(bytes)) << bytes;
+    ASSERT_EQ(QuickIndexFor(rounded), QuickIndexFor(bytes)) << bytes;
+  }
+}
+
+TEST(QuickIndexTest, RequestsOfPowersOfTwoAreNotRounded) {
+  for (size_t request = 16; request <= 64 * 1024; request *= 2) {
+    EXPECT_EQ(RoundToQuick(request + 16), request + 16);
+  }
+}
+
+TEST(QuickIndexTest, SizesWithoutAListAreNotRounded) {
+  for (size_t bytes : {kMaxQuickBytes + 16, size_t{1} << 20, kLast}) {
+    EXPECT_EQ(RoundToQuick(bytes), bytes);
+  }
+}
+
 }  // namespace
 }  // namespace myonly::internal

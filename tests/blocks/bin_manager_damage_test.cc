@@ -1,0 +1,195 @@
+// Overwritten tags and links, written to after free or past the end: the bin
+// manager says so before it follows them, and its checks name the place.
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
+#include <string>
+
+#include "allocator/blocks/bin_manager.h"
+#include "allocator/blocks/block.h"
+#include "gtest/gtest.h"
+#include "tests/blocks/test_region.h"
+
+namespace myonly::internal {
+namespace {
+
+// Three blocks in a row; the rest of the region is free.
+class BinManagerDamageTest : public ::testing::Test {
+ protected:
+  BinManagerDamageTest() : heap(64 * 1024) {
+    first = heap.bins.Allocate(128);
+    second = heap.bins.Allocate(256);
+    third = heap.bins.Allocate(128);
+  }
+
+  // The program writes past the end of a block, or before its start.
+  static void Overwrite(Block* block) { block->Store(0x4141414141414141); }
+
+  std::string Diagnose(const void* ptr) {
+    return heap.bins.Diagnose(heap.region->start(), ptr);
+  }
+  // Expects the check of the region to name `block`.
+  void ExpectNamed(Block* block) {
+    size_t bytes = 0;
+    size_t blocks = 0;
+    const void* where = nullptr;
+    EXPECT_FALSE(
+        heap.bins.CheckRegion(heap.region->start(), &bytes, &blocks, &where));
+    EXPECT_EQ(where, block->payload());
+  }
+
+  OneRegion heap;
+  Block* first;
+  Block* second;
+  Block* third;
+};
+using BinManagerDamageDeathTest = BinManagerDamageTest;
+
+TEST_F(BinManagerDamageTest, OnlyLiveBlocksHaveALiveTag) {
+  EXPECT_EQ(heap.bins.LiveTag(second->payload()), second->Load());
+  auto* payload = static_cast<char*>(second->payload());
+  memset(payload, 0, 200);
+  for (size_t offset = 1; offset < 200; ++offset) {
+    EXPECT_EQ(heap.bins.LiveTag(payload + offset), 0U) << offset;
+  }
+  EXPECT_EQ(heap.bins.LiveTag(third->Next()->payload()), 0U) << "free";
+  heap.Free(second);
+  EXPECT_EQ(heap.bins.LiveTag(payload), 0U) << "freed";
+}
+
+// A tag that was copied into the payload, at the right offset.
+TEST_F(BinManagerDamageTest, ACopiedTagIsNotLive) {
+  auto* payload = static_cast<char*>(second->payload());
+  const uint64_t word = second->Load();
+  memcpy(payload + 24, &word, sizeof(word));
+  EXPECT_EQ(heap.bins.LiveTag(payload + 32), 0U);
+}
+
+TEST_F(BinManagerDamageTest, NextIsSealedUntilItIsOverwritten) {
+  EXPECT_TRUE(heap.bins.NextIsSealed(first, first->Load()));
+  Overwrite(second);
+  EXPECT_FALSE(heap.bins.NextIsSealed(first, first->Load()));
+}
+
+TEST_F(BinManagerDamageTest, TheCheckNamesAnOverwrittenTag) {
+  EXPECT_TRUE(heap.Check(3));
+  Overwrite(second);
+  ExpectNamed(second);
+}
+
+TEST_F(BinManagerDamageTest, TheCheckNamesTagsThatDisagree) {
+  // Each is sealed, but not what the neighbour says.
+  BoundaryTag tag = second->Read();
+  tag.previous_size = 64;
+  second->Write(kTestKey, tag);
+  ExpectNamed(second);
+  tag.previous_size = first->size();
+  tag.previous_free = true;
+  second->Write(kTestKey, tag);
+  ExpectNamed(second);
+}
+
+TEST_F(BinManagerDamageTest, TheCheckNamesTwoFreeNeighbours) {
+  heap.Free(second);
+  BoundaryTag tag = first->Read();
+  tag.used = false;
+  first->Write(kTestKey, tag);
+  tag = second->Read();
+  tag.previous_free = true;
+  second->Write(kTestKey, tag);
+  ExpectNamed(second);
+}
+
+TEST_F(BinManagerDamageTest, TheCheckOfTheBinsFindsALostBlock) {
+  heap.Free(second);
+  const void* where = nullptr;
+  ASSERT_TRUE(heap.bins.CheckBins(&where));
+  Block* const link = second->next_free();
+  // A list that ends too early has lost blocks; one that goes astray names
+  // where.
+  second->next_free() = third;
+  EXPECT_FALSE(heap.bins.CheckBins(&where));
+  EXPECT_EQ(where, third->payload());
+  second->next_free() = link;
+  EXPECT_TRUE(heap.bins.CheckBins(&where));
+}
+
+TEST_F(BinManagerDamageTest, TheCheckOfTheBinsFindsALostQuickBlock) {
+  Block* another = heap.bins.Allocate(256);
+  ASSERT_TRUE(heap.FreeQuick(another) && heap.FreeQuick(second));
+  second->next_free() = nullptr;
+  const void* where = nullptr;
+  EXPECT_FALSE(heap.bins.CheckBins(&where));
+}
+
+TEST_F(BinManagerDamageTest, DiagnosesWhatIsWrongWithAFree) {
+  auto* payload = static_cast<char*>(second->payload());
+  EXPECT_EQ(Diagnose(payload + 16), "free of an address inside a block");
+  EXPECT_EQ(Diagnose(payload + 1), "free of an address inside a block");
+  ASSERT_TRUE(heap.FreeQuick(second));
+  EXPECT_EQ(Diagnose(payload), "double free");
+  heap.Flush();
+  EXPECT_EQ(Diagnose(payload), "double free");
+  EXPECT_EQ(Diagnose(payload + 16), "double free");
+  Overwrite(first);
+  EXPECT_EQ(Diagnose(first->payload()), "overwritten header");
+}
+
+TEST_F(BinManagerDamageDeathTest, FreeingBeforeAnOverwrittenTagAborts) {
+  Overwrite(second);
+  EXPECT_DEATH(heap.Free(first), "myonlymalloc: overwritten header at 0x");
+}
+
+TEST_F(BinManagerDamageDeathTest, FreeingBehindAnOverwrittenFreeBlockAborts) {
+  heap.Free(first);
+  Overwrite(first);
+  EXPECT_DEATH(heap.Free(second), "myonlymalloc: overwritten header at 0x");
+}
+
+TEST_F(BinManagerDamageDeathTest, AllocatingAnOverwrittenFreeBlockAborts) {
+  heap.Free(second);
+  Overwrite(second);
+  EXPECT_DEATH(heap.bins.Allocate(256), "myonlymalloc: overwritten header");
+}
+
+TEST_F(BinManagerDamageDeathTest, AllocatingAnOverwrittenQuickBlockAborts) {
+  ASSERT_TRUE(heap.FreeQuick(second));
+  Overwrite(second);
+  EXPECT_DEATH(heap.bins.Allocate(256),
+               "myonlymalloc: overwritten header of a free block at 0x");
+}
+
+TEST_F(BinManagerDamageDeathTest, FlushingAnOverwrittenQuickBlockAborts) {
+  ASSERT_TRUE(heap.FreeQuick(second));
+  Overwrite(second);
+  EXPECT_DEATH(heap.Flush(),
+               "myonlymalloc: overwritten header of a free block at 0x");
+}
+
+// Two words past the start of a freed block: its links.
+TEST_F(BinManagerDamageDeathTest, AForgedLinkIsNotUnlinked) {
+  heap.Free(second);
+  // What an attacker would have written to.
+  Block target = *third;
+  second->next_free() = &target;
+  EXPECT_DEATH(heap.bins.Allocate(256), "myonlymalloc: overwritten free block");
+  EXPECT_DEATH(heap.Free(third), "myonlymalloc: overwritten free block");
+}
+
+TEST_F(BinManagerDamageDeathTest, AForgedBackLinkIsNotUnlinked) {
+  heap.Free(second);
+  Block target = *third;
+  target.next_free() = nullptr;
+  second->previous_free() = &target;
+  EXPECT_DEATH(heap.Free(first), "myonlymalloc: overwritten free block");
+}
+
+TEST_F(BinManagerDamageDeathTest, ResizingOverAnOverwrittenTagAborts) {
+  Overwrite(second);
+  EXPECT_DEATH(heap.bins.Resize(first, 200),
+               "myonlymalloc: overwritten header");
+  EXPECT_DEATH(heap.bins.Resize(first, 32), "myonlymalloc: overwritten header");
+}
+
+}  // namespace
+}  // namespace myonly::internal
