@@ -13,7 +13,7 @@ struct Program {
   // Words: looked up in PATH; where one is missing the test is skipped.
   const char* needs;
   // A process whose statistics must be found, as proof that it ran on our
-  // allocator. A part of its name will do.
+  // allocator: a regular expression for a part of its name.
   const char* proof;
   // One NAME=VALUE for the script's environment, or "".
   const char* environment;
