@@ -188,6 +188,14 @@ void Arena::FreeSpareRegion() {
 }
 
 bool Arena::Charge(size_t bytes) {
+  if (LimitAllows(bytes)) return true;
+  // Pages of freed blocks, kept for the next of their size.
+  FlushQuickLists(0);
+  FreeSpareRegion();
+  return LimitAllows(bytes);
+}
+
+bool Arena::LimitAllows(size_t bytes) const {
   return limit_bytes_ == 0 ||
          (HeldBytes() <= limit_bytes_ && bytes <= limit_bytes_ - HeldBytes());
 }

@@ -155,8 +155,10 @@ class Arena {
   void FreeSpareRegion() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void DropAll() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 
-  // Counts `bytes` of pages against the limit.
+  // Whether `bytes` more of pages stay within the limit; to that end it gives
+  // back what is kept free.
   bool Charge(size_t bytes) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  bool LimitAllows(size_t bytes) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   size_t HeldBytes() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
     return region_bytes_ + large_bytes_ + huge_bytes_;
   }
