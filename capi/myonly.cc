@@ -81,6 +81,33 @@ void StoreUsable(const void* ptr, size_t* actual) {
   if (actual != nullptr) *actual = ProcessHeap::UsableSize(ptr);
 }
 
+// What the caller gives, NULL for the defaults. A caller may know a shorter
+// struct, or a longer one, as long as it asks for nothing there.
+Status ReadOptions(const myonly_arena_options* options,
+                   myonly_arena_options* given) {
+  if (options == nullptr) return Status::kOk;
+  const size_t size = options->struct_size;
+  // Half a field is no field.
+  if (size < offsetof(myonly_arena_options, name) ||
+      size % alignof(myonly_arena_options) != 0) {
+    return Status::kInvalid;
+  }
+  memcpy(given, options, Min(size, sizeof(*given)));
+  const char* bytes = reinterpret_cast<const char*>(options);
+  for (size_t i = sizeof(*given); i < size; ++i) {
+    if (bytes[i] != 0) return Status::kUnsupported;
+  }
+  return Status::kOk;
+}
+
+// Fields that have no meaning yet.
+bool AsksForMore(const myonly_arena_options& given) {
+  return given.version != 0 || given.flags != 0 ||
+         given.soft_limit_bytes != 0 || given.reserve_bytes != 0 ||
+         given.parent != nullptr || given.pages != nullptr ||
+         given.on_pressure != nullptr || given.ctx != nullptr;
+}
+
 __attribute__((constructor(101))) void AtStart(int /*argc*/, char** /*argv*/,
                                                char** environment) {
   myonly::internal::Start(environment, MYONLY_VERSION_STRING,
@@ -204,17 +231,9 @@ myonly_status myonly_arena_create(const myonly_arena_options* options,
   if (out == nullptr) return Fail(Status::kInvalid);
   *out = nullptr;
   myonly_arena_options given = MYONLY_ARENA_OPTIONS_INIT;
-  if (options != nullptr) {
-    if (options->struct_size < sizeof(uint32_t) * 2) {
-      return Fail(Status::kInvalid);
-    }
-    memcpy(&given, options, Min(options->struct_size, sizeof(given)));
-  }
-  if (given.version != 0 || given.flags != 0 || given.soft_limit_bytes != 0 ||
-      given.reserve_bytes != 0 || given.parent != nullptr ||
-      given.pages != nullptr || given.on_pressure != nullptr) {
-    return Fail(Status::kUnsupported);
-  }
+  const Status read = ReadOptions(options, &given);
+  if (read != Status::kOk) return Fail(read);
+  if (AsksForMore(given)) return Fail(Status::kUnsupported);
   ArenaOptions arena;
   if (given.name != nullptr) arena.name = given.name;
   arena.limit_bytes = given.limit_bytes;
