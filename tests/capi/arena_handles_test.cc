@@ -1,0 +1,245 @@
+// Handles that are stale or never were one, addresses of every kind, and the
+// struct of the statistics.
+#include <errno.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+
+#include <thread>
+#include <vector>
+
+#include "gtest/gtest.h"
+#include "myonly/myonly.h"
+
+namespace {
+
+constexpr size_t kMiB = size_t{1} << 20;
+
+myonly_arena* NewArena() {
+  myonly_arena* arena = nullptr;
+  EXPECT_EQ(myonly_arena_create(nullptr, &arena), MYONLY_OK);
+  return arena;
+}
+
+// Every function that takes a handle must answer with `expected`.
+void ExpectAnswer(myonly_arena* handle, myonly_status expected) {
+  const auto expect_null = [expected](void* ptr) {
+    EXPECT_EQ(ptr, nullptr);
+    EXPECT_EQ(errno, EINVAL);
+    EXPECT_EQ(myonly_last_status(), expected);
+    errno = 0;
+  };
+  errno = 0;
+  size_t actual = 5;
+  void* out[2];
+  expect_null(myonly_arena_alloc(handle, 10));
+  expect_null(myonly_arena_calloc(handle, 1, 10));
+  expect_null(myonly_arena_realloc(handle, nullptr, 10));
+  expect_null(myonly_arena_aligned_alloc(handle, 64, 10));
+  expect_null(myonly_arena_alloc_at_least(handle, 10, 0, &actual));
+  EXPECT_EQ(actual, 0u);
+  EXPECT_EQ(myonly_arena_alloc_batch(handle, 10, out, 2), 0u);
+  EXPECT_EQ(myonly_arena_reset(handle), expected);
+  EXPECT_EQ(myonly_arena_destroy(handle, MYONLY_DESTROY_FREE), expected);
+  EXPECT_EQ(myonly_arena_destroy(handle, MYONLY_DESTROY_REQUIRE_EMPTY),
+            expected);
+  // These two take NULL as the process heap.
+  if (handle == nullptr) return;
+  myonly_arena_stats_t stats = MYONLY_ARENA_STATS_INIT;
+  EXPECT_EQ(myonly_arena_stats(handle, &stats), expected);
+  EXPECT_EQ(stats.reserved_bytes, 0u);
+  EXPECT_EQ(myonly_arena_check(handle), expected);
+}
+
+TEST(ArenaHandleTest, IsStaleAfterDestroy) {
+  myonly_arena* arena = NewArena();
+  ASSERT_NE(myonly_arena_alloc(arena, 100), nullptr);
+  ASSERT_EQ(myonly_arena_destroy(arena, MYONLY_DESTROY_FREE), MYONLY_OK);
+  ExpectAnswer(arena, MYONLY_ERR_STALE);
+}
+
+TEST(ArenaHandleTest, IsStaleWhenItsPlaceIsAnothers) {
+  std::vector<myonly_arena*> stale;
+  for (int i = 0; i < 100; ++i) {
+    myonly_arena* arena = NewArena();
+    for (myonly_arena* old : stale) EXPECT_NE(arena, old);
+    ASSERT_EQ(myonly_arena_destroy(arena, MYONLY_DESTROY_FREE), MYONLY_OK);
+    stale.push_back(arena);
+  }
+  myonly_arena* live = NewArena();
+  void* block = myonly_arena_alloc(live, 100);
+  for (myonly_arena* old : stale) ExpectAnswer(old, MYONLY_ERR_STALE);
+  myonly_free(block);
+  EXPECT_EQ(myonly_arena_destroy(live, MYONLY_DESTROY_REQUIRE_EMPTY),
+            MYONLY_OK);
+}
+
+TEST(ArenaHandleTest, ThatNeverWasOneIsInvalid) {
+  myonly_arena* arena = NewArena();
+  int local = 0;
+  void* heap = malloc(10);
+  void* block = myonly_arena_alloc(arena, 10);
+  const auto bits = reinterpret_cast<uintptr_t>(arena);
+  for (uintptr_t value :
+       {uintptr_t{1}, uintptr_t{16}, ~uintptr_t{0}, bits + 1, bits | 8,
+        // The right place, a generation to come.
+        bits + (uintptr_t{1} << 40), reinterpret_cast<uintptr_t>(&local),
+        reinterpret_cast<uintptr_t>(heap), reinterpret_cast<uintptr_t>(block),
+        reinterpret_cast<uintptr_t>(&NewArena)}) {
+    ExpectAnswer(reinterpret_cast<myonly_arena*>(value), MYONLY_ERR_INVALID);
+  }
+  ExpectAnswer(nullptr, MYONLY_ERR_INVALID);
+  free(heap);
+  EXPECT_EQ(myonly_arena_destroy(arena, MYONLY_DESTROY_FREE), MYONLY_OK);
+}
+
+TEST(ArenaHandleTest, WorksInEveryThread) {
+  myonly_arena* arena = nullptr;
+  void* block = nullptr;
+  std::thread([&] {
+    arena = NewArena();
+    block = myonly_arena_alloc(arena, 100);
+  }).join();
+  std::thread([&] { myonly_free(block); }).join();
+  EXPECT_EQ(myonly_arena_destroy(arena, MYONLY_DESTROY_REQUIRE_EMPTY),
+            MYONLY_OK);
+}
+
+void ExpectForeign(const void* ptr) {
+  int mark;
+  auto* owner = reinterpret_cast<myonly_arena*>(&mark);
+  EXPECT_EQ(myonly_arena_of(ptr, &owner), MYONLY_ERR_INVALID) << ptr;
+  EXPECT_EQ(owner, nullptr);
+}
+
+void ExpectOwner(const void* ptr, myonly_arena* expected) {
+  int mark;
+  auto* owner = reinterpret_cast<myonly_arena*>(&mark);
+  EXPECT_EQ(myonly_arena_of(ptr, &owner), MYONLY_OK) << ptr;
+  EXPECT_EQ(owner, expected);
+}
+
+int global = 0;
+
+TEST(ArenaOfTest, ForeignAddressesAreInvalid) {
+  int local = 0;
+  thread_local int thread_local_value = 0;
+  void* mapped =
+      mmap(nullptr, 8 * kMiB, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  ASSERT_NE(mapped, MAP_FAILED);
+  ExpectForeign(nullptr);
+  ExpectForeign(&local);
+  ExpectForeign(&global);
+  ExpectForeign(&thread_local_value);
+  ExpectForeign("text");
+  ExpectForeign(mapped);
+  ExpectForeign(static_cast<char*>(mapped) + 5 * kMiB + 1);
+  munmap(mapped, 8 * kMiB);
+  ExpectForeign(mapped);
+  for (int bit = 0; bit < 64; ++bit) {
+    ExpectForeign(reinterpret_cast<void*>((uintptr_t{1} << bit) - 1));
+  }
+  ExpectForeign(reinterpret_cast<void*>(~uintptr_t{0}));
+  EXPECT_EQ(myonly_arena_of(&local, nullptr), MYONLY_ERR_INVALID);
+}
+
+TEST(ArenaOfTest, EveryByteOfALiveBlockIsItsArenas) {
+  myonly_arena* arena = NewArena();
+  for (size_t size : {size_t{1}, size_t{5000}, size_t{300000}, 20 * kMiB}) {
+    auto* mine = static_cast<char*>(myonly_arena_alloc(arena, size));
+    auto* plain = static_cast<char*>(myonly_alloc(size));
+    for (size_t offset : {size_t{0}, size / 3, size / 2, size - 1}) {
+      ExpectOwner(mine + offset, arena);
+      ExpectOwner(plain + offset, nullptr);
+    }
+    myonly_free(plain);
+    myonly_free(mine);
+  }
+  EXPECT_EQ(myonly_arena_destroy(arena, MYONLY_DESTROY_REQUIRE_EMPTY),
+            MYONLY_OK);
+}
+
+TEST(ArenaOfTest, FreedBlockBesideALiveOneIsItsArenas) {
+  myonly_arena* arena = NewArena();
+  void* freed = myonly_arena_alloc(arena, 100);
+  ASSERT_NE(myonly_arena_alloc(arena, 100), nullptr);
+  myonly_free(freed);
+  ExpectOwner(freed, arena);
+  EXPECT_EQ(myonly_arena_destroy(arena, MYONLY_DESTROY_FREE), MYONLY_OK);
+}
+
+TEST(ArenaStatsTest, FieldsAddUp) {
+  myonly_arena* arena = NewArena();
+  std::vector<void*> blocks;
+  uint64_t usable = 0;
+  for (size_t size : {size_t{10}, size_t{5000}, size_t{300000}, 20 * kMiB}) {
+    for (int i = 0; i < 5; ++i) {
+      blocks.push_back(myonly_arena_alloc(arena, size));
+      usable += myonly_usable_size(blocks.back());
+    }
+  }
+  myonly_arena_stats_t stats = MYONLY_ARENA_STATS_INIT;
+  ASSERT_EQ(myonly_arena_stats(arena, &stats), MYONLY_OK);
+  EXPECT_EQ(stats.live_blocks, blocks.size());
+  EXPECT_EQ(stats.live_bytes, usable);
+  EXPECT_EQ(stats.allocations, blocks.size());
+  EXPECT_EQ(stats.frees, 0u);
+  EXPECT_EQ(stats.reserved_bytes,
+            stats.region_bytes + stats.large_bytes + stats.huge_bytes);
+  EXPECT_GE(stats.huge_bytes, 100 * kMiB);
+  EXPECT_GE(stats.large_bytes, uint64_t{5} * 300000);
+  EXPECT_GT(stats.region_bytes, stats.free_block_bytes);
+  EXPECT_LE(stats.live_bytes, stats.reserved_bytes);
+  EXPECT_LE(stats.live_bytes + stats.free_block_bytes, stats.reserved_bytes);
+  myonly_free_batch(blocks.data(), blocks.size());
+  ASSERT_EQ(myonly_arena_stats(arena, &stats), MYONLY_OK);
+  EXPECT_EQ(stats.live_blocks, 0u);
+  EXPECT_EQ(stats.live_bytes, 0u);
+  EXPECT_EQ(stats.frees, stats.allocations);
+  EXPECT_GE(stats.peak_live_bytes, 100 * kMiB);
+  EXPECT_EQ(myonly_arena_destroy(arena, MYONLY_DESTROY_REQUIRE_EMPTY),
+            MYONLY_OK);
+}
+
+// A caller of an older version has a shorter struct: nothing behind it may be
+// written. One of a newer version finds zeros there.
+TEST(ArenaStatsTest, WritesWhatTheSizeCovers) {
+  struct {
+    myonly_arena_stats_t known;
+    uint64_t later[4];
+  } stats;
+  for (size_t size = 8; size <= sizeof(stats); size += 8) {
+    memset(&stats, 0xaa, sizeof(stats));
+    stats.known.struct_size = static_cast<uint32_t>(size);
+    ASSERT_EQ(myonly_arena_stats(nullptr, &stats.known), MYONLY_OK);
+    EXPECT_EQ(stats.known.struct_size, size);
+    EXPECT_EQ(stats.known.version, 0u);
+    const auto* bytes = reinterpret_cast<const unsigned char*>(&stats);
+    for (size_t i = size; i < sizeof(stats); ++i) ASSERT_EQ(bytes[i], 0xaa);
+    for (size_t i = sizeof(stats.known); i < size; ++i) ASSERT_EQ(bytes[i], 0);
+  }
+}
+
+TEST(ArenaStatsTest, NeedsAPlaceOfSomeSize) {
+  EXPECT_EQ(myonly_arena_stats(nullptr, nullptr), MYONLY_ERR_INVALID);
+  myonly_arena_stats_t stats = MYONLY_ARENA_STATS_INIT;
+  for (uint32_t size : {0, 4, 7}) {
+    stats.struct_size = size;
+    EXPECT_EQ(myonly_arena_stats(nullptr, &stats), MYONLY_ERR_INVALID);
+  }
+}
+
+TEST(ArenaStatsTest, OfNullAreTheProcessHeaps) {
+  myonly_arena_stats_t before = MYONLY_ARENA_STATS_INIT;
+  myonly_arena_stats_t after = MYONLY_ARENA_STATS_INIT;
+  ASSERT_EQ(myonly_arena_stats(nullptr, &before), MYONLY_OK);
+  void* block = myonly_alloc(100);
+  ASSERT_EQ(myonly_arena_stats(nullptr, &after), MYONLY_OK);
+  EXPECT_STREQ(after.name, "process");
+  EXPECT_EQ(after.allocations, before.allocations + 1);
+  EXPECT_EQ(after.live_blocks, before.live_blocks + 1);
+  myonly_free(block);
+}
+
+}  // namespace
