@@ -118,13 +118,15 @@ bool RunPool::AddReservation(size_t slices) {
   const size_t limit = pages_.ReservationLimit() / (kSliceSize + sizeof(Slice));
   for (size_t want = Max(limit, least);; want = Max(want / 2, least)) {
     const size_t descriptors = DescriptorBytes(want);
-    const size_t bytes =
-        descriptors + kReservationAlignment + want * kSliceSize;
+    // A small one must not lose a part of itself to its alignment.
+    const size_t alignment = want * kSliceSize < 16 * kReservationAlignment
+                                 ? kSliceSize
+                                 : kReservationAlignment;
+    const size_t bytes = descriptors + alignment + want * kSliceSize;
     void* start = pages_.Reserve(bytes, kPageSize, PageSource::Access::kNone);
     if (start != nullptr) {
       const uintptr_t base =
-          AlignUp(reinterpret_cast<uintptr_t>(start) + descriptors,
-                  kReservationAlignment);
+          AlignUp(reinterpret_cast<uintptr_t>(start) + descriptors, alignment);
       const size_t index = num_reservations_;
       reservations_[index].Set(reinterpret_cast<void*>(base), want);
       if (!GrowReservation(index, Max(slices, Min(grow_slices_, want))) &&
