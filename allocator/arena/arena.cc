@@ -109,6 +109,9 @@ Status Arena::AddRegion(size_t block_bytes) {
     bool zeroed;
     if (Charge(bytes)) {
       Slice* run = runs_.Allocate(slices, RunKind::kRegion, this, &zeroed);
+      if (run == nullptr && slices == least && huge_.Purge(0) != 0) {
+        run = runs_.Allocate(slices, RunKind::kRegion, this, &zeroed);
+      }
       if (run != nullptr) {
         PushOwned(&regions_, run);
         region_bytes_ += bytes;
@@ -209,14 +212,25 @@ void* Arena::AllocatePages(size_t size, size_t alignment, bool zeroed,
     *status = Status::kNoMemory;
     return nullptr;
   }
-  void* ptr = size + slack <= kMaxLargeRequest
-                  ? AllocateLarge(size, alignment, zeroed, status)
-                  : AllocateHuge(size, alignment, zeroed, status);
-  return ptr;
+  const bool is_large = size + slack <= kMaxLargeRequest;
+  Status first = Status::kOk;
+  void* ptr = is_large ? AllocateLarge(size, alignment, zeroed,
+                                       &RunPool::Allocate, &first)
+                       : AllocateHuge(size, alignment, zeroed, &first);
+  if (ABSL_PREDICT_TRUE(ptr != nullptr)) return ptr;
+  if (first != Status::kNoMemory) {
+    *status = first;
+    return nullptr;
+  }
+  // Where addresses are short, what one kind can't get the other may have. No
+  // run grows for what the system has refused as a mapping.
+  return is_large ? AllocateHuge(size, alignment, zeroed, status)
+                  : AllocateLarge(size, alignment, zeroed,
+                                  &RunPool::AllocateFree, status);
 }
 
 void* Arena::AllocateLarge(size_t size, size_t alignment, bool zeroed,
-                           Status* status) {
+                           TakeRun take, Status* status) {
   const size_t slack = alignment > kSliceSize ? alignment - kSliceSize : 0;
   const size_t slices = SlicesFor(Max(size, 1) + slack);
   const size_t bytes = slices * kSliceSize;
@@ -229,7 +243,7 @@ void* Arena::AllocateLarge(size_t size, size_t alignment, bool zeroed,
       *status = Status::kQuota;
       return nullptr;
     }
-    run = runs_.Allocate(slices, RunKind::kLarge, this, &is_zero);
+    run = (runs_.*take)(slices, RunKind::kLarge, this, &is_zero);
     if (run == nullptr) {
       *status = Status::kNoMemory;
       return nullptr;
@@ -264,6 +278,9 @@ void* Arena::AllocateHuge(size_t size, size_t alignment, bool zeroed,
     return nullptr;
   }
   HugeMapping* mapping = huge_.Allocate(bytes, alignment, zeroed, this);
+  if (mapping == nullptr && huge_.Purge(0) != 0) {
+    mapping = huge_.Allocate(bytes, alignment, zeroed, this);
+  }
   if (mapping == nullptr) {
     *status = Status::kNoMemory;
     return nullptr;

@@ -141,7 +141,8 @@ class Arena {
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void* AllocatePages(size_t size, size_t alignment, bool zeroed,
                       Status* status);
-  void* AllocateLarge(size_t size, size_t alignment, bool zeroed,
+  using TakeRun = Slice* (RunPool::*)(size_t, RunKind, void*, bool*);
+  void* AllocateLarge(size_t size, size_t alignment, bool zeroed, TakeRun take,
                       Status* status);
   void* AllocateHuge(size_t size, size_t alignment, bool zeroed,
                      Status* status);

@@ -30,7 +30,22 @@ Slice* RunPool::Allocate(size_t slices, RunKind kind, void* owner,
                          bool* zeroed) {
   MutexLock lock(mutex_);
   Slice* run = TakeFree(slices);
-  if (run == nullptr) return nullptr;
+  while (run == nullptr) {
+    if (!Grow(slices)) return nullptr;
+    run = TakeFree(slices);
+  }
+  return Use(run, slices, kind, owner, zeroed);
+}
+
+Slice* RunPool::AllocateFree(size_t slices, RunKind kind, void* owner,
+                             bool* zeroed) {
+  MutexLock lock(mutex_);
+  Slice* run = TakeFree(slices);
+  return run == nullptr ? nullptr : Use(run, slices, kind, owner, zeroed);
+}
+
+Slice* RunPool::Use(Slice* run, size_t slices, RunKind kind, void* owner,
+                    bool* zeroed) {
   *zeroed = !run->dirty;
   MarkInUse(run, slices, kind, owner);
   NoteLive();
@@ -39,15 +54,13 @@ Slice* RunPool::Allocate(size_t slices, RunKind kind, void* owner,
 }
 
 Slice* RunPool::TakeFree(size_t slices) {
-  for (;;) {
-    if (Slice* run = dirty_.FindBestFit(slices)) {
-      return Carve(dirty_, run, slices);
-    }
-    if (Slice* run = clean_.FindBestFit(slices)) {
-      return Carve(clean_, run, slices);
-    }
-    if (!Grow(slices)) return nullptr;
+  if (Slice* run = dirty_.FindBestFit(slices)) {
+    return Carve(dirty_, run, slices);
   }
+  if (Slice* run = clean_.FindBestFit(slices)) {
+    return Carve(clean_, run, slices);
+  }
+  return nullptr;
 }
 
 // Takes the first `slices` of a free run out of `tree`; the rest goes back.
@@ -144,7 +157,9 @@ bool RunPool::AddReservation(size_t slices) {
 }
 
 Slice* RunPool::FindSlow(const void* address) const {
+  // They are used in order, so the first unused one ends them.
   for (size_t i = 1; i < kMaxReservations; ++i) {
+    if (reservations_[i].committed_slices() == 0) break;
     if (Slice* slice = reservations_[i].Find(address)) return slice;
   }
   return nullptr;

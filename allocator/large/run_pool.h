@@ -58,6 +58,9 @@ class RunPool {
   // its pages read as zero.
   Slice* Allocate(size_t slices, RunKind kind, void* owner, bool* zeroed);
 
+  // The same, but only from free runs: nothing more is committed.
+  Slice* AllocateFree(size_t slices, RunKind kind, void* owner, bool* zeroed);
+
   // Takes a run in use back.
   void Free(Slice* run);
 
@@ -95,13 +98,16 @@ class RunPool {
 
   Mutex& mutex_for_fork() { return mutex_; }
 
-  static constexpr size_t kMaxReservations = 8;
+  // Where addresses are limited a reservation has 1/16 of them, or less.
+  static constexpr size_t kMaxReservations = 32;
 
  private:
   Slice* FindSlow(const void* address) const;
 
   // Allocate, step by step.
   Slice* TakeFree(size_t slices) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  Slice* Use(Slice* run, size_t slices, RunKind kind, void* owner, bool* zeroed)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   Slice* Carve(LargeTree& tree, Slice* run, size_t slices)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   bool Grow(size_t slices) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);

@@ -82,7 +82,8 @@ size_t MmapPageSource::ReservationLimit() const {
   SystemCall(SystemCallNumber::kPrlimit, 0, RLIMIT_AS, 0,
              reinterpret_cast<unsigned long>(&limit));
   if (limit.rlim_cur == RLIM_INFINITY) return kMaxReservation;
-  return Min(kMaxReservation, static_cast<size_t>(limit.rlim_cur / 2));
+  // Most of a limit stays for stacks, libraries and other mappings.
+  return Min(kMaxReservation, static_cast<size_t>(limit.rlim_cur / 16));
 }
 
 }  // namespace myonly::internal

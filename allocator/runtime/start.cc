@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <pthread.h>
+#include <sys/auxv.h>
 
 #include <cstring>
 
@@ -80,6 +81,9 @@ void Start(const char* const* environment, const char* version,
   // handlers of others may allocate.
   pthread_atfork(ProcessHeap::PrepareFork, ProcessHeap::ParentAfterFork,
                  ProcessHeap::ChildAfterFork);
+  // A program with more rights than its caller takes no orders from it: the
+  // file of the statistics would be written with the program's rights.
+  if (getauxval(AT_SECURE) != 0) environment = nullptr;
   Options options;
   ParseOptions(environment, &options, Complain);
   ProcessHeap::ApplyOptions(options);
