@@ -1,0 +1,107 @@
+// Allocates and frees COUNT blocks in one of several patterns, for counting
+// instructions. Every pattern warms the heap up first; what that, the start
+// and the loop cost is the same for every COUNT.
+//
+//   block_pairs PATTERN LEAST_SIZE MOST_SIZE COUNT
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "allocator/blocks/bin_manager.h"
+#include "allocator/blocks/block.h"
+
+namespace {
+
+using myonly::internal::BinManager;
+using myonly::internal::Block;
+
+constexpr size_t kWarmUp = 4096;
+
+alignas(4096) char region[size_t{1} << 20];
+
+// Sizes from a table, so that choosing one costs the same in all patterns.
+constexpr size_t kSizes = 256;
+uint32_t sizes[kSizes];
+
+void FillSizes(uint32_t least, uint32_t most) {
+  uint32_t state = 12345;
+  for (uint32_t& size : sizes) {
+    state = state * 1664525 + 1013904223;
+    size = least + (state >> 8) % (most - least + 1);
+  }
+}
+
+// Keeps the compiler from dropping a pair.
+void Keep(void* ptr) { asm volatile("" : : "r"(ptr) : "memory"); }
+
+// What the patterns share and the test subtracts.
+__attribute__((noinline)) void Loop(size_t count) {
+  for (size_t i = 0; i < count; ++i) {
+    Keep(reinterpret_cast<void*>(static_cast<uintptr_t>(sizes[i % kSizes])));
+  }
+}
+
+// The block freed last serves the next request of its size.
+__attribute__((noinline)) void Pairs(size_t count) {
+  for (size_t i = 0; i < count; ++i) {
+    void* block = malloc(sizes[i % kSizes]);
+    Keep(block);
+    free(block);
+  }
+}
+
+// The same without quick lists: each block is split off a large free one, and
+// coalesced with it again.
+__attribute__((noinline)) void SplitAndCoalesce(size_t count) {
+  static BinManager bins;
+  if (bins.key() == 0) {
+    bins.set_key(0x123456789abcdef1);
+    bins.AddRegion(region, sizeof(region));
+  }
+  for (size_t i = 0; i < count; ++i) {
+    Block* block = bins.AllocateFromBins(Block::BytesFor(sizes[i % kSizes]));
+    Keep(block);
+    bins.FreeAndCoalesce(block);
+  }
+}
+
+// A live set of blocks of all sizes; each step replaces one. What was freed
+// seldom has the size that is wanted next.
+__attribute__((noinline)) void Replace(size_t count) {
+  constexpr size_t kLive = 61;
+  static void* live[kLive];
+  for (size_t i = 0; i < count; ++i) {
+    void*& block = live[i % kLive];
+    free(block);
+    block = malloc(sizes[i % kSizes]);
+  }
+}
+
+struct Pattern {
+  const char* name;
+  void (*run)(size_t count);
+};
+
+constexpr Pattern kPatterns[] = {
+    {"loop", Loop},
+    {"pairs", Pairs},
+    {"split_coalesce", SplitAndCoalesce},
+    {"replace", Replace},
+};
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  if (argc != 5) return 2;
+  const auto number = [argv](int i) { return strtoul(argv[i], nullptr, 10); };
+  for (const Pattern& pattern : kPatterns) {
+    if (strcmp(argv[1], pattern.name) != 0) continue;
+    FillSizes(static_cast<uint32_t>(number(2)),
+              static_cast<uint32_t>(number(3)));
+    pattern.run(kWarmUp);
+    pattern.run(number(4));
+    return 0;
+  }
+  return 2;
+}

@@ -1,0 +1,129 @@
+// What the allocator may cost: system calls and page faults of an empty
+// program, instructions of a pair of malloc and free.
+#include <stdlib.h>
+
+#include <algorithm>
+#include <ostream>
+#include <string>
+
+#include "gtest/gtest.h"
+#include "tests/capi/child_costs.h"
+#include "tests/support/child_process.h"
+#include "tests/support/runfiles.h"
+
+namespace myonly::testing {
+namespace {
+
+constexpr long kMaxSystemCalls = 48;
+constexpr long kMaxPageFaults = 95;
+
+std::string Library() { return RunfilePath("capi/libmyonlymalloc.so"); }
+
+TEST(EmptyProgramTest, MakesFewSystemCalls) {
+  const std::string program = RunfilePath("tests/capi/empty_program");
+  const long plain = CountSystemCalls(program, "");
+  if (plain < 0) GTEST_SKIP() << "processes can't be traced here";
+  EXPECT_GT(plain, 5);
+  const long ours = CountSystemCalls(program, Library());
+  RecordProperty("system_calls", static_cast<int>(ours));
+  EXPECT_GT(ours, plain);
+  EXPECT_LE(ours, kMaxSystemCalls) << "without the library: " << plain;
+}
+
+// The least of a few runs: the kernel may map a page or two more at a time.
+long LeastPageFaults(const std::string& preload) {
+  const std::string program = RunfilePath("tests/capi/empty_program");
+  long least = CountPageFaults(program, preload);
+  for (int i = 0; i < 4; ++i) {
+    least = std::min(least, CountPageFaults(program, preload));
+  }
+  return least;
+}
+
+TEST(EmptyProgramTest, MakesFewPageFaults) {
+  const long plain = LeastPageFaults("");
+  const long ours = LeastPageFaults(Library());
+  ASSERT_GT(plain, 0);
+  RecordProperty("page_faults", static_cast<int>(ours));
+  EXPECT_GT(ours, plain);
+  EXPECT_LE(ours, kMaxPageFaults) << "without the library: " << plain;
+}
+
+struct Pattern {
+  const char* name;
+  const char* least_size;
+  const char* most_size;
+  double max_instructions;
+};
+
+void PrintTo(const Pattern& pattern, std::ostream* out) {
+  *out << pattern.name << " " << pattern.least_size;
+}
+
+// Instructions of the whole program; 0 if valgrind can't say.
+double CountInstructions(const Pattern& pattern, const char* count) {
+  ChildOptions options;
+  options.argv = {"valgrind",
+                  "--tool=callgrind",
+                  "--callgrind-out-file=/dev/null",
+                  RunfilePath("tests/capi/block_pairs"),
+                  pattern.name,
+                  pattern.least_size,
+                  pattern.most_size,
+                  count};
+  const ChildResult result = RunChild(options);
+  EXPECT_TRUE(result.Succeeded()) << result.Describe();
+  const std::string mark = "Collected : ";
+  const size_t position = result.err.find(mark);
+  if (position == std::string::npos) return 0;
+  return strtod(result.err.c_str() + position + mark.size(), nullptr);
+}
+
+// Start and end cost the same in both runs.
+double InstructionsPerRound(const Pattern& pattern) {
+  return (CountInstructions(pattern, "30000") -
+          CountInstructions(pattern, "10000")) /
+         20000;
+}
+
+bool HasValgrind() {
+  ChildOptions options;
+  options.argv = {"valgrind", "--version"};
+  return RunChild(options).Succeeded();
+}
+
+class InstructionsTest : public ::testing::TestWithParam<Pattern> {};
+
+TEST_P(InstructionsTest, OfAWarmPair) {
+  if (!HasValgrind()) GTEST_SKIP() << "valgrind is not installed";
+  const double loop = InstructionsPerRound({"loop", "24", "24", 0});
+  EXPECT_GT(loop, 0);
+  const double pair = InstructionsPerRound(GetParam()) - loop;
+  EXPECT_GT(pair, 10);
+  EXPECT_LE(pair, GetParam().max_instructions);
+  RecordProperty("instructions", static_cast<int>(pair));
+}
+
+constexpr double kQuickHit = 120;
+constexpr double kSplitAndCoalesce = 300;
+
+const Pattern kPatterns[] = {
+    {"pairs", "24", "24", kQuickHit},
+    {"pairs", "100", "100", kQuickHit},
+    {"pairs", "1024", "1024", kQuickHit},
+    {"pairs", "4096", "4096", kQuickHit},
+    {"pairs", "10000", "10000", kQuickHit},
+    {"pairs", "32768", "32768", kQuickHit},
+    {"split_coalesce", "24", "1024", kSplitAndCoalesce},
+    {"split_coalesce", "1024", "32768", kSplitAndCoalesce},
+};
+
+INSTANTIATE_TEST_SUITE_P(Patterns, InstructionsTest,
+                         ::testing::ValuesIn(kPatterns),
+                         [](const ::testing::TestParamInfo<Pattern>& info) {
+                           return std::string(info.param.name) + "_" +
+                                  info.param.most_size;
+                         });
+
+}  // namespace
+}  // namespace myonly::testing
