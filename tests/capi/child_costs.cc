@@ -46,8 +46,8 @@ long CountUntilExit(pid_t pid) {
              PTRACE_O_TRACESYSGOOD | PTRACE_O_EXITKILL) != 0) {
     return -1;
   }
-  // Two stops for each call, but one for execve, which is on its way out, and
-  // one for exit_group, which never comes out.
+  // Two stops for each call, but none for execve, which is behind it, and one
+  // for exit_group, which never comes out.
   long stops = 0;
   int status = 0;
   for (;;) {
@@ -58,7 +58,7 @@ long CountUntilExit(pid_t pid) {
     if (!WIFSTOPPED(status)) break;
     if (WSTOPSIG(status) == kSystemCallStop) ++stops;
   }
-  return ExitedWell(status) ? (stops + 2) / 2 : -1;
+  return ExitedWell(status) ? (stops + 3) / 2 : -1;
 }
 
 }  // namespace
