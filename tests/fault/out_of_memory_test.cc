@@ -1,0 +1,94 @@
+// Whole programs that run out of memory are told so, and go on with what they
+// free, as with libc's malloc.
+#include <errno.h>
+
+#include <ostream>
+#include <string>
+#include <vector>
+
+#include "gtest/gtest.h"
+#include "tests/support/child_process.h"
+#include "tests/support/runfiles.h"
+
+namespace myonly::testing {
+namespace {
+
+constexpr int kNotPossible = 77;  // as in out_of_memory_program.cc
+
+struct Case {
+  std::string mode;
+  std::string argument;
+  std::string error;  // of denied calls
+};
+
+std::string Name(const Case& value) {
+  std::string name = value.mode + value.argument;
+  for (char& letter : name) {
+    if (letter == '+') letter = 'A';
+  }
+  return value.error.empty() ? name : name + "Error" + value.error;
+}
+
+void PrintTo(const Case& value, std::ostream* out) { *out << Name(value); }
+
+std::vector<Case> Cases() {
+  std::vector<Case> cases;
+  for (const char* mib : {"16", "32", "48", "64", "96", "128", "256", "512"}) {
+    cases.push_back({"limit", mib, ""});
+  }
+  for (const char* mib : {"4", "16", "64", "256"}) {
+    cases.push_back({"lower", mib, ""});
+  }
+  for (const char* calls : {"mmap", "munmap", "mremap", "madvise", "mprotect",
+                            "munmap+madvise", "mmap+mremap", "all"}) {
+    cases.push_back({"deny", calls, std::to_string(ENOMEM)});
+  }
+  // The kernel may be out of something else; a program is told ENOMEM.
+  for (int error : {EAGAIN, EPERM, EINVAL}) {
+    cases.push_back({"deny", "all", std::to_string(error)});
+  }
+  return cases;
+}
+
+class OutOfMemoryTest : public ::testing::TestWithParam<Case> {
+ protected:
+  static ChildResult Run(const char* program, const char* threads,
+                         bool preload) {
+    const Case& param = GetParam();
+    ChildOptions child;
+    child.argv = {RunfilePath(program), param.mode, param.argument};
+    if (!param.error.empty()) child.argv.push_back(param.error);
+    child.argv.push_back(threads);
+    if (preload) {
+      child.environment = {
+          {"LD_PRELOAD", RunfilePath("capi/libmyonlymalloc.so")}};
+    }
+    return RunChild(child);
+  }
+
+  static void ExpectGoesOn(const char* threads) {
+    const char* const plain = "tests/fault/out_of_memory_plain";
+    const char* const linked = "tests/fault/out_of_memory_linked";
+    const ChildResult libc = Run(plain, threads, /*preload=*/false);
+    if (libc.exit_code == kNotPossible) GTEST_SKIP() << libc.Describe();
+    // With 16 threads and its arenas of 64 MiB each libc's own malloc does not
+    // always get back what was freed.
+    EXPECT_EQ(libc.signal, 0) << libc.Describe();
+    for (const ChildResult& ours : {Run(linked, threads, /*preload=*/false),
+                                    Run(plain, threads, /*preload=*/true)}) {
+      EXPECT_TRUE(ours.Succeeded()) << ours.Describe();
+      EXPECT_EQ(ours.out, "ok\n");
+      EXPECT_EQ(ours.err, "");
+    }
+  }
+};
+
+TEST_P(OutOfMemoryTest, OneThread) { ExpectGoesOn("1"); }
+
+TEST_P(OutOfMemoryTest, SixteenThreads) { ExpectGoesOn("16"); }
+
+INSTANTIATE_TEST_SUITE_P(Cases, OutOfMemoryTest, ::testing::ValuesIn(Cases()),
+                         [](const auto& info) { return Name(info.param); });
+
+}  // namespace
+}  // namespace myonly::testing

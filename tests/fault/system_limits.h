@@ -1,0 +1,23 @@
+// Ways to take memory away from a running program.
+#ifndef MYONLY_TESTS_FAULT_SYSTEM_LIMITS_H_
+#define MYONLY_TESTS_FAULT_SYSTEM_LIMITS_H_
+
+#include <cstddef>
+
+namespace myonly::testing {
+
+// Lets the process have `bytes` of addresses in all.
+bool LimitAddresses(size_t bytes);
+
+// The same, beyond what it has now.
+bool LimitMoreAddresses(size_t bytes);
+
+// From now on the system calls named in `calls` ("mmap", "munmap", "mremap",
+// "madvise", "mprotect", several joined by '+', or "all") fail with `error` in
+// this thread. With "all" the heap's end (brk) stays where it is as well.
+// False: the kernel refuses.
+bool DenyCalls(const char* calls, int error);
+
+}  // namespace myonly::testing
+
+#endif  // MYONLY_TESTS_FAULT_SYSTEM_LIMITS_H_
