@@ -2,6 +2,8 @@
 
 #include <linux/futex.h>
 
+#include <atomic>
+
 #include "allocator/base/check.h"
 #include "allocator/base/system_call.h"
 
@@ -19,9 +21,29 @@ void Pause() {
 #endif
 }
 
+// Its address tells threads apart.
+__attribute__((tls_model("initial-exec"))) thread_local char this_thread;
+
+// The thread between BeginFork and EndFork: it holds every mutex.
+std::atomic<const char*> forking_thread{nullptr};
+
+bool IsForking() {
+  const char* thread = forking_thread.load(std::memory_order_relaxed);
+  return thread != nullptr && thread == &this_thread;
+}
+
 }  // namespace
 
+void Mutex::BeginFork() {
+  forking_thread.store(&this_thread, std::memory_order_relaxed);
+}
+
+void Mutex::EndFork() {
+  forking_thread.store(nullptr, std::memory_order_relaxed);
+}
+
 void Mutex::LockSlow() {
+  if (IsForking()) return;
   for (int i = 0; i < kSpins; ++i) {
     Pause();
     uint32_t expected = kFree;
@@ -39,6 +61,11 @@ void Mutex::LockSlow() {
   }
 }
 
+void Mutex::UnlockSlow() {
+  if (IsForking()) return;
+  if (state_.exchange(kFree, std::memory_order_release) == kContended) Wake();
+}
+
 void Mutex::Wake() {
   SystemCall(SystemCallNumber::kFutex, reinterpret_cast<unsigned long>(&state_),
              FUTEX_WAKE_PRIVATE, 1);
@@ -54,6 +81,7 @@ __attribute__((tls_model("initial-exec"))) thread_local uint32_t
 }  // namespace
 
 void Mutex::NoteLock() const {
+  if (IsForking()) return;
   const int rank = static_cast<int>(rank_);
   for (int r = rank; r <= static_cast<int>(LockRank::kMetadata); ++r) {
     MYONLY_CHECK(held_count[r] == 0 ||
@@ -63,6 +91,7 @@ void Mutex::NoteLock() const {
 }
 
 void Mutex::NoteUnlock() const {
+  if (IsForking()) return;
   MYONLY_CHECK(held_count[static_cast<int>(rank_)] != 0);
   --held_count[static_cast<int>(rank_)];
 }

@@ -47,25 +47,45 @@ class ABSL_LOCKABLE Mutex {
   void Unlock() ABSL_UNLOCK_FUNCTION() {
     NoteUnlock();
     if (ABSL_PREDICT_TRUE(IsSingleThreaded())) return;
-    if (ABSL_PREDICT_FALSE(state_.exchange(kFree, std::memory_order_release) ==
-                           kContended)) {
-      Wake();
+    uint32_t expected = kHeld;
+    if (ABSL_PREDICT_TRUE(state_.compare_exchange_strong(
+            expected, kFree, std::memory_order_release,
+            std::memory_order_relaxed))) {
+      return;
     }
+    UnlockSlow();
   }
 
   // What decides whether locking is skipped.
   static bool IsSingleThreaded() { return MYONLY_SINGLE_THREADED; }
 
-  // In the child after fork(), whatever the parent's state was.
-  void ResetAfterFork() {
-    state_.store(kFree, std::memory_order_relaxed);
+  // Around fork(), by the thread that calls it: LockForFork on every mutex and
+  // then BeginFork; EndFork and then one of the others on every mutex. Between
+  // BeginFork and EndFork this thread may lock what it holds: handlers of
+  // others, which run there, allocate.
+  void LockForFork() ABSL_NO_THREAD_SAFETY_ANALYSIS {
+    Lock();
+    // So that Unlock comes to UnlockSlow.
+    if (!IsSingleThreaded())
+      state_.store(kContended, std::memory_order_relaxed);
+  }
+  static void BeginFork();
+  static void EndFork();
+  void UnlockAfterFork() {
     NoteUnlock();
+    if (state_.exchange(kFree, std::memory_order_release) == kContended) Wake();
+  }
+  // In the child, whatever the parent's state was.
+  void ResetAfterFork() {
+    NoteUnlock();
+    state_.store(kFree, std::memory_order_relaxed);
   }
 
  private:
   enum State : uint32_t { kFree, kHeld, kContended };
 
   void LockSlow();
+  void UnlockSlow();
   void Wake();
 
 #ifdef NDEBUG

@@ -8,6 +8,7 @@
 #include "absl/base/optimization.h"
 #include "allocator/arena/arena_registry.h"
 #include "allocator/base/check.h"
+#include "allocator/base/mutex.h"
 #include "allocator/base/printer.h"
 #include "allocator/base/sizes.h"
 #include "allocator/base/treap.h"
@@ -228,26 +229,29 @@ void ProcessHeap::SetLastStatus(Status status) { last_status = status; }
 
 // In the order of ranks, so that no other thread can hold one and wait.
 void ProcessHeap::PrepareFork() {
-  g.registry.mutex_for_fork().Lock();
-  g.default_arena.mutex_for_fork().Lock();
+  g.registry.mutex_for_fork().LockForFork();
+  g.default_arena.mutex_for_fork().LockForFork();
   g.registry.VisitAllLocked(
-      [](Arena& arena) { arena.mutex_for_fork().Lock(); });
-  g.runs.mutex_for_fork().Lock();
-  g.huge.mutex_for_fork().Lock();
-  g.metadata.mutex_for_fork().Lock();
+      [](Arena& arena) { arena.mutex_for_fork().LockForFork(); });
+  g.runs.mutex_for_fork().LockForFork();
+  g.huge.mutex_for_fork().LockForFork();
+  g.metadata.mutex_for_fork().LockForFork();
+  Mutex::BeginFork();
 }
 
 void ProcessHeap::ParentAfterFork() {
-  g.metadata.mutex_for_fork().Unlock();
-  g.huge.mutex_for_fork().Unlock();
-  g.runs.mutex_for_fork().Unlock();
+  Mutex::EndFork();
+  g.metadata.mutex_for_fork().UnlockAfterFork();
+  g.huge.mutex_for_fork().UnlockAfterFork();
+  g.runs.mutex_for_fork().UnlockAfterFork();
   g.registry.VisitAllLocked(
-      [](Arena& arena) { arena.mutex_for_fork().Unlock(); });
-  g.default_arena.mutex_for_fork().Unlock();
-  g.registry.mutex_for_fork().Unlock();
+      [](Arena& arena) { arena.mutex_for_fork().UnlockAfterFork(); });
+  g.default_arena.mutex_for_fork().UnlockAfterFork();
+  g.registry.mutex_for_fork().UnlockAfterFork();
 }
 
 void ProcessHeap::ChildAfterFork() {
+  Mutex::EndFork();
   g.metadata.mutex_for_fork().ResetAfterFork();
   g.huge.mutex_for_fork().ResetAfterFork();
   g.runs.mutex_for_fork().ResetAfterFork();

@@ -68,6 +68,8 @@ __attribute__((section(".preinit_array"),
                used)) void (*const preinit)(int, char**, char**) = AtPreinit;
 
 bool WithHandlers() {
+  // From now on locks are taken.
+  std::thread([] {}).join();
   if (pthread_atfork(Use<3>, Use<4>, Use<5>) != 0) return false;
   for (int i = 0; i < 20; ++i) {
     if (!Fork(HeapWorks, i % 2 == 0)) return false;
