@@ -94,6 +94,10 @@ ArenaStats Arena::Stats() {
   stats.region_bytes = region_bytes_;
   stats.large_bytes = large_bytes_;
   stats.huge_bytes = huge_bytes_;
+  for (const HugeMapping* mapping = huge_list_; mapping != nullptr;
+       mapping = mapping->next) {
+    ++stats.huge_blocks;
+  }
   stats.free_block_bytes = bins_.free_bytes();
   stats.limit_bytes = limit_bytes_;
   stats.resets = resets_;

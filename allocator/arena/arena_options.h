@@ -25,6 +25,7 @@ struct ArenaStats {
   uint64_t region_bytes;
   uint64_t large_bytes;
   uint64_t huge_bytes;
+  uint64_t huge_blocks;
   uint64_t free_block_bytes;
   uint64_t limit_bytes;
   uint64_t resets;

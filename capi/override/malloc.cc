@@ -142,9 +142,12 @@ MYONLY_EXPORT struct mallinfo2 mallinfo2() noexcept {
   const ArenaStats stats = ProcessHeap::DefaultArena().Stats();
   struct mallinfo2 info = {};
   info.arena = stats.region_bytes + stats.large_bytes;
+  info.hblks = stats.huge_blocks;
   info.hblkhd = stats.huge_bytes;
-  info.uordblks = stats.live_bytes;
-  info.fordblks = stats.free_block_bytes;
+  // As in glibc, blocks with a mapping of their own are not in use "in" the
+  // arena, and what is not in use there is free.
+  info.uordblks = stats.live_bytes - stats.huge_bytes;
+  info.fordblks = info.arena - info.uordblks;
   return info;
 }
 
@@ -152,6 +155,7 @@ MYONLY_EXPORT struct mallinfo mallinfo() noexcept {
   const struct mallinfo2 wide = mallinfo2();
   struct mallinfo info = {};
   info.arena = static_cast<int>(wide.arena);
+  info.hblks = static_cast<int>(wide.hblks);
   info.hblkhd = static_cast<int>(wide.hblkhd);
   info.uordblks = static_cast<int>(wide.uordblks);
   info.fordblks = static_cast<int>(wide.fordblks);

@@ -230,6 +230,21 @@ TEST(MallinfoTest, BytesInUseGrowAndShrink) {
   }
 }
 
+TEST(MallinfoTest, FieldsAddUp) {
+  const struct mallinfo2 before = mallinfo2();
+  void* small = malloc(50000);
+  void* huge = malloc(100 * kMiB);
+  const struct mallinfo2 info = mallinfo2();
+  EXPECT_EQ(info.arena, info.uordblks + info.fordblks);
+  EXPECT_GE(info.uordblks, before.uordblks + 50000);
+  EXPECT_LT(info.uordblks, before.uordblks + 100 * kMiB);
+  EXPECT_EQ(info.hblks, before.hblks + 1);
+  EXPECT_GE(info.hblkhd, before.hblkhd + 100 * kMiB);
+  free(huge);
+  free(small);
+  EXPECT_EQ(mallinfo2().hblks, before.hblks);
+}
+
 TEST(MallinfoTest, NarrowFormSaysTheSame) {
   const struct mallinfo2 wide = mallinfo2();
 #pragma GCC diagnostic push
