@@ -19,7 +19,7 @@ Status ArenaRegistry::Create(const ArenaOptions& options, ArenaHandle* out) {
   return Status::kOk;
 }
 
-// The table is addresses only; a page of it is touched for every 128 arenas.
+// The table is addresses only; a page of it is touched for every 170 arenas.
 bool ArenaRegistry::Prepare() {
   if (slots_ != nullptr) return true;
   void* table =
