@@ -5,7 +5,6 @@
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
-#include <memory>
 #include <set>
 #include <thread>
 #include <vector>
@@ -14,7 +13,7 @@
 #include "allocator/base/status.h"
 #include "allocator/pages/fake_page_source.h"
 #include "allocator/pages/metadata_allocator.h"
-#include "allocator/pages/mmap_page_source.h"
+#include "allocator/pages/page_source.h"
 #include "gtest/gtest.h"
 #include "tests/arena/ground.h"
 
