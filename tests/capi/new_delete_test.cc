@@ -11,6 +11,12 @@
 #include "gtest/gtest.h"
 #include "tests/capi/process_malloc.h"
 
+// Clang 14 knows the sized forms, but does not declare them.
+void operator delete(void* ptr, size_t size) noexcept;
+void operator delete[](void* ptr, size_t size) noexcept;
+void operator delete(void* ptr, size_t size, std::align_val_t) noexcept;
+void operator delete[](void* ptr, size_t size, std::align_val_t) noexcept;
+
 namespace myonly::testing {
 namespace {
 

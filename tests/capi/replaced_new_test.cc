@@ -8,6 +8,10 @@
 #include "gtest/gtest.h"
 #include "tests/capi/process_malloc.h"
 
+// Clang 14 knows the sized forms, but does not declare them.
+void operator delete(void* ptr, size_t size) noexcept;
+void operator delete[](void* ptr, size_t size) noexcept;
+
 namespace {
 
 size_t made = 0;
