@@ -316,9 +316,12 @@ void Arena::FreeLarge(Slice* run, void* ptr) {
 void Arena::FreeHuge(HugeMapping* mapping, void* ptr) {
   {
     MutexLock lock(mutex_);
+    // Another thread may have freed it since it was found.
+    if (mapping->owner != this) ReportAndAbort("double free", ptr);
     if (ptr != mapping->start) ReportInside(ptr);
     NotePeak();
     RemoveOwned(&huge_list_, mapping);
+    mapping->owner = nullptr;
     huge_bytes_ -= mapping->bytes;
     page_live_bytes_ -= mapping->bytes;
     --page_live_blocks_;

@@ -180,12 +180,23 @@ Block* BinManager::FreeAndCoalesce(Block* block) {
   return Coalesce(block, block->Load());
 }
 
+inline bool BinManager::IsGroupEmpty(size_t first) const {
+  uintptr_t any = 0;
+  for (size_t i = 0; i < kFlushGroup; ++i) {
+    any |= reinterpret_cast<uintptr_t>(quick_[first + i]);
+  }
+  return any == 0;
+}
+
 // Lists in turn, each to its end: what nobody wants any more does not stay.
 Block* BinManager::FlushQuickLists(size_t keep_bytes) {
   while (quick_bytes_ > keep_bytes) {
     Block* block = quick_[flush_index_];
     if (block == nullptr) {
-      flush_index_ = (flush_index_ + 1) % kNumQuickLists;
+      const bool skip =
+          flush_index_ % kFlushGroup == 0 && IsGroupEmpty(flush_index_);
+      flush_index_ += skip ? kFlushGroup : 1;
+      if (flush_index_ == kQuickHeads) flush_index_ = 0;
       continue;
     }
     Block* whole = Coalesce(block, PopQuick(block, flush_index_));

@@ -101,9 +101,9 @@ class BinManager {
   // eight bytes before `ptr`; their seal depends on the address, so that its
   // alignment needs no check.
   uint64_t LiveTag(void* ptr) const {
-    Block* block = Block::FromPayload(ptr);
-    const uint64_t word = block->Load();
-    if (ABSL_PREDICT_FALSE(!block->IsSealedPlain(key_, word) ||
+    const Block* place = Block::FromPayload(ptr);
+    const uint64_t word = Block::LoadAnywhere(place);
+    if (ABSL_PREDICT_FALSE(!Block::IsSealedPlain(place, key_, word) ||
                            !Block::IsUsed(word))) {
       return 0;
     }
@@ -191,9 +191,13 @@ class BinManager {
   uint64_t key_ = 0;
   size_t quick_bytes_ = 0;
   size_t quick_limit_bytes_ = kMinQuickLimitBytes;
-  size_t free_bytes_ = 0;   // in bins
-  size_t flush_index_ = 0;  // the quick list that is flushed next
-  Block* quick_[kNumQuickLists] = {};
+  size_t free_bytes_ = 0;  // in bins
+  // Looking for the next list to flush goes by groups, most being empty.
+  static constexpr size_t kFlushGroup = 8;
+  static constexpr size_t kQuickHeads = AlignUp(kNumQuickLists, kFlushGroup);
+  bool IsGroupEmpty(size_t first) const;
+  size_t flush_index_ = 0;  // the list that is flushed next
+  Block* quick_[kQuickHeads] = {};
   Bitmap<kNumBins> bins_with_;
   Block* bins_[kNumBins] = {};
 };

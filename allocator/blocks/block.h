@@ -24,6 +24,7 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "absl/base/attributes.h"
 #include "allocator/base/sizes.h"
 
 namespace myonly::internal {
@@ -107,7 +108,17 @@ class Block {
   bool IsSealed(uint64_t key) const { return IsSealed(key, Load()); }
   // The same for a tag whose quick flag must not be set either.
   bool IsSealedPlain(uint64_t key, uint64_t word) const {
-    return (Product(this, key, word) ^ word) >> kSealShift == 0;
+    return IsSealedPlain(this, key, word);
+  }
+
+  // For addresses of which nobody knows yet whether a tag is there: they need
+  // not even be aligned, which x86-64 allows and C++ does not.
+  ABSL_ATTRIBUTE_NO_SANITIZE_UNDEFINED
+  static uint64_t LoadAnywhere(const Block* place) {
+    return __atomic_load_n(&place->word_, __ATOMIC_RELAXED);
+  }
+  static bool IsSealedPlain(const Block* place, uint64_t key, uint64_t word) {
+    return (Product(place, key, word) ^ word) >> kSealShift == 0;
   }
 
   static constexpr bool IsUsed(uint64_t word) { return (word & kUsed) != 0; }

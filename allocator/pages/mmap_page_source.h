@@ -17,7 +17,7 @@ class MmapPageSource final : public PageSource {
   bool Release(void* start, size_t bytes) override;
   void* Remap(void* start, size_t old_bytes, size_t new_bytes) override;
 
-  // Half of RLIMIT_AS, or kMaxReservation.
+  // 1/16 of RLIMIT_AS, or kMaxReservation.
   size_t ReservationLimit() const override;
 
   // 256 GiB of addresses cost nothing but a few microseconds.

@@ -36,8 +36,24 @@ enum class RunKind : uint8_t {
   kBusy,      // on its way: being purged, or being freed
 };
 
+// Written by whoever owns the run or holds the pool's lock, and read by the
+// neighbours' coalescing under that lock only.
+class AtomicRunKind {
+ public:
+  operator RunKind() const {  // NOLINT(google-explicit-constructor)
+    return value_.load(std::memory_order_relaxed);
+  }
+  AtomicRunKind& operator=(RunKind kind) {
+    value_.store(kind, std::memory_order_relaxed);
+    return *this;
+  }
+
+ private:
+  std::atomic<RunKind> value_;
+};
+
 struct alignas(64) Slice {
-  RunKind kind;
+  AtomicRunKind kind;
   bool dirty;               // free run: its pages may be resident and not zero
   uint32_t head;            // index of the run's first slice
   uint32_t run_slices;      // first and last slice only

@@ -136,8 +136,8 @@ TEST(BlockTest, SealDependsOnThePlace) {
   for (size_t i = 1; i < 255; ++i) {
     EXPECT_FALSE(place.tag(i)->IsSealed(kKey, word)) << i;
   }
-  // An address inside a block, aligned or not.
-  for (size_t offset = 1; offset < 4000; ++offset) {
+  // An address inside a block.
+  for (size_t offset = 8; offset < 4000; offset += 8) {
     EXPECT_FALSE(place.tag()->At(offset)->IsSealed(kKey, word)) << offset;
   }
 }
