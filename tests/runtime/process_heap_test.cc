@@ -1,0 +1,312 @@
+// The process heap: the allocate family, the way from an address to its arena,
+// statuses by thread, purging, checks and fork.
+#include "allocator/runtime/process_heap.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+#include <thread>
+#include <vector>
+
+#include "allocator/arena/arena.h"
+#include "allocator/arena/arena_registry.h"
+#include "allocator/base/sizes.h"
+#include "allocator/base/status.h"
+#include "allocator/options/options.h"
+#include "gtest/gtest.h"
+#include "tests/arena/ground.h"
+
+namespace myonly::internal {
+namespace {
+
+constexpr size_t kMiB = size_t{1} << 20;
+// One of each kind.
+constexpr size_t kSizes[] = {1, 100, 60000, 70000, kMiB, 9 * kMiB};
+
+// Before main, and perhaps before the library's own constructor.
+void* const allocated_early = ProcessHeap::Allocate(100);
+
+class ProcessHeapTest : public ::testing::Test {
+ protected:
+  ProcessHeapTest() { ProcessHeap::SetLastStatus(Status::kOk); }
+  void TearDown() override {
+    EXPECT_EQ(ProcessHeap::CheckInvariants(), Status::kOk);
+  }
+
+  static ArenaHandle CreateArena() {
+    ArenaHandle handle = 0;
+    EXPECT_EQ(ProcessHeap::CreateArena(ArenaOptions(), &handle), Status::kOk);
+    return handle;
+  }
+  static Arena& Find(ArenaHandle handle) {
+    Status status;
+    return *ProcessHeap::FindArena(handle, &status);
+  }
+  // The arena of an address, or ~0 if it has none.
+  static ArenaHandle ArenaOf(const void* ptr) {
+    ArenaHandle handle = 0;
+    const Status status = ProcessHeap::ArenaOf(ptr, &handle);
+    EXPECT_TRUE(status == Status::kOk || status == Status::kInvalid);
+    return status == Status::kOk ? handle : ~ArenaHandle{0};
+  }
+};
+using ProcessHeapDeathTest = ProcessHeapTest;
+
+TEST_F(ProcessHeapTest, WorksBeforeMain) {
+  ASSERT_NE(allocated_early, nullptr);
+  EXPECT_EQ(ArenaOf(allocated_early), 0U);
+}
+
+TEST_F(ProcessHeapTest, AllocatesAndFreesEveryKind) {
+  const uint64_t live = ProcessHeap::DefaultArena().Stats().live_blocks;
+  for (int round = 0; round < 3; ++round) {
+    for (size_t size : kSizes) {
+      errno = 12345;
+      void* ptr = ProcessHeap::Allocate(size);
+      ASSERT_NE(ptr, nullptr);
+      Fill(ptr, ProcessHeap::UsableSize(ptr), 1);
+      void* zeroed = ProcessHeap::AllocateZeroed(size, 1);
+      EXPECT_TRUE(IsZero(zeroed, size));
+      Fill(zeroed, size, 2);
+      void* aligned = ProcessHeap::AllocateAligned(4096, size);
+      EXPECT_EQ(reinterpret_cast<uintptr_t>(aligned) % 4096, 0U);
+      EXPECT_TRUE(IsFilled(ptr, size, 1));
+      for (void* block : {ptr, zeroed, aligned}) ProcessHeap::Free(block);
+      EXPECT_EQ(errno, 12345);
+    }
+  }
+  ProcessHeap::Free(nullptr);
+  EXPECT_EQ(ProcessHeap::UsableSize(nullptr), 0U);
+  EXPECT_EQ(ProcessHeap::DefaultArena().Stats().live_blocks, live);
+  EXPECT_EQ(ProcessHeap::LastStatus(), Status::kOk);
+}
+
+TEST_F(ProcessHeapTest, FailuresSayWhy) {
+  EXPECT_EQ(ProcessHeap::Allocate(SIZE_MAX), nullptr);
+  EXPECT_EQ(ProcessHeap::LastStatus(), Status::kNoMemory);
+  EXPECT_EQ(ProcessHeap::AllocateAligned(48, 100), nullptr);
+  EXPECT_EQ(ProcessHeap::LastStatus(), Status::kInvalid);
+  EXPECT_EQ(ProcessHeap::AllocateZeroed(SIZE_MAX / 2, 3), nullptr);
+  EXPECT_EQ(ProcessHeap::LastStatus(), Status::kNoMemory);
+  EXPECT_EQ(ProcessHeap::AllocateAligned(0, 100), nullptr);
+  EXPECT_EQ(ProcessHeap::LastStatus(), Status::kInvalid);
+  // What works leaves it alone.
+  ProcessHeap::Free(ProcessHeap::Allocate(10));
+  EXPECT_EQ(ProcessHeap::LastStatus(), Status::kInvalid);
+}
+
+TEST_F(ProcessHeapTest, EachThreadHasItsOwnLastStatus) {
+  EXPECT_EQ(ProcessHeap::Allocate(SIZE_MAX), nullptr);
+  Status seen = Status::kBusy;
+  std::thread([&seen] {
+    seen = ProcessHeap::LastStatus();
+    ProcessHeap::SetLastStatus(Status::kQuota);
+  }).join();
+  EXPECT_EQ(seen, Status::kOk);
+  EXPECT_EQ(ProcessHeap::LastStatus(), Status::kNoMemory);
+}
+
+TEST_F(ProcessHeapTest, ReallocatesBetweenAllKinds) {
+  for (size_t from : kSizes) {
+    for (size_t to : kSizes) {
+      void* ptr = ProcessHeap::Reallocate(nullptr, from);
+      Fill(ptr, from, 3);
+      ptr = ProcessHeap::Reallocate(ptr, to);
+      ASSERT_NE(ptr, nullptr);
+      EXPECT_TRUE(IsFilled(ptr, from < to ? from : to, 3)) << from << " " << to;
+      EXPECT_GE(ProcessHeap::UsableSize(ptr), to);
+      EXPECT_EQ(ProcessHeap::Reallocate(ptr, 0), nullptr);
+      EXPECT_EQ(ProcessHeap::LastStatus(), Status::kOk);
+    }
+  }
+}
+
+TEST_F(ProcessHeapTest, AFailedReallocationLeavesTheBlockAlone) {
+  for (size_t size : kSizes) {
+    void* ptr = ProcessHeap::Allocate(size);
+    Fill(ptr, size, 4);
+    for (size_t wanted : {SIZE_MAX, kMaxRequest + 1, kMaxRequest}) {
+      EXPECT_EQ(ProcessHeap::Reallocate(ptr, wanted), nullptr);
+      EXPECT_EQ(ProcessHeap::LastStatus(), Status::kNoMemory);
+    }
+    EXPECT_TRUE(IsFilled(ptr, size, 4));
+    ProcessHeap::Free(ptr);
+  }
+}
+
+TEST_F(ProcessHeapTest, TryResizeNeverMoves) {
+  for (size_t size : kSizes) {
+    void* ptr = ProcessHeap::Allocate(size);
+    Fill(ptr, size, 5);
+    for (size_t wanted : {size * 2, size / 2 + 1, SIZE_MAX}) {
+      const size_t before = ProcessHeap::UsableSize(ptr);
+      const bool resized = ProcessHeap::TryResize(ptr, wanted);
+      const size_t usable = ProcessHeap::UsableSize(ptr);
+      EXPECT_TRUE(resized ? usable >= wanted : usable == before) << wanted;
+    }
+    EXPECT_TRUE(IsFilled(ptr, size / 2 + 1, 5));
+    ProcessHeap::Free(ptr);
+  }
+}
+
+// --- Arenas. ---
+
+TEST_F(ProcessHeapTest, BlocksOfArenasAreFoundByTheirAddress) {
+  const ArenaHandle handle = CreateArena();
+  for (size_t size : kSizes) {
+    Status status = Status::kOk;
+    char* ptr = static_cast<char*>(Find(handle).Allocate(size, &status));
+    ASSERT_NE(ptr, nullptr);
+    EXPECT_EQ(ArenaOf(ptr), handle);
+    EXPECT_EQ(ArenaOf(ptr + size - 1), handle);
+    // Grown by moving, it stays in its arena.
+    ptr = static_cast<char*>(ProcessHeap::Reallocate(ptr, size * 3));
+    EXPECT_EQ(ArenaOf(ptr), handle);
+    ProcessHeap::Free(ptr);
+  }
+  EXPECT_EQ(Find(handle).Stats().live_blocks, 0U);
+  EXPECT_EQ(ProcessHeap::DestroyArena(handle, true), Status::kOk);
+  Status status = Status::kOk;
+  EXPECT_EQ(ProcessHeap::FindArena(handle, &status), nullptr);
+  EXPECT_EQ(status, Status::kStale);
+}
+
+TEST_F(ProcessHeapTest, AddressesOfOthersHaveNoArena) {
+  int on_stack = 0;
+  static int global = 0;
+  const auto by_libc = std::vector<char>(100);
+  void* huge = ProcessHeap::Allocate(20 * kMiB);
+  char* inside = static_cast<char*>(huge) + 10 * kMiB;
+  EXPECT_EQ(ArenaOf(inside), 0U);
+  ProcessHeap::Free(huge);
+  const void* const foreign[] = {
+      nullptr,
+      &on_stack,
+      &global,
+      by_libc.data(),
+      inside,
+      reinterpret_cast<const void*>(&ProcessHeap::Purge),
+      reinterpret_cast<const void*>(uintptr_t{1}),
+      reinterpret_cast<const void*>(~uintptr_t{0}),
+      reinterpret_cast<const void*>(uintptr_t{1} << 63)};
+  for (const void* ptr : foreign)
+    EXPECT_EQ(ArenaOf(ptr), ~ArenaHandle{0}) << ptr;
+}
+
+// --- Purging and options. ---
+
+TEST_F(ProcessHeapTest, PurgeKeepsNoMoreThanItIsAllowedTo) {
+  for (size_t keep : {4 * kMiB, size_t{0}}) {
+    std::vector<void*> blocks;
+    for (size_t i = 0; i < 20; ++i) {
+      blocks.push_back(ProcessHeap::Allocate(kMiB));
+      blocks.push_back(ProcessHeap::Allocate(50000));
+    }
+    blocks.push_back(ProcessHeap::Allocate(12 * kMiB));
+    for (void* ptr : blocks) ProcessHeap::Free(ptr);
+    EXPECT_GT(ProcessHeap::Purge(keep), 0U);
+    EXPECT_LE(process_globals.runs.dirty_bytes() +
+                  process_globals.huge.cached_bytes(),
+              keep);
+  }
+}
+
+TEST_F(ProcessHeapTest, OptionsSayHowMuchIsKept) {
+  Options options;
+  ProcessHeap::Free(ProcessHeap::Allocate(12 * kMiB));
+  EXPECT_EQ(process_globals.huge.cached_bytes(), 12 * kMiB);
+  ProcessHeap::Purge(0);
+  options.huge_cache = 0;
+  ProcessHeap::ApplyOptions(options);
+  // Large blocks elsewhere must not count as a recent peak.
+  for (int i = 0; i < 3; ++i)
+    ProcessHeap::Free(ProcessHeap::Allocate(9 * kMiB));
+  EXPECT_EQ(process_globals.huge.cached_bytes(), 0U);
+  ProcessHeap::ApplyOptions(Options());
+}
+
+// --- Checks. ---
+
+TEST_F(ProcessHeapTest, CheckArenaSaysWhereAnInvariantIsBroken) {
+  const ArenaHandle handle = CreateArena();
+  Status status = Status::kOk;
+  char* ptr = static_cast<char*>(Find(handle).Allocate(100, &status));
+  const size_t usable = ProcessHeap::UsableSize(ptr);
+  EXPECT_EQ(ProcessHeap::CheckArena(Find(handle)), Status::kOk);
+  ptr[usable] = static_cast<char>(~ptr[usable]);
+  ::testing::internal::CaptureStderr();
+  EXPECT_EQ(ProcessHeap::CheckArena(Find(handle)), Status::kCorrupt);
+  EXPECT_EQ(::testing::internal::GetCapturedStderr().find(
+                "myonlymalloc: broken invariant at 0x"),
+            0U);
+  ptr[usable] = static_cast<char>(~ptr[usable]);
+  EXPECT_EQ(ProcessHeap::CheckArena(Find(handle)), Status::kOk);
+  EXPECT_EQ(ProcessHeap::DestroyArena(handle, false), Status::kOk);
+}
+
+TEST_F(ProcessHeapDeathTest, BadPointersAbortWithOneLine) {
+  int on_stack = 0;
+  EXPECT_DEATH(ProcessHeap::Free(&on_stack),
+               "myonlymalloc: free of a foreign address at 0x");
+  EXPECT_DEATH(ProcessHeap::UsableSize(&on_stack), "foreign address");
+  EXPECT_DEATH(ProcessHeap::Reallocate(&on_stack, 10), "foreign address");
+  for (size_t size : {size_t{100}, size_t{60000}, kMiB}) {
+    void* ptr = ProcessHeap::Allocate(size);
+    ProcessHeap::Free(ptr);
+    EXPECT_DEATH(ProcessHeap::Free(ptr), "myonlymalloc: double free at 0x");
+    EXPECT_DEATH(ProcessHeap::Reallocate(ptr, 10), "myonlymalloc: ");
+  }
+}
+
+// --- Fork. ---
+
+// Other threads hold the locks at any time; the child's are free.
+TEST_F(ProcessHeapTest, AChildCanAllocateWhateverOthersWereDoing) {
+  ASSERT_EQ(
+      pthread_atfork(ProcessHeap::PrepareFork, ProcessHeap::ParentAfterFork,
+                     ProcessHeap::ChildAfterFork),
+      0);
+  std::atomic<bool> stop{false};
+  std::vector<std::thread> threads;
+  for (int t = 0; t < 3; ++t) {
+    threads.emplace_back([&stop] {
+      while (!stop) {
+        for (size_t size : {size_t{100}, size_t{70000}, 9 * kMiB}) {
+          ProcessHeap::Free(ProcessHeap::Allocate(size));
+        }
+        ArenaHandle handle = 0;
+        ProcessHeap::CreateArena(ArenaOptions(), &handle);
+        ProcessHeap::DestroyArena(handle, false);
+      }
+    });
+  }
+  for (int i = 0; i < 50; ++i) {
+    const pid_t child = fork();
+    ASSERT_GE(child, 0);
+    if (child == 0) {
+      alarm(20);  // a lock that nobody holds any more would hang it
+      for (size_t size : kSizes) {
+        ProcessHeap::Free(ProcessHeap::Allocate(size));
+      }
+      ArenaHandle handle = 0;
+      const Status status = ProcessHeap::CreateArena(ArenaOptions(), &handle);
+      _exit(status == Status::kOk &&
+                    ProcessHeap::CheckInvariants() == Status::kOk
+                ? 0
+                : 1);
+    }
+    int status = -1;
+    ASSERT_EQ(waitpid(child, &status, 0), child);
+    ASSERT_EQ(status, 0) << "child " << i;
+  }
+  stop = true;
+  for (std::thread& thread : threads) thread.join();
+}
+
+}  // namespace
+}  // namespace myonly::internal

@@ -1,0 +1,154 @@
+// What the environment does at the start and at the end of a process. Each case
+// runs in a child, which begins anew and whose stderr is looked at.
+#include "allocator/runtime/start.h"
+
+#include <unistd.h>
+
+#include <cstddef>
+#include <cstdio>
+#include <fstream>
+#include <regex>
+#include <sstream>
+#include <string>
+#include <vector>
+
+#include "allocator/options/options.h"
+#include "allocator/runtime/process_heap.h"
+#include "gtest/gtest.h"
+#include "tests/support/temp_directory.h"
+
+namespace myonly::internal {
+namespace {
+
+// Starts, allocates, finishes and exits as a program does. Returns only in the
+// parent of a death test.
+[[noreturn]] void RunProgram(std::vector<std::string> variables,
+                             bool is_process_allocator = true) {
+  std::vector<const char*> environment;
+  for (const std::string& variable : variables) {
+    environment.push_back(variable.c_str());
+  }
+  environment.push_back(nullptr);
+  Start(environment.data(), "1.2.3", is_process_allocator);
+  // What a program does with its environment later must not matter.
+  for (std::string& variable : variables) variable.assign(variable.size(), '#');
+  ProcessHeap::Allocate(1000);
+  ProcessHeap::Free(ProcessHeap::Allocate(50));
+  Finish();
+  _exit(0);
+}
+
+void ExpectStderr(const std::vector<std::string>& variables,
+                  const std::string& regex) {
+  EXPECT_EXIT(RunProgram(variables), ::testing::ExitedWithCode(0), regex);
+}
+
+// Runs the program and returns all it wrote to stderr.
+std::string StderrOf(const std::vector<std::string>& variables) {
+  const myonly::testing::TempDirectory directory;
+  const std::string path = directory.path() + "/stderr";
+  EXPECT_EXIT(
+      {
+        if (freopen(path.c_str(), "w", stderr) == nullptr) _exit(1);
+        RunProgram(variables);
+      },
+      ::testing::ExitedWithCode(0), "");
+  std::ostringstream text;
+  text << std::ifstream(path).rdbuf();
+  return text.str();
+}
+
+std::vector<std::string> LinesOf(const std::string& path) {
+  std::ifstream file(path);
+  std::vector<std::string> lines;
+  for (std::string line; std::getline(file, line);) lines.push_back(line);
+  return lines;
+}
+
+TEST(StartDeathTest, SaysNothingUnlessAsked) {
+  EXPECT_EQ(StderrOf({}), "");
+  EXPECT_EQ(StderrOf({"PATH=/bin", "MYONLYX=1", "myonly_verbose=1"}), "");
+  EXPECT_EQ(StderrOf({"MYONLY_VERBOSE=0", "MYONLY_HELP=0"}), "");
+}
+
+TEST(StartDeathTest, VerboseIsOneLine) {
+  const std::string text = StderrOf({"MYONLY_VERBOSE=1"});
+  EXPECT_TRUE(std::regex_match(
+      text, std::regex("myonlymalloc: version 1\\.2\\.3 in process [0-9]+ "
+                       "\\([^()\n]+\\), malloc is ours\n")))
+      << text;
+}
+
+TEST(StartDeathTest, VerboseSaysWhenMallocIsNotOurs) {
+  EXPECT_EXIT(RunProgram({"MYONLY_VERBOSE=1"}, false),
+              ::testing::ExitedWithCode(0), "malloc is not ours");
+}
+
+TEST(StartDeathTest, HelpListsEveryOptionOnce) {
+  const std::string text = StderrOf({"MYONLY_HELP=1"});
+  std::vector<std::string> names;
+  VisitOptions(
+      [](void* list, const char* name, const char*, const char*, const char*) {
+        static_cast<std::vector<std::string>*>(list)->push_back(name);
+      },
+      &names);
+  EXPECT_GE(names.size(), 5U);
+  for (const std::string& name : names) {
+    const std::string entry = "  " + name + " (";
+    const size_t at = text.find(entry);
+    ASSERT_NE(at, std::string::npos) << name << " in:\n" << text;
+    EXPECT_EQ(text.find(entry, at + 1), std::string::npos) << name;
+  }
+}
+
+TEST(StartDeathTest, WrongOptionsNameThemselvesAndAreIgnored) {
+  ExpectStderr({"MYONLY_NO_SUCH_THING=1"},
+               "myonlymalloc: MYONLY_NO_SUCH_THING");
+  ExpectStderr({"MYONLY_VERBOSE=yes"}, "myonlymalloc: MYONLY_VERBOSE");
+  ExpectStderr({"MYONLY_HUGE_CACHE=12Q"}, "myonlymalloc: MYONLY_HUGE_CACHE");
+  ExpectStderr({"MYONLY_STATS_FILE="}, "myonlymalloc: MYONLY_STATS_FILE");
+  // The good ones beside it count.
+  ExpectStderr({"MYONLY_NONSENSE=1", "MYONLY_VERBOSE=1"}, "malloc is ours");
+}
+
+[[noreturn]] void ExitWithMappingsKept() {
+  const char* const environment[] = {"MYONLY_HUGE_CACHE=0", nullptr};
+  Start(environment, "1.2.3", true);
+  ProcessHeap::Free(ProcessHeap::Allocate(size_t{12} << 20));
+  _exit(process_globals.huge.cached_bytes() == 0 ? 0 : 1);
+}
+
+TEST(StartDeathTest, SizesReachTheHeap) {
+  EXPECT_EXIT(ExitWithMappingsKept(), ::testing::ExitedWithCode(0), "");
+}
+
+TEST(StartDeathTest, EachProcessAppendsOneLineOfStatistics) {
+  const myonly::testing::TempDirectory directory;
+  const std::string path = directory.path() + "/statistics";
+  for (int i = 0; i < 3; ++i) ExpectStderr({"MYONLY_STATS_FILE=" + path}, "");
+  const std::vector<std::string> lines = LinesOf(path);
+  ASSERT_EQ(lines.size(), 3U);
+  const std::regex form(
+      "myonly pid=[0-9]+ program=\\S+ allocations=2 frees=1 live_blocks=1 "
+      "live_bytes=([0-9]+) reserved_bytes=([0-9]+) peak_live_bytes=([0-9]+)");
+  for (const std::string& line : lines) {
+    std::smatch parts;
+    ASSERT_TRUE(std::regex_match(line, parts, form)) << line;
+    const size_t live = std::stoul(parts[1]);
+    EXPECT_GE(live, 1000U);
+    EXPECT_LT(live, 1100U);
+    EXPECT_GE(std::stoul(parts[2]), live);
+    EXPECT_GE(std::stoul(parts[3]), live);
+  }
+  EXPECT_NE(lines[0], lines[1]) << "each has its own process number";
+}
+
+TEST(StartDeathTest, AFileThatCannotBeWrittenIsNamed) {
+  ExpectStderr({"MYONLY_STATS_FILE=/no/such/directory/file"},
+               "myonlymalloc: MYONLY_STATS_FILE names a file that can't be");
+  ExpectStderr({"MYONLY_STATS_FILE=/" + std::string(2000, 'a')},
+               "myonlymalloc: MYONLY_STATS_FILE is too long");
+}
+
+}  // namespace
+}  // namespace myonly::internal
