@@ -339,7 +339,8 @@ void RunPool::PurgeOverBudget(uint64_t now_ms) {
     return;
   }
   if (last_purge_ms_ == 0) last_purge_ms_ = now_ms;
-  const uint64_t elapsed = now_ms - last_purge_ms_;
+  // Another thread may have read the clock later and come here first.
+  const uint64_t elapsed = now_ms - Min(now_ms, last_purge_ms_);
   if (elapsed < kPurgeIntervalMs) return;
   last_purge_ms_ = now_ms;
   const size_t excess = dirty_.slices() - budget;

@@ -11,7 +11,8 @@ constexpr size_t kPrefixLength = sizeof(kPrefix) - 1;
 
 // Variables of the same prefix that tools of this project read: not ours, not
 // wrong.
-constexpr const char* kToolVariables[] = {"BOOTSTRAP", "DEPS"};
+constexpr const char* kToolVariables[] = {"BOOTSTRAP", "DEPS", "FORKY_ROOT",
+                                          "FUZZ_SECONDS"};
 
 bool Parse(const char* text, OptionFlag* value) {
   if (strcmp(text, "0") != 0 && strcmp(text, "1") != 0) return false;

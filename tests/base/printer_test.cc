@@ -1,0 +1,48 @@
+#include "allocator/base/printer.h"
+
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstdint>
+#include <string>
+
+#include "gtest/gtest.h"
+
+namespace myonly::internal {
+namespace {
+
+TEST(PrinterTest, PutsTextNumbersAndAddressesTogether) {
+  Printer printer;
+  printer.Text("n=").Number(0).Text(" m=").Number(UINT64_MAX);
+  printer.Text(" at ").Address(reinterpret_cast<const void*>(0xdeadbeef0));
+  EXPECT_STREQ(printer.text(), "n=0 m=18446744073709551615 at 0xdeadbeef0");
+  EXPECT_EQ(printer.length(), std::string(printer.text()).size());
+}
+
+TEST(PrinterTest, CutsWhatIsTooLong) {
+  Printer printer;
+  for (int i = 0; i < 1000; ++i) printer.Text("0123456789");
+  EXPECT_EQ(printer.length(), 511U);
+  EXPECT_EQ(printer.text()[511], '\0');
+}
+
+TEST(PrinterTest, WritesOneLineAndKeepsErrno) {
+  int ends[2];
+  ASSERT_EQ(pipe(ends), 0);
+  Printer printer;
+  printer.Text("a line\n");
+  errno = 77;
+  printer.WriteTo(ends[1]);
+  EXPECT_EQ(errno, 77);
+  char text[32] = {};
+  EXPECT_EQ(read(ends[0], text, sizeof(text)), 7);
+  EXPECT_STREQ(text, "a line\n");
+  close(ends[0]);
+  close(ends[1]);
+  errno = 77;
+  printer.WriteTo(-1);  // fails
+  EXPECT_EQ(errno, 77);
+}
+
+}  // namespace
+}  // namespace myonly::internal

@@ -1,0 +1,162 @@
+#include "allocator/large/huge_mapping.h"
+
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
+#include <vector>
+
+#include "allocator/base/sizes.h"
+#include "allocator/pages/fake_page_source.h"
+#include "allocator/pages/metadata_allocator.h"
+#include "gtest/gtest.h"
+
+namespace myonly::internal {
+namespace {
+
+using Verb = FakePageSource::Verb;
+
+constexpr size_t kMiB = size_t{1} << 20;
+
+class HugeMappingsTest : public ::testing::Test {
+ protected:
+  HugeMappingsTest() : metadata_(pages_), huge_(pages_, metadata_) {}
+  ~HugeMappingsTest() override { huge_.CheckInvariants(); }
+
+  HugeMapping* Allocate(size_t bytes, size_t alignment = kPageSize,
+                        bool zeroed = false) {
+    return huge_.Allocate(bytes, alignment, zeroed, this);
+  }
+
+  FakePageSource pages_;
+  MetadataAllocator metadata_;
+  HugeMappings huge_;
+};
+
+TEST_F(HugeMappingsTest, HasWholePagesAndIsFoundByAnyAddressInIt) {
+  HugeMapping* mapping = Allocate(9 * kMiB + 1);
+  ASSERT_NE(mapping, nullptr);
+  EXPECT_EQ(mapping->bytes, 9 * kMiB + kPageSize);
+  EXPECT_EQ(mapping->owner, this);
+  memset(mapping->start, 1, mapping->bytes);
+  EXPECT_EQ(huge_.Find(mapping->start), mapping);
+  EXPECT_EQ(huge_.Find(mapping->start + mapping->bytes - 1), mapping);
+  EXPECT_EQ(huge_.Find(mapping->start + mapping->bytes), nullptr);
+  EXPECT_EQ(huge_.Find(mapping->start - 1), nullptr);
+  EXPECT_EQ(huge_.Find(nullptr), nullptr);
+  EXPECT_EQ(huge_.live_bytes(), mapping->bytes);
+  char* start = mapping->start;
+  huge_.Free(mapping);
+  EXPECT_EQ(huge_.Find(start), nullptr);
+  EXPECT_EQ(huge_.live_bytes(), 0U);
+}
+
+TEST_F(HugeMappingsTest, AFreedMappingIsUsedAgain) {
+  HugeMapping* mapping = Allocate(10 * kMiB);
+  char* start = mapping->start;
+  huge_.Free(mapping);
+  EXPECT_EQ(huge_.cached_bytes(), 10 * kMiB);
+  const size_t reserves = pages_.Count(Verb::kReserve);
+  EXPECT_EQ(Allocate(9 * kMiB)->start, start);
+  EXPECT_EQ(pages_.Count(Verb::kReserve), reserves);
+  EXPECT_LE(huge_.cached_bytes(), kMiB);
+}
+
+TEST_F(HugeMappingsTest, ASmallerOneIsGrownByTheDifference) {
+  HugeMapping* mapping = Allocate(9 * kMiB);
+  memset(mapping->start, 1, mapping->bytes);
+  huge_.Free(mapping);
+  mapping = Allocate(12 * kMiB);
+  ASSERT_EQ(mapping->bytes, 12 * kMiB);
+  EXPECT_EQ(pages_.Count(Verb::kRemap), 1U);
+  memset(mapping->start, 2, mapping->bytes);
+}
+
+TEST_F(HugeMappingsTest, ZeroedOnesAreNew) {
+  HugeMapping* mapping = Allocate(10 * kMiB);
+  memset(mapping->start, 1, mapping->bytes);
+  huge_.Free(mapping);
+  mapping = Allocate(10 * kMiB, kPageSize, /*zeroed=*/true);
+  for (size_t i = 0; i < mapping->bytes; i += 512) {
+    ASSERT_EQ(mapping->start[i], 0);
+  }
+}
+
+TEST_F(HugeMappingsTest, AlignmentsHold) {
+  for (size_t alignment = kPageSize; alignment <= size_t{1} << 30;
+       alignment *= 8) {
+    HugeMapping* mapping = Allocate(9 * kMiB, alignment);
+    ASSERT_NE(mapping, nullptr) << alignment;
+    EXPECT_TRUE(
+        IsAligned(reinterpret_cast<uintptr_t>(mapping->start), alignment));
+    huge_.Free(mapping);
+  }
+}
+
+TEST_F(HugeMappingsTest, ResizingKeepsTheContents) {
+  HugeMapping* mapping = Allocate(9 * kMiB);
+  memset(mapping->start, 7, mapping->bytes);
+  EXPECT_FALSE(huge_.Resize(mapping, 90 * kMiB, /*may_move=*/false));
+  EXPECT_EQ(mapping->bytes, 9 * kMiB);
+  ASSERT_TRUE(huge_.Resize(mapping, 90 * kMiB, /*may_move=*/true));
+  EXPECT_EQ(mapping->bytes, 90 * kMiB);
+  EXPECT_EQ(mapping->start[9 * kMiB - 1], 7);
+  EXPECT_EQ(mapping->start[9 * kMiB], 0);
+  EXPECT_EQ(huge_.Find(mapping->start + 89 * kMiB), mapping);
+  ASSERT_TRUE(huge_.Resize(mapping, 8 * kMiB, /*may_move=*/false));
+  EXPECT_EQ(huge_.Find(mapping->start + 9 * kMiB), nullptr);
+  EXPECT_EQ(mapping->start[8 * kMiB - 1], 7);
+  EXPECT_EQ(huge_.live_bytes(), 8 * kMiB);
+}
+
+TEST_F(HugeMappingsTest, WhatIsKeptIsBounded) {
+  std::vector<HugeMapping*> mappings;
+  for (int i = 0; i < 40; ++i) mappings.push_back(Allocate(9 * kMiB));
+  for (HugeMapping* mapping : mappings) {
+    huge_.Free(mapping);
+    huge_.CheckInvariants();
+    // The floor, or half of what is live.
+    EXPECT_LE(huge_.cached_bytes(), Max(16 * kMiB, huge_.live_bytes()));
+  }
+  EXPECT_LE(huge_.cached_bytes(), 16 * kMiB);
+  EXPECT_LE(pages_.reserved_bytes(),
+            huge_.cached_bytes() + metadata_.reserved_bytes());
+}
+
+TEST_F(HugeMappingsTest, PurgeGivesAllBack) {
+  huge_.Free(Allocate(10 * kMiB));
+  EXPECT_EQ(huge_.Purge(0), 10 * kMiB);
+  EXPECT_EQ(huge_.cached_bytes(), 0U);
+  EXPECT_EQ(pages_.reserved_bytes(), metadata_.reserved_bytes());
+  huge_.set_cache_floor_bytes(0);
+  huge_.Free(Allocate(10 * kMiB));
+  EXPECT_EQ(huge_.cached_bytes(), 0U);
+}
+
+TEST_F(HugeMappingsTest, FailuresOfThePageSourceAreSurvived) {
+  pages_.FailFrom(0);
+  EXPECT_EQ(Allocate(9 * kMiB), nullptr);
+  pages_.StopFailing();
+  HugeMapping* mapping = Allocate(9 * kMiB);
+  memset(mapping->start, 7, mapping->bytes);
+  pages_.FailFrom(0);
+  EXPECT_FALSE(huge_.Resize(mapping, 20 * kMiB, /*may_move=*/true));
+  EXPECT_EQ(Allocate(9 * kMiB), nullptr);
+  // A page that can't be given back stays the block's.
+  EXPECT_TRUE(huge_.Resize(mapping, 8 * kMiB, /*may_move=*/false));
+  EXPECT_EQ(mapping->start[8 * kMiB - 1], 7);
+  huge_.CheckInvariants();
+  pages_.StopFailing();
+  huge_.Free(mapping);
+}
+
+TEST_F(HugeMappingsTest, SizesThatNobodyHasAreRefused) {
+  EXPECT_EQ(Allocate(kMaxRequest), nullptr);
+  EXPECT_EQ(Allocate(size_t{1} << 50), nullptr);
+  HugeMapping* mapping = Allocate(9 * kMiB);
+  EXPECT_FALSE(huge_.Resize(mapping, kMaxRequest, /*may_move=*/true));
+  EXPECT_FALSE(huge_.Resize(mapping, size_t{1} << 50, /*may_move=*/true));
+  EXPECT_EQ(mapping->bytes, 9 * kMiB);
+}
+
+}  // namespace
+}  // namespace myonly::internal

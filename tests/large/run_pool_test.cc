@@ -1,0 +1,252 @@
+#include "allocator/large/run_pool.h"
+
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
+#include <vector>
+
+#include "allocator/base/clock.h"
+#include "allocator/base/sizes.h"
+#include "allocator/pages/fake_page_source.h"
+#include "allocator/pages/slice.h"
+#include "gtest/gtest.h"
+
+namespace myonly::internal {
+namespace {
+
+using Verb = FakePageSource::Verb;
+
+constexpr size_t kMiB = size_t{1} << 20;
+
+class RunPoolTest : public ::testing::Test {
+ protected:
+  RunPoolTest() : pool_(pages_) {}
+  ~RunPoolTest() override { pool_.CheckInvariants(); }
+
+  Slice* Allocate(size_t slices, bool* zeroed = nullptr) {
+    bool is_zero;
+    Slice* run = pool_.Allocate(slices, RunKind::kLarge, this, &is_zero);
+    if (zeroed != nullptr) *zeroed = is_zero;
+    return run;
+  }
+  void Fill(const Slice* run, size_t slices) {
+    memset(pool_.AddressOf(run), 0xab, slices * kSliceSize);
+  }
+
+  FakePageSource pages_;
+  RunPool pool_;
+};
+
+TEST_F(RunPoolTest, EachSliceOfARunLeadsToIt) {
+  Slice* run = Allocate(5);
+  ASSERT_NE(run, nullptr);
+  EXPECT_EQ(run->kind, RunKind::kLarge);
+  EXPECT_EQ(run->owner, this);
+  EXPECT_EQ(run->run_slices, 5U);
+  char* start = pool_.AddressOf(run);
+  EXPECT_TRUE(IsAligned(reinterpret_cast<uintptr_t>(start), kSliceSize));
+  for (size_t offset = 0; offset < 5 * kSliceSize; offset += 1000) {
+    ASSERT_EQ(pool_.FindRun(pool_.Find(start + offset)), run) << offset;
+  }
+  EXPECT_EQ(pool_.live_bytes(), 5 * kSliceSize);
+  pool_.Free(run);
+  EXPECT_EQ(pool_.FindRun(pool_.Find(start)), nullptr);
+  EXPECT_EQ(pool_.live_bytes(), 0U);
+}
+
+TEST_F(RunPoolTest, NoOtherAddressHasADescriptor) {
+  int local = 0;
+  EXPECT_EQ(pool_.Find(nullptr), nullptr);
+  Allocate(1);
+  EXPECT_EQ(pool_.Find(nullptr), nullptr);
+  EXPECT_EQ(pool_.Find(&local), nullptr);
+  EXPECT_EQ(pool_.Find(reinterpret_cast<void*>(~uintptr_t{0})), nullptr);
+}
+
+TEST_F(RunPoolTest, FreedNeighboursBecomeOneRun) {
+  Slice* runs[3];
+  for (Slice*& run : runs) run = Allocate(4);
+  char* start = pool_.AddressOf(runs[0]);
+  pool_.Free(runs[0]);
+  pool_.Free(runs[2]);
+  pool_.CheckInvariants();
+  pool_.Free(runs[1]);  // both sides
+  pool_.CheckInvariants();
+  EXPECT_EQ(pool_.dirty_bytes(), 12 * kSliceSize);
+  Slice* all = Allocate(12);
+  EXPECT_EQ(pool_.AddressOf(all), start);
+}
+
+TEST_F(RunPoolTest, TheSmallestFreeRunThatFitsIsTaken) {
+  Slice* large = Allocate(8);
+  Slice* fence = Allocate(1);
+  Slice* small = Allocate(3);
+  Allocate(1);
+  char* small_start = pool_.AddressOf(small);
+  pool_.Free(large);
+  pool_.Free(small);
+  EXPECT_EQ(pool_.AddressOf(Allocate(2)), small_start);
+  EXPECT_NE(fence, nullptr);
+}
+
+TEST_F(RunPoolTest, TellsWhetherPagesAreZero) {
+  bool zeroed = false;
+  Slice* run = Allocate(2, &zeroed);
+  EXPECT_TRUE(zeroed);
+  Fill(run, 2);
+  pool_.Free(run);
+  run = Allocate(2, &zeroed);  // dirty ones first
+  EXPECT_FALSE(zeroed);
+  pool_.Free(run);
+  EXPECT_EQ(pool_.Purge(0), 2 * kSliceSize);
+  EXPECT_EQ(pool_.dirty_bytes(), 0U);
+  run = Allocate(2, &zeroed);
+  EXPECT_TRUE(zeroed);
+  for (size_t i = 0; i < 2 * kSliceSize; ++i) {
+    ASSERT_EQ(pool_.AddressOf(run)[i], 0);
+  }
+}
+
+TEST_F(RunPoolTest, GrowsIntoTheFreeRunBehindOnly) {
+  Slice* run = Allocate(2);
+  Slice* next = Allocate(2);
+  Slice* last = Allocate(1);
+  EXPECT_FALSE(pool_.Extend(run, 3));
+  pool_.Free(next);
+  EXPECT_FALSE(pool_.Extend(run, 5));
+  EXPECT_EQ(run->run_slices, 2U);
+  ASSERT_TRUE(pool_.Extend(run, 3));
+  EXPECT_EQ(
+      pool_.FindRun(pool_.Find(pool_.AddressOf(run) + 3 * kSliceSize - 1)),
+      run);
+  pool_.CheckInvariants();
+  pool_.Shrink(run, 1);
+  EXPECT_EQ(run->run_slices, 1U);
+  EXPECT_EQ(pool_.dirty_bytes(), 3 * kSliceSize);
+  pool_.CheckInvariants();
+  EXPECT_NE(last, nullptr);
+}
+
+TEST_F(RunPoolTest, FurtherReservationsFollowAFullOne) {
+  FakePageSource small(2 * kMiB);
+  RunPool pool(small);
+  std::vector<Slice*> runs;
+  bool zeroed;
+  for (int i = 0; i < 200; ++i) {
+    runs.push_back(pool.Allocate(20, RunKind::kLarge, this, &zeroed));
+    ASSERT_NE(runs.back(), nullptr) << i;
+    memset(pool.AddressOf(runs.back()), i, 20 * kSliceSize);
+    if (small.Count(Verb::kReserve) == 4) break;
+  }
+  EXPECT_EQ(small.Count(Verb::kReserve), 4U);
+  for (size_t i = 0; i < runs.size(); ++i) {
+    char* start = pool.AddressOf(runs[i]);
+    EXPECT_EQ(start[0], static_cast<char>(i));
+    EXPECT_EQ(pool.FindRun(pool.Find(start + 19 * kSliceSize)), runs[i]);
+    pool.Free(runs[i]);
+  }
+  pool.CheckInvariants();
+}
+
+TEST_F(RunPoolTest, ARunMayBeLargerThanAReservationWantsToBe) {
+  FakePageSource small(2 * kMiB);
+  RunPool pool(small);
+  bool zeroed;
+  EXPECT_NE(pool.Allocate(1000, RunKind::kLarge, this, &zeroed), nullptr);
+  pool.CheckInvariants();
+}
+
+// Whichever call fails, once or for ever: NULL or a run, and a sound pool.
+TEST_F(RunPoolTest, FailuresOfThePageSourceAreSurvived) {
+  for (int n = 0; n < 12; ++n) {
+    for (bool for_ever : {false, true}) {
+      FakePageSource pages(4 * kMiB);
+      RunPool pool(pages);
+      if (for_ever) {
+        pages.FailFrom(n);
+      } else {
+        pages.FailCall(n);
+      }
+      std::vector<Slice*> runs;
+      bool zeroed;
+      for (int i = 0; i < 10; ++i) {
+        Slice* run = pool.Allocate(40, RunKind::kLarge, this, &zeroed);
+        if (run != nullptr) runs.push_back(run);
+        pool.CheckInvariants();
+      }
+      for (Slice* run : runs) pool.Free(run);
+      pool.Purge(0);
+      pool.CheckInvariants();
+      pages.StopFailing();
+      EXPECT_NE(pool.Allocate(40, RunKind::kLarge, this, &zeroed), nullptr);
+    }
+  }
+}
+
+TEST_F(RunPoolTest, AllocateFreeNeverAsksForMore) {
+  bool zeroed;
+  EXPECT_EQ(pool_.AllocateFree(1, RunKind::kLarge, this, &zeroed), nullptr);
+  EXPECT_TRUE(pages_.journal().empty());
+  pool_.Free(Allocate(8));
+  const size_t calls = pages_.journal().size();
+  EXPECT_NE(pool_.AllocateFree(8, RunKind::kLarge, this, &zeroed), nullptr);
+  EXPECT_EQ(pool_.AllocateFree(100000, RunKind::kLarge, this, &zeroed),
+            nullptr);
+  EXPECT_EQ(pages_.journal().size(), calls);
+}
+
+// While it grows the dirty rest is kept near max(floor, live / 8, ...).
+TEST_F(RunPoolTest, GrowthIsPaidWithPurges) {
+  std::vector<Slice*> holes;
+  for (int i = 0; i < 200; ++i) {
+    holes.push_back(Allocate(8));
+    Allocate(1);
+  }
+  for (Slice* run : holes) pool_.Free(run);  // 50 MiB, in pieces of 256 KiB
+  const size_t before = pool_.dirty_bytes();
+  for (int i = 0; i < 100; ++i) ASSERT_NE(Allocate(20), nullptr);
+  EXPECT_GT(pages_.Count(Verb::kPurge), 0U);
+  const size_t live = pool_.live_bytes();
+  EXPECT_LE(pool_.dirty_bytes(), 4 * kMiB + live / 2);
+  EXPECT_LT(pool_.dirty_bytes(), before / 2);
+}
+
+TEST_F(RunPoolTest, WhatStaysOverTheBudgetGoesWithTime) {
+  std::vector<Slice*> runs;
+  for (int i = 0; i < 40; ++i) runs.push_back(Allocate(32));
+  for (Slice* run : runs) pool_.Free(run);  // 40 MiB
+  const uint64_t now = CoarseMs();
+  pool_.PurgeWithTime(now);
+  const size_t dirty = pool_.dirty_bytes();
+  EXPECT_GT(dirty, 30 * kMiB);
+  pool_.PurgeWithTime(now - 1);  // as if another thread had been faster
+  EXPECT_EQ(pool_.dirty_bytes(), dirty);
+  pool_.PurgeWithTime(now + 300);
+  EXPECT_LT(pool_.dirty_bytes(), dirty * 3 / 4);
+  EXPECT_GT(pool_.dirty_bytes(), 4 * kMiB);
+  pool_.PurgeWithTime(now + 1000);
+  EXPECT_LE(pool_.dirty_bytes(), 4 * kMiB);
+}
+
+TEST_F(RunPoolTest, TheFloorIsKept) {
+  pool_.set_dirty_floor_bytes(64 * kMiB);
+  pool_.Free(Allocate(1000));
+  pool_.PurgeWithTime(1000);
+  pool_.PurgeWithTime(9000);
+  EXPECT_EQ(pool_.dirty_bytes(), 1000 * kSliceSize);
+  EXPECT_EQ(pages_.Count(Verb::kPurge), 0U);
+}
+
+TEST_F(RunPoolTest, APurgeThatFailsLosesNothing) {
+  Slice* run = Allocate(4);
+  Fill(run, 4);
+  pool_.Free(run);
+  pages_.FailFrom(0);
+  EXPECT_EQ(pool_.Purge(0), 0U);
+  pages_.StopFailing();
+  EXPECT_EQ(pool_.dirty_bytes(), 4 * kSliceSize);
+  EXPECT_EQ(pool_.Purge(kSliceSize), 3 * kSliceSize);
+}
+
+}  // namespace
+}  // namespace myonly::internal
