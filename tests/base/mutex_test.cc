@@ -158,6 +158,27 @@ TEST_F(MutexForkTest, ForksFollowEachOther) {
   }
 }
 
+TEST_F(MutexForkTest, TheForkingThreadWaitsAgainAfterwards) {
+  mutex_.LockForFork();
+  Mutex::BeginFork();
+  Mutex::EndFork();
+  mutex_.UnlockAfterFork();
+  std::atomic<bool> is_held{false};
+  std::atomic<bool> is_over{false};
+  std::thread holder([&] {
+    MutexLock lock(mutex_);
+    is_held = true;
+    Sleep(20);
+    is_over = true;
+  });
+  while (!is_held) Sleep(1);
+  {
+    MutexLock lock(mutex_);
+    EXPECT_TRUE(is_over);
+  }
+  holder.join();
+}
+
 TEST_F(MutexForkTest, IsFreeForOthersAfterAReset) {
   mutex_.LockForFork();
   Mutex::BeginFork();
