@@ -136,8 +136,9 @@ TEST_F(MutexForkTest, TheForkingThreadMayLockWhatItHolds) {
 TEST_F(MutexForkTest, OthersWaitUntilTheForkIsOver) {
   mutex_.LockForFork();
   Mutex::BeginFork();
+  { MutexLock lock(mutex_); }  // must not free it
   StartWaiter();
-  { MutexLock lock(mutex_); }
+  { MutexLock lock(mutex_); }  // nor wake the waiter
   Sleep(20);
   EXPECT_FALSE(has_locked_);
   Mutex::EndFork();
