@@ -1,11 +1,16 @@
 #include "allocator/base/check.h"
 
 #include <csignal>
+#include <cstdint>
 
 #include "gtest/gtest.h"
 
 namespace myonly::internal {
 namespace {
+
+void Report(uintptr_t address) {
+  ReportAndAbort("double free", reinterpret_cast<const void*>(address));
+}
 
 TEST(CheckTest, GoesOnIfTheConditionHolds) {
   int evaluated = 0;
@@ -13,15 +18,29 @@ TEST(CheckTest, GoesOnIfTheConditionHolds) {
   EXPECT_EQ(evaluated, 1);
 }
 
-TEST(CheckDeathTest, NamesConditionAndPlaceAndAborts) {
+TEST(CheckDeathTest, NamesConditionAndPlaceInOneLineAndAborts) {
   EXPECT_EXIT(MYONLY_CHECK(1 + 1 == 3), ::testing::KilledBySignal(SIGABRT),
-              "1 \\+ 1 == 3.*check_test.cc");
+              "^myonlymalloc: check failed: 1 \\+ 1 == 3 "
+              "\\(.*tests/base/check_test\\.cc:[0-9]+\\)\n$");
 }
 
-TEST(CheckDeathTest, AReportNamesTheFaultAndTheAddress) {
-  EXPECT_EXIT(
-      ReportAndAbort("double free", reinterpret_cast<const void*>(0x1230)),
-      ::testing::KilledBySignal(SIGABRT), "myonlymalloc: double free.*0x1230");
+TEST(CheckDeathTest, AReportIsOneLineThatNamesTheFaultAndTheAddress) {
+  EXPECT_EXIT(Report(0x1230), ::testing::KilledBySignal(SIGABRT),
+              "^myonlymalloc: double free at 0x1230\n$");
+  EXPECT_EXIT(Report(0), ::testing::KilledBySignal(SIGABRT),
+              "^myonlymalloc: double free at 0x0\n$");
+}
+
+TEST(CheckDeathTest, DebugChecksAreLeftOutOfOptimisedBuilds) {
+  int evaluated = 0;
+  MYONLY_DCHECK(++evaluated == 1);
+#ifdef NDEBUG
+  EXPECT_EQ(evaluated, 0);
+  MYONLY_DCHECK(evaluated == 1);
+#else
+  EXPECT_EQ(evaluated, 1);
+  EXPECT_DEATH(MYONLY_DCHECK(evaluated == 0), "evaluated == 0");
+#endif
 }
 
 }  // namespace

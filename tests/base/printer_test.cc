@@ -1,10 +1,12 @@
 #include "allocator/base/printer.h"
 
+#include <fcntl.h>
 #include <unistd.h>
 
 #include <cerrno>
 #include <cstdint>
 #include <string>
+#include <utility>
 
 #include "gtest/gtest.h"
 
@@ -17,6 +19,27 @@ TEST(PrinterTest, PutsTextNumbersAndAddressesTogether) {
   printer.Text(" at ").Address(reinterpret_cast<const void*>(0xdeadbeef0));
   EXPECT_STREQ(printer.text(), "n=0 m=18446744073709551615 at 0xdeadbeef0");
   EXPECT_EQ(printer.length(), std::string(printer.text()).size());
+}
+
+TEST(PrinterTest, AddressesHaveNoNeedlessZeros) {
+  const std::pair<uintptr_t, const char*> addresses[] = {
+      {0, "0x0"},
+      {0xf, "0xf"},
+      {0x10, "0x10"},
+      {0x100000000, "0x100000000"},
+      {UINTPTR_MAX, "0xffffffffffffffff"},
+  };
+  for (const auto& [address, text] : addresses) {
+    Printer printer;
+    printer.Address(reinterpret_cast<const void*>(address));
+    EXPECT_STREQ(printer.text(), text);
+  }
+}
+
+TEST(PrinterTest, AnEmptyOneIsAnEmptyText) {
+  const Printer printer;
+  EXPECT_STREQ(printer.text(), "");
+  EXPECT_EQ(printer.length(), 0U);
 }
 
 TEST(PrinterTest, CutsWhatIsTooLong) {
@@ -42,6 +65,19 @@ TEST(PrinterTest, WritesOneLineAndKeepsErrno) {
   errno = 77;
   printer.WriteTo(-1);  // fails
   EXPECT_EQ(errno, 77);
+}
+
+// A pipe of packets gives each write a read of its own.
+TEST(PrinterTest, WritesItsLineAtOnce) {
+  int ends[2];
+  ASSERT_EQ(pipe2(ends, O_DIRECT), 0);
+  Printer printer;
+  for (int i = 0; i < 50; ++i) printer.Text("123456789,");
+  printer.Text("\n").WriteTo(ends[1]);
+  char text[1024];
+  EXPECT_EQ(read(ends[0], text, sizeof(text)), 501);
+  close(ends[0]);
+  close(ends[1]);
 }
 
 }  // namespace

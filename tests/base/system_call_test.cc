@@ -1,11 +1,14 @@
 #include "allocator/base/system_call.h"
 
-#include <cerrno>
-#include <chrono>
-#include <cstdint>
-#include <thread>
+#include <sys/mman.h>
+#include <unistd.h>
 
-#include "allocator/base/clock.h"
+#include <cerrno>
+#include <climits>
+#include <cstddef>
+#include <cstdio>
+#include <vector>
+
 #include "gtest/gtest.h"
 
 namespace myonly::internal {
@@ -24,11 +27,34 @@ TEST(SystemCallTest, AFailureIsToldAndErrnoKept) {
   EXPECT_TRUE(SystemCallFailed(-1));
 }
 
-TEST(ClockTest, MovesForward) {
-  const uint64_t before = CoarseMs();
-  std::this_thread::sleep_for(std::chrono::milliseconds(50));
-  const uint64_t after = CoarseMs();
-  EXPECT_GE(after, before + 20);
+TEST(SystemCallTest, TheLastErrorIsMinus4095) {
+  EXPECT_TRUE(SystemCallFailed(-4095));
+  EXPECT_FALSE(SystemCallFailed(-4097));
+  EXPECT_FALSE(SystemCallFailed(1));
+  EXPECT_FALSE(SystemCallFailed(LONG_MIN));
+  EXPECT_FALSE(SystemCallFailed(LONG_MAX));
+}
+
+TEST(SystemCallTest, GivesTheResult) {
+  EXPECT_EQ(SystemCall(SystemCallNumber::kGetPid), getpid());
+}
+
+// mmap takes six; the second page of a file needs all of them right.
+TEST(SystemCallTest, PassesAllArguments) {
+  constexpr size_t kPage = 4096;
+  FILE* file = tmpfile();
+  ASSERT_NE(file, nullptr);
+  const std::vector<char> content(kPage, 'a');
+  ASSERT_EQ(fwrite(content.data(), 1, kPage, file), kPage);
+  ASSERT_EQ(fwrite("second", 1, 6, file), 6U);
+  ASSERT_EQ(fflush(file), 0);
+  const long result =
+      SystemCall(SystemCallNumber::kMmap, 0, kPage, PROT_READ, MAP_PRIVATE,
+                 static_cast<unsigned long>(fileno(file)), kPage);
+  ASSERT_FALSE(SystemCallFailed(result));
+  EXPECT_STREQ(reinterpret_cast<const char*>(result), "second");
+  EXPECT_EQ(munmap(reinterpret_cast<void*>(result), kPage), 0);
+  fclose(file);
 }
 
 }  // namespace

@@ -96,5 +96,71 @@ TEST(TreapDeathTest, RemovingWhatIsNotInItDies) {
   EXPECT_DEATH(tree.Remove(out), "treap.h");
 }
 
+// --- Nodes that choose their priority. ---
+
+struct Ranked {
+  int key;
+  uint64_t priority;
+  Ranked* left;
+  Ranked* right;
+};
+
+struct RankedTraits {
+  static Ranked*& Left(Ranked& node) { return node.left; }
+  static Ranked*& Right(Ranked& node) { return node.right; }
+  static bool Less(const Ranked& a, const Ranked& b) { return a.key < b.key; }
+  static uint64_t Priority(const Ranked& node) { return node.priority; }
+};
+
+class RankedTreapTest : public ::testing::Test {
+ protected:
+  void InsertAll(uint64_t priority_step) {
+    for (int i = 0; i < 7; ++i) {
+      const auto step = static_cast<uint64_t>(i) * priority_step;
+      nodes_[i] = {10 * i, 100 - step, nullptr, nullptr};
+      tree_.Insert(nodes_[i]);
+    }
+  }
+  std::vector<int> Keys() const {
+    std::vector<int> keys;
+    tree_.CheckAndVisit(
+        [&keys](const Ranked& node) { keys.push_back(node.key); });
+    return keys;
+  }
+
+  Ranked nodes_[7];
+  Treap<Ranked, RankedTraits> tree_;
+};
+using RankedTreapDeathTest = RankedTreapTest;
+
+TEST_F(RankedTreapTest, TheHighestPriorityIsTheRoot) {
+  InsertAll(1);
+  EXPECT_EQ(tree_.root(), &nodes_[0]);
+  tree_.Remove(nodes_[0]);
+  EXPECT_EQ(tree_.root(), &nodes_[1]);
+  EXPECT_EQ(nodes_[0].right, nullptr);
+  EXPECT_EQ(Keys(), (std::vector<int>{10, 20, 30, 40, 50, 60}));
+}
+
+TEST_F(RankedTreapTest, EqualPrioritiesAreFine) {
+  InsertAll(0);
+  EXPECT_EQ(Keys(), (std::vector<int>{0, 10, 20, 30, 40, 50, 60}));
+  for (int i : {3, 0, 6, 1}) tree_.Remove(nodes_[i]);
+  EXPECT_EQ(Keys(), (std::vector<int>{20, 40, 50}));
+}
+
+// What the tests above stand on.
+TEST_F(RankedTreapDeathTest, AWrongOrderIsNoticed) {
+  InsertAll(1);
+  nodes_[3].key = 41;  // the next one has 40
+  EXPECT_DEATH(Keys(), "treap.h");
+}
+
+TEST_F(RankedTreapDeathTest, AWrongShapeIsNoticed) {
+  InsertAll(1);
+  nodes_[2].priority = 1;
+  EXPECT_DEATH(Keys(), "treap.h");
+}
+
 }  // namespace
 }  // namespace myonly::internal
