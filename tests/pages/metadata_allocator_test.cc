@@ -1,10 +1,14 @@
 #include "allocator/pages/metadata_allocator.h"
 
+#include <atomic>
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
+#include <thread>
+#include <vector>
 
 #include "allocator/pages/fake_page_source.h"
+#include "allocator/pages/mmap_page_source.h"
 #include "gtest/gtest.h"
 
 namespace myonly::internal {
@@ -44,6 +48,60 @@ TEST(MetadataAllocatorTest, AFailureIsToldAndPasses) {
   EXPECT_EQ(metadata.Allocate(64), nullptr);
   EXPECT_EQ(metadata.reserved_bytes(), 0U);
   EXPECT_NE(metadata.Allocate(64), nullptr);
+}
+
+TEST(MetadataAllocatorTest, APieceMayFillAChunkButNotMore) {
+  FakePageSource pages;
+  MetadataAllocator metadata(pages);
+  auto* piece =
+      static_cast<char*>(metadata.Allocate(MetadataAllocator::kChunkBytes));
+  ASSERT_NE(piece, nullptr);
+  memset(piece, 1, MetadataAllocator::kChunkBytes);
+  EXPECT_EQ(metadata.reserved_bytes(), MetadataAllocator::kChunkBytes);
+  EXPECT_DEATH(metadata.Allocate(MetadataAllocator::kChunkBytes + 1),
+               "check failed");
+}
+
+TEST(MetadataAllocatorTest, WhatIsTooLargeForTheRestComesFromTheNextChunk) {
+  FakePageSource pages;
+  MetadataAllocator metadata(pages);
+  ASSERT_NE(metadata.Allocate(MetadataAllocator::kChunkBytes - 64), nullptr);
+  auto* piece = static_cast<char*>(metadata.Allocate(65));
+  ASSERT_NE(piece, nullptr);
+  memset(piece, 1, 65);
+  EXPECT_EQ(pages.Count(FakePageSource::Verb::kReserve), 2U);
+  EXPECT_EQ(metadata.reserved_bytes(), 2 * MetadataAllocator::kChunkBytes);
+}
+
+TEST(MetadataAllocatorTest, AFailureLosesNothingOfTheChunk) {
+  FakePageSource pages;
+  MetadataAllocator metadata(pages);
+  ASSERT_NE(metadata.Allocate(MetadataAllocator::kChunkBytes - 64), nullptr);
+  pages.FailFrom(0);
+  EXPECT_EQ(metadata.Allocate(128), nullptr);
+  EXPECT_NE(metadata.Allocate(64), nullptr);
+  EXPECT_EQ(metadata.Allocate(64), nullptr);
+}
+
+TEST(MetadataAllocatorTest, ThreadsGetPiecesOfTheirOwn) {
+  MmapPageSource pages;
+  MetadataAllocator metadata(pages);
+  std::vector<std::thread> threads;
+  std::atomic<int> errors{0};
+  for (int t = 1; t <= 4; ++t) {
+    threads.emplace_back([&metadata, &errors, t] {
+      std::vector<char*> pieces;
+      for (int i = 0; i < 2000; ++i) {
+        pieces.push_back(static_cast<char*>(metadata.Allocate(100)));
+        memset(pieces.back(), t, 100);
+      }
+      for (const char* piece : pieces) {
+        for (int i = 0; i < 100; ++i) errors += piece[i] != t;
+      }
+    });
+  }
+  for (std::thread& thread : threads) thread.join();
+  EXPECT_EQ(errors, 0);
 }
 
 }  // namespace

@@ -2,13 +2,13 @@
 #include "allocator/pages/page_source.h"
 
 #include <sys/mman.h>
-#include <sys/resource.h>
 #include <unistd.h>
 
 #include <cerrno>
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
+#include <fstream>
 
 #include "allocator/base/sizes.h"
 #include "allocator/pages/fake_page_source.h"
@@ -129,64 +129,67 @@ TEST_P(PageSourceTest, APartCanBeReleased) {
   EXPECT_TRUE(pages_->Release(start + 2 * kPageSize, kBytes - 2 * kPageSize));
 }
 
+TEST_P(PageSourceTest, RemapMayShrinkInPlace) {
+  char* start = Reserve(kBytes, Access::kReadWrite);
+  memset(start, 1, kBytes);
+  EXPECT_EQ(pages_->Remap(start, kBytes, kPageSize), start);
+  EXPECT_EQ(start[kPageSize - 1], 1);
+  EXPECT_FALSE(IsReadable(start + kPageSize));
+  EXPECT_TRUE(pages_->Release(start, kPageSize));
+}
+
+TEST_P(PageSourceTest, ARemapThatFailsChangesNothing) {
+  char* start = Reserve(kBytes, Access::kReadWrite);
+  memset(start, 1, kBytes);
+  EXPECT_EQ(pages_->Remap(start, kBytes, size_t{1} << 60), nullptr);
+  for (size_t i = 0; i < kBytes; ++i) ASSERT_EQ(start[i], 1);
+  EXPECT_TRUE(pages_->Release(start, kBytes));
+}
+
+TEST_P(PageSourceTest, OnlyTheGivenPagesArePurged) {
+  char* start = Reserve(kBytes, Access::kReadWrite);
+  memset(start, 1, kBytes);
+  ASSERT_TRUE(pages_->Purge(start + 2 * kPageSize, 3 * kPageSize));
+  for (size_t i = 0; i < kBytes; ++i) {
+    const size_t page = i / kPageSize;
+    ASSERT_EQ(start[i], page >= 2 && page < 5 ? 0 : 1) << i;
+  }
+  start[2 * kPageSize] = 2;  // still usable
+  EXPECT_TRUE(pages_->Release(start, kBytes));
+}
+
+size_t AddressSpaceBytes() {
+  const int before = errno;
+  size_t num_pages = 0;
+  std::ifstream("/proc/self/statm") >> num_pages;
+  errno = before;
+  return num_pages * kPageSize;
+}
+
+TEST_P(PageSourceTest, AnAlignmentCostsNoAddressesForLong) {
+  constexpr size_t kAlignment = size_t{1} << 30;
+  const size_t before = AddressSpaceBytes();
+  ASSERT_NE(before, 0U);
+  char* start = Reserve(kBytes, Access::kReadWrite, kAlignment);
+  EXPECT_LT(AddressSpaceBytes(), before + kAlignment / 2);
+  EXPECT_TRUE(pages_->Release(start, kBytes));
+}
+
+TEST_P(PageSourceTest, WhatIsNotReservedIsRefused) {
+  char* start = Reserve(kBytes, Access::kReadWrite);
+  ASSERT_TRUE(pages_->Release(start, kBytes));
+  EXPECT_FALSE(pages_->Commit(start, kBytes));
+  EXPECT_FALSE(pages_->Decommit(start, kBytes));
+  EXPECT_FALSE(pages_->Purge(start, kBytes));
+  EXPECT_EQ(pages_->Remap(start, kBytes, 2 * kBytes), nullptr);
+}
+
 TEST_P(PageSourceTest, WhatCannotBeHadIsRefused) {
   EXPECT_EQ(Reserve(size_t{1} << 60, Access::kNone), nullptr);
   EXPECT_EQ(Reserve(kMaxRequest, Access::kNone, size_t{1} << 40), nullptr);
   EXPECT_FALSE(pages_->Commit(nullptr, kPageSize));
   // Not page-aligned.
   EXPECT_FALSE(pages_->Release(reinterpret_cast<void*>(1), kPageSize));
-}
-
-// In a child: the limit can't be taken back.
-void LimitAddresses() {
-  const rlimit limit = {size_t{1} << 30, size_t{1} << 30};
-  setrlimit(RLIMIT_AS, &limit);
-  const bool ok = MmapPageSource().ReservationLimit() == (size_t{1} << 30) / 16;
-  _exit(ok ? 0 : 1);
-}
-
-TEST(MmapPageSourceTest, AReservationTakesAPartOfALimit) {
-  EXPECT_EXIT(LimitAddresses(), ::testing::ExitedWithCode(0), "");
-  rlimit limit;
-  getrlimit(RLIMIT_AS, &limit);
-  if (limit.rlim_cur == RLIM_INFINITY) {
-    EXPECT_EQ(MmapPageSource().ReservationLimit(),
-              MmapPageSource::kMaxReservation);
-  }
-}
-
-TEST(FakePageSourceTest, KeepsAJournal) {
-  FakePageSource pages;
-  void* start = pages.Reserve(kBytes, kPageSize, Access::kReadWrite);
-  EXPECT_EQ(pages.reserved_bytes(), kBytes);
-  EXPECT_TRUE(pages.Purge(start, kPageSize));
-  EXPECT_TRUE(pages.Release(start, kPageSize));
-  EXPECT_EQ(pages.reserved_bytes(), kBytes - kPageSize);
-  ASSERT_EQ(pages.journal().size(), 3U);
-  EXPECT_EQ(pages.journal()[1].verb, FakePageSource::Verb::kPurge);
-  EXPECT_EQ(pages.journal()[1].start, start);
-  EXPECT_EQ(pages.journal()[1].bytes, kPageSize);
-  EXPECT_EQ(pages.Count(FakePageSource::Verb::kReserve), 1U);
-}
-
-TEST(FakePageSourceTest, FailsTheCallItIsToldTo) {
-  FakePageSource pages;
-  void* start = pages.Reserve(kBytes, kPageSize, Access::kNone);
-  pages.FailCall(1);
-  EXPECT_TRUE(pages.Commit(start, kBytes));
-  EXPECT_FALSE(pages.Purge(start, kBytes));
-  EXPECT_TRUE(pages.TakeFailed());
-  EXPECT_FALSE(pages.TakeFailed());
-  EXPECT_TRUE(pages.Purge(start, kBytes));
-  pages.FailFrom(1);
-  EXPECT_TRUE(pages.Purge(start, kBytes));
-  EXPECT_FALSE(pages.Decommit(start, kBytes));
-  EXPECT_EQ(pages.Reserve(kBytes, kPageSize, Access::kNone), nullptr);
-  EXPECT_EQ(pages.Remap(start, kBytes, 2 * kBytes), nullptr);
-  EXPECT_FALSE(pages.Release(start, kBytes));
-  pages.StopFailing();
-  EXPECT_TRUE(pages.Release(start, kBytes));
-  EXPECT_EQ(pages.reserved_bytes(), 0U);
 }
 
 }  // namespace
