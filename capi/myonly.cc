@@ -60,12 +60,6 @@ Arena* FindArena(myonly_arena* arena, Status* status) {
   return ProcessHeap::FindArena(HandleOf(arena), status);
 }
 
-// As FindArena, but NULL is the process heap.
-Arena* FindArenaOrProcess(myonly_arena* arena, Status* status) {
-  if (arena == nullptr) return &ProcessHeap::DefaultArena();
-  return FindArena(arena, status);
-}
-
 // Freeing must not change errno, whatever the system calls below it do: they
 // are raw, so nothing needs to be saved here.
 template <typename Call>
@@ -328,9 +322,13 @@ myonly_status myonly_arena_stats(myonly_arena* handle,
     return Fail(Status::kInvalid);
   }
   Status status;
-  Arena* arena = FindArenaOrProcess(handle, &status);
-  if (arena == nullptr) return Fail(status);
-  const ArenaStats stats = arena->Stats();
+  Arena* arena = nullptr;
+  if (handle != nullptr) {
+    arena = FindArena(handle, &status);
+    if (arena == nullptr) return Fail(status);
+  }
+  const ArenaStats stats =
+      arena == nullptr ? ProcessHeap::Stats() : arena->Stats();
   myonly_arena_stats_t full = MYONLY_ARENA_STATS_INIT;
   full.struct_size = out->struct_size;
   strncpy(full.name, stats.name, sizeof(full.name) - 1);

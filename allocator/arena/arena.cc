@@ -12,19 +12,7 @@
 namespace myonly::internal {
 namespace {
 
-constexpr size_t kMaxRegionBytes = size_t{2} << 20;
-
 constexpr uint32_t kSlowAllocationsPerDecay = 64;
-constexpr uint64_t kQuickDecayMs = 500;
-
-// A block that is aligned may lose this much before its payload.
-size_t AlignedBlockBytes(size_t size, size_t alignment) {
-  return RoundToQuick(Block::BytesFor(size)) + alignment + Block::kMinBytes;
-}
-
-size_t SlicesFor(size_t bytes) {
-  return AlignUp(bytes, kSliceSize) / kSliceSize;
-}
 
 [[noreturn]] void ReportInside(const void* ptr) {
   ReportAndAbort("free of an address inside a block", ptr);
@@ -36,23 +24,33 @@ void* Arena::AllocateSlow(size_t size, Status* status) {
   if (ABSL_PREDICT_FALSE(size > kMaxBlockRequest)) {
     return AllocatePages(size, kMinAlignment, false, status);
   }
-  const size_t bytes = Block::BytesFor(size);
-  Block* block = nullptr;
+  void* ptr = nullptr;
   bool decay;
   {
     MutexLock lock(mutex_);
     // With one thread AllocateQuick has just looked.
-    if (!Mutex::IsSingleThreaded()) block = bins_.AllocateQuick(bytes);
-    if (block == nullptr) block = bins_.AllocateFromBins(bytes);
-    if (ABSL_PREDICT_FALSE(block == nullptr)) {
-      block = AllocateAndGrow(size, kMinAlignment, status);
-      if (block == nullptr) return nullptr;
-    }
+    if (!Mutex::IsSingleThreaded()) ptr = blocks_.AllocateQuick(size);
+    if (ptr == nullptr) ptr = AllocateBlock(size, kMinAlignment, status);
+    if (ABSL_PREDICT_FALSE(ptr == nullptr)) return nullptr;
     ++allocations_;
     decay = ++slow_allocations_ % kSlowAllocationsPerDecay == 0;
   }
   if (ABSL_PREDICT_FALSE(decay)) Decay();
-  return block->payload();
+  return ptr;
+}
+
+void* Arena::AllocateBlock(size_t size, size_t alignment, Status* status) {
+  void* ptr = blocks_.AllocateFree(size, alignment);
+  if (ABSL_PREDICT_TRUE(ptr != nullptr)) return ptr;
+  NotePeak();
+  size_t allowed = SIZE_MAX;
+  if (limit_bytes_ != 0) {
+    // Before it adds a region it gives back what is kept free.
+    blocks_.FlushQuickLists(0);
+    blocks_.FreeSpareRegion();
+    allowed = limit_bytes_ - Min(HeldBytes(), limit_bytes_);
+  }
+  return blocks_.Grow(size, alignment, allowed, status);
 }
 
 void* Arena::AllocateZeroed(size_t size, Status* status) {
@@ -66,135 +64,35 @@ void* Arena::AllocateZeroed(size_t size, Status* status) {
 
 void* Arena::AllocateAligned(size_t size, size_t alignment, Status* status) {
   if (alignment <= kMinAlignment) return Allocate(size, status);
-  if (size > kMaxBlockRequest || alignment > kMaxBlockRequest ||
-      AlignedBlockBytes(size, alignment) > kMaxBlockRequest) {
+  if (!BlockHeap::Serves(size, alignment)) {
     return AllocatePages(size, alignment, false, status);
   }
   MutexLock lock(mutex_);
-  Block* block = bins_.AllocateAligned(Block::BytesFor(size), alignment);
-  if (block == nullptr) {
-    block = AllocateAndGrow(size, alignment, status);
-    if (block == nullptr) return nullptr;
-  }
-  ++allocations_;
-  return block->payload();
+  void* ptr = AllocateBlock(size, alignment, status);
+  if (ptr != nullptr) ++allocations_;
+  return ptr;
 }
 
-// Nothing fits: what waits in quick lists is coalesced, then a region is added.
-Block* Arena::AllocateAndGrow(size_t size, size_t alignment, Status* status) {
-  const size_t bytes = Block::BytesFor(size);
-  FlushQuickLists(0);
-  NotePeak();
-  Block* block = bins_.AllocateAligned(bytes, alignment);
-  if (block != nullptr) return block;
-  const Status added = AddRegion(AlignedBlockBytes(size, alignment));
-  if (added != Status::kOk) {
-    *status = added;
-    return nullptr;
-  }
-  block = bins_.AllocateAligned(bytes, alignment);
-  MYONLY_CHECK(block != nullptr);
-  return block;
-}
-
-// Regions double with what the arena has, so that a small one stays small; when
-// that much can't be had, the least that serves.
-Status Arena::AddRegion(size_t block_bytes) {
-  if (bins_.key() == 0) bins_.set_key(seed_() | 1);
-  const size_t least = SlicesFor(block_bytes + BinManager::kRegionOverhead);
-  const size_t want =
-      Max(least, SlicesFor(Min(region_bytes_, kMaxRegionBytes)));
-  for (size_t slices = want;; slices = least) {
-    const size_t bytes = slices * kSliceSize;
-    bool zeroed;
-    if (Charge(bytes)) {
-      Slice* run = runs_.Allocate(slices, RunKind::kRegion, this, &zeroed);
-      if (run == nullptr && slices == least && huge_.Purge(0) != 0) {
-        run = runs_.Allocate(slices, RunKind::kRegion, this, &zeroed);
-      }
-      if (run != nullptr) {
-        PushOwned(&regions_, run);
-        region_bytes_ += bytes;
-        ++num_regions_;
-        bins_.AddRegion(runs_.AddressOf(run), bytes);
-        return Status::kOk;
-      }
-      if (slices == least) return Status::kNoMemory;
-    } else if (slices == least) {
-      return Status::kQuota;
-    }
-  }
-}
-
-void Arena::FreeRegion(Slice* run) {
-  RemoveOwned(&regions_, run);
-  region_bytes_ -= run->run_slices * kSliceSize;
-  --num_regions_;
-  runs_.Free(run);
-}
-
-void Arena::FlushQuickLists(size_t keep_bytes) {
-  bins_.set_quick_limit_bytes(
-      Max(BinManager::kMinQuickLimitBytes, region_bytes_ / 2));
-  while (Block* whole = bins_.FlushQuickLists(keep_bytes)) RegionIsFree(whole);
-  flushed_since_decay_ = true;
-}
-
-// What has waited in quick lists for a while will not be wanted soon.
 void Arena::Decay() {
   const uint64_t now = CoarseMs();
   {
     MutexLock lock(mutex_);
-    if (flushed_since_decay_) {
-      flushed_since_decay_ = false;
-      flush_ms_ = now;
-    } else if (now - flush_ms_ >= kQuickDecayMs &&
-               bins_.quick_bytes() > BinManager::kMinQuickLimitBytes) {
-      FlushQuickLists(0);
-      FreeSpareRegion();
-    }
+    blocks_.Decay(now);
   }
   runs_.PurgeWithTime(now);
 }
 
 void Arena::FreeBlock(const Slice* region, void* ptr) {
   MutexLock lock(mutex_);
-  const uint64_t word = bins_.LiveTag(ptr);
-  Block* block = Block::FromPayload(ptr);
-  if (word == 0 || !bins_.NextIsSealed(block, word)) {
-    ReportBadBlock(region, ptr);
-  }
+  blocks_.Free(region, ptr);
   ++frees_;
-  if (bins_.FreeQuick(block, word)) return;
-  // Too large for a quick list, or they hold enough.
-  if (bins_.quick_bytes() + Block::SizeIn(word) > bins_.quick_limit_bytes()) {
-    FlushQuickLists(bins_.quick_limit_bytes() / 4 * 3);
-  }
-  if (Block* whole = bins_.FreeAndCoalesce(block)) RegionIsFree(whole);
-}
-
-// Keeps this wholly free region and gives the one kept before back.
-void Arena::RegionIsFree(Block* whole) {
-  if (spare_region_ != whole) FreeSpareRegion();
-  spare_region_ = whole;
-}
-
-// Its first block may have been allocated from since.
-void Arena::FreeSpareRegion() {
-  Block* first = spare_region_;
-  spare_region_ = nullptr;
-  if (first == nullptr) return;
-  const BoundaryTag tag = first->Read();
-  if (tag.used || first->Next(tag.size)->size() != 0) return;
-  bins_.RemoveRegion(first);
-  FreeRegion(runs_.FindRun(runs_.Find(first)));
 }
 
 bool Arena::Charge(size_t bytes) {
   if (LimitAllows(bytes)) return true;
   // Pages of freed blocks, kept for the next of their size.
-  FlushQuickLists(0);
-  FreeSpareRegion();
+  blocks_.FlushQuickLists(0);
+  blocks_.FreeSpareRegion();
   return LimitAllows(bytes);
 }
 
@@ -251,12 +149,12 @@ void* Arena::AllocateLarge(size_t size, size_t alignment, bool zeroed,
     char* start = runs_.AddressOf(run);
     ptr = reinterpret_cast<char*>(
         AlignUp(reinterpret_cast<uintptr_t>(start), alignment));
-    run->payload_offset = static_cast<uint32_t>(ptr - start);
-    run->usable_pages =
+    run->large.payload_offset = static_cast<uint32_t>(ptr - start);
+    run->large.usable_pages =
         static_cast<uint32_t>(AlignUp(Max(size, 1), kPageSize) / kPageSize);
     PushOwned(&large_, run);
     large_bytes_ += bytes;
-    page_live_bytes_ += run->usable_pages * kPageSize;
+    page_live_bytes_ += run->large.usable_pages * kPageSize;
     ++page_live_blocks_;
     ++allocations_;
     NotePeak();
@@ -301,12 +199,13 @@ void Arena::FreeLarge(Slice* run, void* ptr) {
     if (run->kind != RunKind::kLarge || run->owner != this) {
       ReportAndAbort("double free", ptr);
     }
-    if (ptr != runs_.AddressOf(run) + run->payload_offset) ReportInside(ptr);
+    if (ptr != runs_.AddressOf(run) + run->large.payload_offset)
+      ReportInside(ptr);
     NotePeak();
     RemoveOwned(&large_, run);
     run->kind = RunKind::kBusy;
     large_bytes_ -= run->run_slices * kSliceSize;
-    page_live_bytes_ -= run->usable_pages * kPageSize;
+    page_live_bytes_ -= run->large.usable_pages * kPageSize;
     --page_live_blocks_;
     ++frees_;
   }
@@ -332,11 +231,7 @@ void Arena::FreeHuge(HugeMapping* mapping, void* ptr) {
 
 bool Arena::ResizeBlock(const Slice* region, void* ptr, size_t size) {
   MutexLock lock(mutex_);
-  const uint64_t word = bins_.LiveTag(ptr);
-  if (word == 0) ReportBadBlock(region, ptr);
-  if (size > kMaxBlockRequest) return false;
-  Block* block = Block::FromPayload(ptr);
-  return bins_.Resize(block, Block::BytesFor(size));
+  return blocks_.Resize(region, ptr, size);
 }
 
 bool Arena::ResizeLarge(Slice* run, void* ptr, size_t size) {
@@ -344,10 +239,11 @@ bool Arena::ResizeLarge(Slice* run, void* ptr, size_t size) {
   if (run->kind != RunKind::kLarge || run->owner != this) {
     ReportAndAbort("use of a freed block", ptr);
   }
-  if (ptr != runs_.AddressOf(run) + run->payload_offset) ReportInside(ptr);
+  if (ptr != runs_.AddressOf(run) + run->large.payload_offset)
+    ReportInside(ptr);
   // Small enough for another kind: moving gives the rest of the run back.
   if (size > kMaxLargeRequest || size <= kMaxBlockRequest / 2) return false;
-  const size_t slices = SlicesFor(run->payload_offset + size);
+  const size_t slices = SlicesFor(run->large.payload_offset + size);
   const size_t old_slices = run->run_slices;
   if (slices > old_slices) {
     if (!Charge((slices - old_slices) * kSliceSize) ||
@@ -360,8 +256,8 @@ bool Arena::ResizeLarge(Slice* run, void* ptr, size_t size) {
     large_bytes_ -= (old_slices - slices) * kSliceSize;
   }
   const size_t pages = AlignUp(size, kPageSize) / kPageSize;
-  page_live_bytes_ -= run->usable_pages * kPageSize;
-  run->usable_pages = static_cast<uint32_t>(pages);
+  page_live_bytes_ -= run->large.usable_pages * kPageSize;
+  run->large.usable_pages = static_cast<uint32_t>(pages);
   page_live_bytes_ += pages * kPageSize;
   return true;
 }
@@ -380,35 +276,15 @@ bool Arena::ResizeHuge(HugeMapping* mapping, void** ptr, size_t size,
   return true;
 }
 
-size_t Arena::UsableBlock(const Slice* region, void* ptr) {
-  const uint64_t word = bins_.LiveTag(ptr);
-  if (word == 0) {
-    MutexLock lock(mutex_);
-    ReportBadBlock(region, ptr);
-  }
-  return Block::SizeIn(word) - Block::kTagBytes;
-}
-
 size_t Arena::UsableLarge(const Slice* run, const void* ptr) const {
-  if (ptr != runs_.AddressOf(run) + run->payload_offset) ReportInside(ptr);
-  return run->usable_pages * kPageSize;
+  if (ptr != runs_.AddressOf(run) + run->large.payload_offset)
+    ReportInside(ptr);
+  return run->large.usable_pages * kPageSize;
 }
 
 size_t Arena::UsableHuge(const HugeMapping* mapping, const void* ptr) {
   if (ptr != mapping->start) ReportInside(ptr);
   return mapping->bytes;
-}
-
-void Arena::ReportBadBlock(const Slice* region, void* ptr) {
-  const Slice* run = runs_.FindRun(region);
-  if (run == nullptr) ReportAndAbort("double free", ptr);
-  Block* block = Block::FromPayload(ptr);
-  const uint64_t word = bins_.LiveTag(ptr);
-  if (word != 0 && !bins_.NextIsSealed(block, word)) {
-    ReportAndAbort("overwritten header",
-                   block->Next(Block::SizeIn(word))->payload());
-  }
-  ReportAndAbort(bins_.Diagnose(runs_.AddressOf(run), ptr), ptr);
 }
 
 }  // namespace myonly::internal

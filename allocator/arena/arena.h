@@ -19,10 +19,10 @@
 #include "absl/base/optimization.h"
 #include "absl/base/thread_annotations.h"
 #include "allocator/arena/arena_options.h"
+#include "allocator/arena/block_heap.h"
 #include "allocator/base/mutex.h"
 #include "allocator/base/sizes.h"
 #include "allocator/base/status.h"
-#include "allocator/blocks/bin_manager.h"
 #include "allocator/large/huge_mapping.h"
 #include "allocator/large/run_pool.h"
 
@@ -34,7 +34,9 @@ class Arena {
   // called when the first region is needed.
   constexpr Arena(RunPool& runs, HugeMappings& huge, uint64_t (*seed)(),
                   const char* name)
-      : runs_(runs), huge_(huge), seed_(seed) {
+      : runs_(runs),
+        huge_(huge),
+        blocks_(runs, huge, seed, RunKind::kRegion, this) {
     for (size_t i = 0; i < kMaxArenaName && name[i] != '\0'; ++i) {
       name_[i] = name[i];
     }
@@ -56,14 +58,10 @@ class Arena {
   // The first half of Allocate: the first block of a quick list, while the
   // process has one thread, so that no lock is needed. NULL: the second half.
   void* AllocateQuick(size_t size) ABSL_NO_THREAD_SAFETY_ANALYSIS {
-    if (ABSL_PREDICT_FALSE(size > kMaxQuickRequest ||
-                           !Mutex::IsSingleThreaded())) {
-      return nullptr;
-    }
-    Block* block = bins_.AllocateQuick(Block::BytesFor(size));
-    if (ABSL_PREDICT_FALSE(block == nullptr)) return nullptr;
-    ++allocations_;
-    return block->payload();
+    if (ABSL_PREDICT_FALSE(!Mutex::IsSingleThreaded())) return nullptr;
+    void* ptr = blocks_.AllocateQuick(size);
+    if (ABSL_PREDICT_TRUE(ptr != nullptr)) ++allocations_;
+    return ptr;
   }
 
   void* AllocateSlow(size_t size, Status* status);
@@ -82,11 +80,8 @@ class Arena {
   // FreeBlock.
   ABSL_ATTRIBUTE_ALWAYS_INLINE bool FreeQuick(void* ptr)
       ABSL_NO_THREAD_SAFETY_ANALYSIS {
-    if (ABSL_PREDICT_FALSE(!Mutex::IsSingleThreaded())) return false;
-    const uint64_t word = bins_.LiveTag(ptr);
-    Block* block = Block::FromPayload(ptr);
-    if (ABSL_PREDICT_FALSE(word == 0 || !bins_.NextIsSealed(block, word) ||
-                           !bins_.FreeQuick(block, word))) {
+    if (ABSL_PREDICT_FALSE(!Mutex::IsSingleThreaded() ||
+                           !blocks_.FreeQuick(ptr))) {
       return false;
     }
     ++frees_;
@@ -104,7 +99,9 @@ class Arena {
 
   // Usable bytes. Take no lock: the caller owns the block.
   size_t UsableBlock(const Slice* region,
-                     void* ptr) ABSL_NO_THREAD_SAFETY_ANALYSIS;
+                     void* ptr) ABSL_NO_THREAD_SAFETY_ANALYSIS {
+    return blocks_.UsableSize(region, ptr);
+  }
   size_t UsableLarge(const Slice* run, const void* ptr) const;
   static size_t UsableHuge(const HugeMapping* mapping, const void* ptr);
 
@@ -135,10 +132,6 @@ class Arena {
   Mutex& mutex_for_fork() { return mutex_; }
 
  private:
-  static constexpr size_t kMaxQuickRequest = kMaxQuickBytes - Block::kTagBytes;
-
-  Block* AllocateAndGrow(size_t size, size_t alignment, Status* status)
-      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void* AllocatePages(size_t size, size_t alignment, bool zeroed,
                       Status* status);
   using TakeRun = Slice* (RunPool::*)(size_t, RunKind, void*, bool*);
@@ -147,13 +140,10 @@ class Arena {
   void* AllocateHuge(size_t size, size_t alignment, bool zeroed,
                      Status* status);
 
-  Status AddRegion(size_t block_bytes) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
-  void FreeRegion(Slice* run) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
-  void FlushQuickLists(size_t keep_bytes) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void* AllocateBlock(size_t size, size_t alignment, Status* status)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   // On slow paths, now and then: gives back what has long been unused.
   void Decay();
-  void RegionIsFree(Block* whole) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
-  void FreeSpareRegion() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void DropAll() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 
   // Whether `bytes` more of pages stay within the limit; to that end it gives
@@ -161,40 +151,31 @@ class Arena {
   bool Charge(size_t bytes) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   bool LimitAllows(size_t bytes) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   size_t HeldBytes() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
-    return region_bytes_ + large_bytes_ + huge_bytes_;
+    return blocks_.region_bytes() + large_bytes_ + huge_bytes_;
   }
   // Usable bytes of live blocks. Those in regions are what is not free, so that
   // the fast paths count blocks only.
-  size_t LiveBytes() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  size_t LiveBytes() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
+    return page_live_bytes_ +
+           blocks_.LiveBytes(allocations_ - frees_ - page_live_blocks_);
+  }
   void NotePeak() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
     peak_live_bytes_ = Max(peak_live_bytes_, LiveBytes());
   }
 
-  [[noreturn]] void ReportBadBlock(const Slice* region, void* ptr)
-      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
-
   RunPool& runs_;
   HugeMappings& huge_;
-  uint64_t (*const seed_)();
   Mutex mutex_{LockRank::kArena};
   uint64_t allocations_ ABSL_GUARDED_BY(mutex_) = 0;
   uint64_t frees_ ABSL_GUARDED_BY(mutex_) = 0;
-  BinManager bins_ ABSL_GUARDED_BY(mutex_);
-  Slice* regions_ ABSL_GUARDED_BY(mutex_) = nullptr;
+  BlockHeap blocks_ ABSL_GUARDED_BY(mutex_);
   Slice* large_ ABSL_GUARDED_BY(mutex_) = nullptr;
   HugeMapping* huge_list_ ABSL_GUARDED_BY(mutex_) = nullptr;
-  // A wholly free region that is kept, so that a block at the edge does not
-  // cost a region each time.
-  Block* spare_region_ ABSL_GUARDED_BY(mutex_) = nullptr;
   uint32_t slow_allocations_ ABSL_GUARDED_BY(mutex_) = 0;
-  bool flushed_since_decay_ ABSL_GUARDED_BY(mutex_) = false;
-  uint64_t flush_ms_ ABSL_GUARDED_BY(mutex_) = 0;
-  size_t num_regions_ ABSL_GUARDED_BY(mutex_) = 0;
   // Of live runs and mappings.
   size_t page_live_blocks_ ABSL_GUARDED_BY(mutex_) = 0;
   size_t page_live_bytes_ ABSL_GUARDED_BY(mutex_) = 0;
   uint64_t peak_live_bytes_ ABSL_GUARDED_BY(mutex_) = 0;
-  size_t region_bytes_ ABSL_GUARDED_BY(mutex_) = 0;
   size_t large_bytes_ ABSL_GUARDED_BY(mutex_) = 0;
   size_t huge_bytes_ ABSL_GUARDED_BY(mutex_) = 0;
   size_t limit_bytes_ ABSL_GUARDED_BY(mutex_) = 0;

@@ -5,19 +5,8 @@
 
 #include "allocator/arena/arena.h"
 #include "allocator/arena/owner_list.h"
-#include "allocator/base/treap.h"
 
 namespace myonly::internal {
-namespace {
-
-// Purging less than this inside a free block costs more than it gives.
-constexpr size_t kMinPurgeBlockBytes = 4 * kPageSize;
-
-// 0 is what an arena has that has never had a region.
-uint64_t NextSealKey(uint64_t key) { return key == 0 ? 0 : MixBits(key) | 1; }
-
-}  // namespace
-
 void Arena::Open(const ArenaOptions& options) {
   MutexLock lock(mutex_);
   memset(name_, 0, sizeof(name_));
@@ -42,11 +31,7 @@ bool Arena::Close(bool require_empty) {
 }
 
 void Arena::DropAll() {
-  // With another key no tag left in these pages passes for a live block's.
-  bins_.Reset();
-  bins_.set_key(NextSealKey(bins_.key()));
-  spare_region_ = nullptr;
-  while (regions_ != nullptr) FreeRegion(regions_);
+  blocks_.DropAll();
   while (large_ != nullptr) {
     Slice* run = large_;
     RemoveOwned(&large_, run);
@@ -64,21 +49,7 @@ void Arena::DropAll() {
 
 size_t Arena::Purge() {
   MutexLock lock(mutex_);
-  FlushQuickLists(0);
-  FreeSpareRegion();
-  size_t purged = 0;
-  bins_.VisitFree(kMinPurgeBlockBytes,
-                  [this, &purged](char* start, size_t bytes) {
-                    purged += runs_.PurgeInside(start, bytes);
-                  });
-  return purged;
-}
-
-size_t Arena::LiveBytes() const {
-  const size_t blocks = allocations_ - frees_ - page_live_blocks_;
-  return page_live_bytes_ + region_bytes_ -
-         num_regions_ * BinManager::kRegionOverhead - bins_.free_bytes() -
-         blocks * Block::kTagBytes;
+  return blocks_.Purge();
 }
 
 ArenaStats Arena::Stats() {
@@ -91,14 +62,14 @@ ArenaStats Arena::Stats() {
   stats.peak_live_bytes = peak_live_bytes_;
   stats.allocations = allocations_;
   stats.frees = frees_;
-  stats.region_bytes = region_bytes_;
+  stats.region_bytes = blocks_.region_bytes();
   stats.large_bytes = large_bytes_;
   stats.huge_bytes = huge_bytes_;
   for (const HugeMapping* mapping = huge_list_; mapping != nullptr;
        mapping = mapping->next) {
     ++stats.huge_blocks;
   }
-  stats.free_block_bytes = bins_.free_bytes();
+  stats.free_block_bytes = blocks_.free_bytes();
   stats.limit_bytes = limit_bytes_;
   stats.resets = resets_;
   return stats;
@@ -108,23 +79,13 @@ bool Arena::CheckInvariants(const void** where) {
   MutexLock lock(mutex_);
   size_t live_bytes = 0;
   size_t live_blocks = 0;
-  size_t region_bytes = 0;
-  for (Slice* run = regions_; run != nullptr; run = run->next) {
-    *where = runs_.AddressOf(run);
-    if (run->kind != RunKind::kRegion || run->owner != this) return false;
-    region_bytes += run->run_slices * kSliceSize;
-    if (!bins_.CheckRegion(runs_.AddressOf(run), &live_bytes, &live_blocks,
-                           where)) {
-      return false;
-    }
-  }
-  if (!bins_.CheckBins(where)) return false;
+  if (!blocks_.Check(&live_bytes, &live_blocks, where)) return false;
   size_t large_bytes = 0;
   for (Slice* run = large_; run != nullptr; run = run->next) {
     *where = runs_.AddressOf(run);
     if (run->kind != RunKind::kLarge || run->owner != this) return false;
     large_bytes += run->run_slices * kSliceSize;
-    live_bytes += run->usable_pages * kPageSize;
+    live_bytes += run->large.usable_pages * kPageSize;
     ++live_blocks;
   }
   size_t huge_bytes = 0;
@@ -137,9 +98,8 @@ bool Arena::CheckInvariants(const void** where) {
     ++live_blocks;
   }
   *where = this;
-  return region_bytes == region_bytes_ && large_bytes == large_bytes_ &&
-         huge_bytes == huge_bytes_ && live_bytes == LiveBytes() &&
-         live_blocks == allocations_ - frees_ &&
+  return large_bytes == large_bytes_ && huge_bytes == huge_bytes_ &&
+         live_bytes == LiveBytes() && live_blocks == allocations_ - frees_ &&
          (limit_bytes_ == 0 || HeldBytes() <= limit_bytes_);
 }
 

@@ -8,6 +8,7 @@
 namespace myonly::internal {
 
 enum class LockRank : uint8_t {
+  kThreadRegistry,
   kArenaRegistry,
   kArena,  // fork alone holds several of these, in the order of their slots
   kRunPool,

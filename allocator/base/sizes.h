@@ -39,6 +39,10 @@ constexpr bool IsAligned(size_t n, size_t alignment) {
   return (n & (alignment - 1)) == 0;
 }
 
+constexpr size_t SlicesFor(size_t bytes) {
+  return AlignUp(bytes, kSliceSize) >> kSliceShift;
+}
+
 constexpr size_t Max(size_t a, size_t b) { return a < b ? b : a; }
 constexpr size_t Min(size_t a, size_t b) { return a < b ? a : b; }
 

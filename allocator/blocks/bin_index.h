@@ -1,8 +1,8 @@
 // Which bin holds a free block of a size, and which quick list.
 //
 // Bins: two levels, the power of two and eight steps within it (Masmano et al.,
-// "TLSF", 2004). Quick lists: every 16 bytes up to 1 KiB, then sixteen steps to
-// the power of two, so that a size is rounded up by 1/16 at most.
+// "TLSF", 2004). Quick lists: sixteen steps to the power of two, so that a size
+// is rounded up by 1/16 at most, and not at all below 512 bytes.
 #ifndef MYONLY_ALLOCATOR_BLOCKS_BIN_INDEX_H_
 #define MYONLY_ALLOCATOR_BLOCKS_BIN_INDEX_H_
 
@@ -11,16 +11,18 @@
 
 namespace myonly::internal {
 
-constexpr size_t FloorLog2(size_t n) {
-  return 63U ^ static_cast<unsigned>(__builtin_clzll(n));
+// 32 bits are enough for powers and indices, and save extending them.
+constexpr uint32_t FloorLog2(size_t n) {
+  return 63U ^ static_cast<uint32_t>(__builtin_clzll(n));
 }
 
 // 2^kLog2Steps steps to the power of two: as many times the power as there are
 // steps, and which step, which has its top bit set.
 template <unsigned kLog2Steps>
-constexpr size_t StepIndex(size_t n) {
-  const size_t power = FloorLog2(n);
-  return (power << kLog2Steps) + (n >> (power - kLog2Steps));
+constexpr uint32_t StepIndex(size_t n) {
+  const uint32_t power = FloorLog2(n);
+  return (power << kLog2Steps) +
+         static_cast<uint32_t>(n >> (power - kLog2Steps));
 }
 
 inline constexpr size_t kFirstBinPower = 5;  // 32 bytes
@@ -34,30 +36,33 @@ constexpr size_t BinIndex(size_t bytes) {
 static_assert(BinIndex(32) == 0 &&
               BinIndex((size_t{4} << 20) - 16) == kNumBins - 1);
 
-// Blocks of up to 72 KiB - 16 wait in quick lists: all requests that are served
-// by blocks do.
+// Requests for blocks of up to 72 KiB - 16 are served by quick lists; a block
+// that was made larger, or could not be cut, waits in one too.
 inline constexpr size_t kMaxQuickBytes = 72 * 1024 - 16;
-inline constexpr size_t kMaxExactQuickBytes = 1024 + 16;
 
 // Steps begin 16 bytes above the powers of two, so that a request of 4096 bytes
 // and its tag are not rounded.
 inline constexpr size_t kQuickStepOffset = 16;
-inline constexpr size_t kFirstStepIndex =
-    StepIndex<4>(1024) - kMaxExactQuickBytes / 16;
+inline constexpr size_t kMaxExactQuickBytes = 512 + kQuickStepOffset;
+inline constexpr uint32_t kFirstQuickStep = StepIndex<4>(32 - kQuickStepOffset);
 
 // The list that a free block of `bytes` goes to: it is of the list's size or
 // larger.
-constexpr size_t QuickIndex(size_t bytes) {
-  return bytes <= kMaxExactQuickBytes
-             ? bytes / 16
-             : StepIndex<4>(bytes - kQuickStepOffset) - kFirstStepIndex;
+constexpr uint32_t QuickIndex(size_t bytes) {
+  return StepIndex<4>(bytes - kQuickStepOffset) - kFirstQuickStep;
 }
 
 // The list whose blocks all have `bytes` or more.
-constexpr size_t QuickIndexFor(size_t bytes) {
-  return bytes <= kMaxExactQuickBytes
-             ? bytes / 16
-             : StepIndex<4>(bytes - kQuickStepOffset - 1) + 1 - kFirstStepIndex;
+constexpr uint32_t QuickIndexFor(size_t bytes) {
+  if (bytes <= kMaxExactQuickBytes) return QuickIndex(bytes);
+  return StepIndex<4>(bytes - kQuickStepOffset - 1) + 1 - kFirstQuickStep;
+}
+
+// The same for a request and its tag, above kMaxExactQuickBytes: rounding to
+// blocks crosses no step.
+constexpr uint32_t QuickIndexForRequest(size_t request, size_t tag_bytes) {
+  return StepIndex<4>(request + tag_bytes - kQuickStepOffset - 1) + 1 -
+         kFirstQuickStep;
 }
 
 // `bytes` rounded up to the size of that list.
@@ -68,10 +73,11 @@ constexpr size_t RoundToQuick(size_t bytes) {
   return (last | (step - 1)) + 1 + kQuickStepOffset;
 }
 
-inline constexpr size_t kNumQuickLists = QuickIndexFor(kMaxQuickBytes) + 1;
-static_assert(QuickIndex(1040) == 65 && QuickIndex(1056) == 65 &&
-              QuickIndex(1104) == 66);
-static_assert(QuickIndexFor(1056) == 66 && RoundToQuick(1056) == 1104);
+inline constexpr size_t kNumQuickLists = QuickIndex((size_t{4} << 20) - 16) + 1;
+static_assert(QuickIndex(32) == 0 && QuickIndexFor(32) == 0);
+static_assert(QuickIndex(1040) == QuickIndexFor(1040) &&
+              QuickIndexFor(1056) == QuickIndex(1104));
+static_assert(RoundToQuick(528) == 528 && RoundToQuick(544) == 560);
 static_assert(RoundToQuick(4096 + 16) == 4096 + 16 &&
               RoundToQuick(4096 + 32) == 4096 + 256 + 16);
 

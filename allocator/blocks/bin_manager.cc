@@ -33,11 +33,7 @@ void BinManager::Reset() {
   const size_t limit = quick_limit_bytes_;
   *this = BinManager();
   key_ = key;
-  quick_limit_bytes_ = limit;
-}
-
-void BinManager::ReportDamaged(Block* block) {
-  ReportAndAbort("overwritten header of a free block", block->payload());
+  set_quick_limit_bytes(limit);
 }
 
 // The first few blocks of the bin that `bytes` belongs to may be too small; any
@@ -190,7 +186,7 @@ inline bool BinManager::IsGroupEmpty(size_t first) const {
 
 // Lists in turn, each to its end: what nobody wants any more does not stay.
 Block* BinManager::FlushQuickLists(size_t keep_bytes) {
-  while (quick_bytes_ > keep_bytes) {
+  while (quick_bytes() > keep_bytes) {
     Block* block = quick_[flush_index_];
     if (block == nullptr) {
       const bool skip =
@@ -199,7 +195,12 @@ Block* BinManager::FlushQuickLists(size_t keep_bytes) {
       if (flush_index_ == kQuickHeads) flush_index_ = 0;
       continue;
     }
-    Block* whole = Coalesce(block, PopQuick(block, flush_index_));
+    PopQuick(block, flush_index_);
+    const uint64_t word = block->Load();
+    if (ABSL_PREDICT_FALSE(!block->IsSealedPlain(key_, word))) {
+      ReportAndAbort("overwritten header of a free block", block->payload());
+    }
+    Block* whole = Coalesce(block, word);
     if (whole != nullptr) return whole;
   }
   return nullptr;
@@ -353,7 +354,7 @@ bool BinManager::CheckBins(const void** where) const {
       quick_bytes += tag.size;
     }
   }
-  return free_bytes == free_bytes_ && quick_bytes == quick_bytes_;
+  return free_bytes == free_bytes_ && quick_bytes == this->quick_bytes();
 }
 
 }  // namespace myonly::internal

@@ -15,9 +15,11 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "absl/base/attributes.h"
 #include "absl/base/optimization.h"
 #include "allocator/base/bitmap.h"
 #include "allocator/base/check.h"
+#include "allocator/base/sizes.h"
 #include "allocator/blocks/bin_index.h"
 #include "allocator/blocks/block.h"
 
@@ -55,8 +57,12 @@ class BinManager {
   // The two halves of Allocate: only the first block of the quick list, and
   // never one of them.
   Block* AllocateQuick(size_t bytes) {
-    if (ABSL_PREDICT_FALSE(bytes > kMaxQuickBytes)) return nullptr;
-    const size_t index = QuickIndexFor(bytes);
+    return ABSL_PREDICT_TRUE(bytes <= kMaxQuickBytes)
+               ? TakeQuick(QuickIndexFor(bytes))
+               : nullptr;
+  }
+  // The same, by the index of a list.
+  Block* TakeQuick(uint32_t index) {
     Block* block = quick_[index];
     if (ABSL_PREDICT_FALSE(block == nullptr)) return nullptr;
     PopQuick(block, index);
@@ -71,18 +77,11 @@ class BinManager {
   Block* AllocateAligned(size_t bytes, size_t alignment);
 
   // Frees a block with the live tag `word` into its quick list. False, and
-  // nothing done, if it is too large or the lists hold enough.
+  // nothing done, if the lists hold enough.
   bool FreeQuick(Block* block, uint64_t word) {
     const size_t bytes = Block::SizeIn(word);
-    if (ABSL_PREDICT_FALSE(bytes > kMaxQuickBytes ||
-                           quick_bytes_ + bytes > quick_limit_bytes_)) {
-      return false;
-    }
-    const size_t index = QuickIndex(bytes);
-    block->Store(Block::WithQuick(word));
-    block->next_free() = quick_[index];
-    quick_[index] = block;
-    quick_bytes_ += bytes;
+    if (ABSL_PREDICT_FALSE(!TakeRoom(bytes))) return false;
+    PushQuick(block, bytes);
     return true;
   }
 
@@ -114,6 +113,24 @@ class BinManager {
     return block->Next(Block::SizeIn(word))->IsSealed(key_);
   }
 
+  // The fast path of freeing: FreeQuick for an address that is a live block's.
+  // False, and nothing done: it is not, or not so fast. Of the tag behind the
+  // block it only sees whether it knows this one's size.
+  ABSL_ATTRIBUTE_ALWAYS_INLINE bool FreeQuickIfLive(void* ptr) {
+    Block* block = Block::FromPayload(ptr);
+    const uint64_t word = Block::LoadAnywhere(block);
+    if (ABSL_PREDICT_FALSE(!Block::IsSealedUsed(block, key_, word))) {
+      return false;
+    }
+    const size_t bytes = Block::SizeIn(word);
+    if (ABSL_PREDICT_FALSE(!block->Next(bytes)->FollowsSize(bytes) ||
+                           !TakeRoom(bytes))) {
+      return false;
+    }
+    PushQuick(block, bytes);
+    return true;
+  }
+
   // What is wrong with freeing `ptr`, an address in the region that begins at
   // `region`. Walks the region.
   const char* Diagnose(void* region, const void* ptr) const;
@@ -141,26 +158,36 @@ class BinManager {
   bool CheckBins(const void** where) const;
 
   // Bytes of blocks in bins and in quick lists.
-  size_t free_bytes() const { return free_bytes_ + quick_bytes_; }
-  size_t quick_bytes() const { return quick_bytes_; }
+  size_t free_bytes() const { return free_bytes_ + quick_bytes(); }
+  size_t quick_bytes() const { return quick_limit_bytes_ - quick_room_; }
   size_t quick_limit_bytes() const { return quick_limit_bytes_; }
-  void set_quick_limit_bytes(size_t bytes) { quick_limit_bytes_ = bytes; }
+  // At least what they hold.
+  void set_quick_limit_bytes(size_t bytes) {
+    const size_t held = quick_bytes();
+    quick_limit_bytes_ = Max(bytes, held);
+    quick_room_ = quick_limit_bytes_ - held;
+  }
 
   static constexpr size_t kMinQuickLimitBytes = size_t{1} << 20;
 
  private:
-  [[noreturn]] static void ReportDamaged(Block* block);
-  // Takes the first block, which is `block`, out of a quick list. Returns its
-  // tag.
-  uint64_t PopQuick(Block* block, size_t index) {
-    const uint64_t word = Block::WithoutQuick(block->Load());
-    if (ABSL_PREDICT_FALSE(!block->IsSealedPlain(key_, word))) {
-      ReportDamaged(block);
-    }
+  // The list has room: its bytes are taken off it already.
+  void PushQuick(Block* block, size_t bytes) {
+    const uint32_t index = QuickIndex(bytes);
+    block->SetQuick();
+    block->next_free() = quick_[index];
+    quick_[index] = block;
+  }
+  bool TakeRoom(size_t bytes) {
+    if (ABSL_PREDICT_FALSE(bytes > quick_room_)) return false;
+    quick_room_ -= bytes;
+    return true;
+  }
+  // Takes the first block, which is `block`, out of a quick list. Its seal is
+  // left for whoever frees or coalesces it to look at.
+  void PopQuick(Block* block, size_t index) {
     quick_[index] = block->next_free();
-    quick_bytes_ -= Block::SizeIn(word);
-    block->Store(word);
-    return word;
+    quick_room_ += block->ClearQuick();
   }
   Block* TakeFromBins(size_t bytes);
   // Turns a free block of bin `index` into a used one of `bytes`, and gives the
@@ -188,16 +215,19 @@ class BinManager {
   }
   void CheckSealed(Block* block) const { CheckedWord(block); }
 
-  uint64_t key_ = 0;
-  size_t quick_bytes_ = 0;
-  size_t quick_limit_bytes_ = kMinQuickLimitBytes;
-  size_t free_bytes_ = 0;  // in bins
   // Looking for the next list to flush goes by groups, most being empty.
   static constexpr size_t kFlushGroup = 8;
   static constexpr size_t kQuickHeads = AlignUp(kNumQuickLists, kFlushGroup);
   bool IsGroupEmpty(size_t first) const;
-  size_t flush_index_ = 0;  // the list that is flushed next
+
+  // First, so that its place costs the fast paths no addition.
   Block* quick_[kQuickHeads] = {};
+  uint64_t key_ = 0;
+  // What quick lists may still take. The limit less this is what they hold.
+  size_t quick_room_ = kMinQuickLimitBytes;
+  size_t quick_limit_bytes_ = kMinQuickLimitBytes;
+  size_t free_bytes_ = 0;   // in bins
+  size_t flush_index_ = 0;  // the list that is flushed next
   Bitmap<kNumBins> bins_with_;
   Block* bins_[kNumBins] = {};
 };

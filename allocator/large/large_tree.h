@@ -53,8 +53,8 @@ class LargeTree {
 
  private:
   struct Order {
-    static Slice*& Left(Slice& run) { return run.left; }
-    static Slice*& Right(Slice& run) { return run.right; }
+    static Slice*& Left(Slice& run) { return run.tree.left; }
+    static Slice*& Right(Slice& run) { return run.tree.right; }
     // Descriptors lie the other way round than their slices.
     static bool Less(const Slice& a, const Slice& b) {
       return a.run_slices != b.run_slices ? a.run_slices < b.run_slices

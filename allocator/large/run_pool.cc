@@ -78,9 +78,10 @@ Slice* RunPool::Carve(LargeTree& tree, Slice* run, size_t slices) {
 
 void RunPool::MarkInUse(Slice* run, size_t slices, RunKind kind, void* owner) {
   const auto head = static_cast<uint32_t>(ReservationOf(run).IndexOf(run));
-  const uint32_t reservation = run->reservation;
+  const uint8_t reservation = run->reservation;
   for (size_t i = 0; i < slices; ++i) {
     Slice* slice = run - i;
+    slice->token = Slice::kNoSlab;
     slice->kind = kind;
     slice->owner = owner;
     slice->head = head;
@@ -118,7 +119,7 @@ bool RunPool::GrowReservation(size_t index, size_t slices) {
   }
   reservation.set_committed_slices(new_slices);
   Slice* run = reservation.At(old_slices);
-  run->reservation = static_cast<uint32_t>(index);
+  run->reservation = static_cast<uint8_t>(index);
   InsertFree(run, slices, /*dirty=*/false);
   return true;
 }
@@ -166,7 +167,9 @@ Slice* RunPool::FindSlow(const void* address) const {
 }
 
 Slice* RunPool::FindRun(const Slice* slice) const {
-  if (slice->kind != RunKind::kRegion && slice->kind != RunKind::kLarge) {
+  const RunKind kind = slice->kind;
+  if (kind != RunKind::kRegion && kind != RunKind::kSubHeapRegion &&
+      kind != RunKind::kSlab && kind != RunKind::kLarge) {
     return nullptr;
   }
   return ReservationOf(slice).At(slice->head);
@@ -184,7 +187,7 @@ void RunPool::Free(Slice* run) {
 // Coalesces [run, run + slices) with its free neighbours of the same state and
 // puts the result into its tree.
 void RunPool::InsertFree(Slice* run, size_t slices, bool dirty) {
-  const uint32_t reservation = run->reservation;
+  const uint8_t reservation = run->reservation;
   for (size_t i = 0; i < slices; ++i) {
     Slice* slice = run - i;
     slice->kind = RunKind::kFree;

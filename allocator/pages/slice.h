@@ -14,8 +14,8 @@
 // descriptors are its boundary tags: both hold `run_slices` and `head`; every
 // slice of a run in use holds kind, owner and head.
 //
-// Externally synchronised by the run pool; `kind` and `owner` of a run in use
-// are constant and may be read by every thread that holds a block of it.
+// Externally synchronised by the run pool; `kind`, `owner` and `token` of a run
+// in use are constant and may be read by every thread that holds a block of it.
 #ifndef MYONLY_ALLOCATOR_PAGES_SLICE_H_
 #define MYONLY_ALLOCATOR_PAGES_SLICE_H_
 
@@ -23,48 +23,89 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "absl/base/attributes.h"
 #include "absl/base/optimization.h"
 #include "allocator/base/sizes.h"
 
 namespace myonly::internal {
 
+struct Slice;
+
 enum class RunKind : uint8_t {
-  kNone = 0,  // committed, never part of a run
-  kFree,      // in the run pool
-  kRegion,    // cut into blocks
-  kLarge,     // one block
-  kBusy,      // on its way: being purged, or being freed
+  kNone = 0,       // committed, never part of a run
+  kFree,           // in the run pool
+  kRegion,         // cut into blocks, of an arena
+  kSubHeapRegion,  // cut into blocks, of one thread's share of an arena
+  kSlab,           // one slice, cut into equal objects
+  kLarge,          // one block
+  kBusy,           // on its way: being purged, or being freed
 };
 
-// Written by whoever owns the run or holds the pool's lock, and read by the
-// neighbours' coalescing under that lock only.
-class AtomicRunKind {
+// Written by whoever owns the run or holds the pool's lock, and read by others:
+// by the neighbours' coalescing under that lock, by free() with the certainty
+// that a live block's does not change.
+template <typename T>
+class OwnerWritten {
  public:
-  operator RunKind() const {  // NOLINT(google-explicit-constructor)
+  operator T() const {  // NOLINT(google-explicit-constructor)
     return value_.load(std::memory_order_relaxed);
   }
-  AtomicRunKind& operator=(RunKind kind) {
-    value_.store(kind, std::memory_order_relaxed);
+  OwnerWritten& operator=(T value) {
+    value_.store(value, std::memory_order_relaxed);
     return *this;
   }
 
  private:
-  std::atomic<RunKind> value_;
+  std::atomic<T> value_;
+};
+
+// A free object of a slab.
+struct Object {
+  Object* next;
+};
+
+enum class SlabState : uint8_t {
+  kActive,   // its objects are being handed out
+  kFull,     // all of them were, and few have come back
+  kPartial,  // waits to be active again
+};
+
+// What each kind of run keeps in its first descriptor.
+struct FreeRunFields {
+  Slice* left;  // links of the tree
+  Slice* right;
+};
+struct SlabFields {
+  Object* free;       // came back since the slab's objects were last taken
+  uint16_t needed;    // so many more, and the slab wants attention
+  uint16_t capacity;  // objects
+  uint16_t carved;    // of them, those that have ever been handed out
+  uint8_t size_class;
+  SlabState state;
+};
+struct LargeFields {
+  uint32_t payload_offset;  // from the start of the run to the block
+  uint32_t usable_pages;    // from the block to its promised end
 };
 
 struct alignas(64) Slice {
-  AtomicRunKind kind;
-  bool dirty;               // free run: its pages may be resident and not zero
-  uint32_t head;            // index of the run's first slice
-  uint32_t run_slices;      // first and last slice only
-  uint32_t reservation;     // index in the run pool
-  void* owner;              // whose run it is: the run pool does not look
-  Slice* left;              // free: links of the tree
-  Slice* right;             //
-  Slice* previous;          // in use: the owner's list of runs
-  Slice* next;              //
-  uint32_t payload_offset;  // large: from the start of the run to the block
-  uint32_t usable_pages;    // large: pages from the block to its promised end
+  // Slab: the thread that may free objects without further ado; else kNoSlab,
+  // which no thread has.
+  static constexpr uintptr_t kNoSlab = 2;
+  OwnerWritten<uintptr_t> token;
+  union {
+    FreeRunFields tree;
+    SlabFields slab;
+    LargeFields large;
+  };
+  void* owner;      // whose run it is: the run pool does not look
+  Slice* previous;  // in use: the owner's list of runs
+  Slice* next;
+  uint32_t head;        // index of the run's first slice
+  uint32_t run_slices;  // first and last slice only
+  OwnerWritten<RunKind> kind;
+  bool dirty;           // free run: its pages may be resident and not zero
+  uint8_t reservation;  // index in the run pool
 };
 static_assert(sizeof(Slice) == 64, "64 descriptors fill one page");
 
@@ -75,7 +116,8 @@ class Reservation {
   // `base` has room for `slices` above it and for their descriptors below.
   // Nothing is committed yet. With NULL and 0 it is unused again.
   void Set(void* base, size_t slices) {
-    base_.store(reinterpret_cast<uintptr_t>(base), std::memory_order_relaxed);
+    base_ = reinterpret_cast<uintptr_t>(base);
+    last_below_ = slices == 0 ? kNowhere : base_ - 1;
     slices_ = slices;
     set_committed_slices(0);
   }
@@ -85,14 +127,23 @@ class Reservation {
     Slice* slice;
     return Find(address, &slice) ? slice : nullptr;
   }
+
   // The same with the answer apart: free() needs no second look at it.
-  bool Find(const void* address, Slice** slice) const {
-    // In this order: who sees the committed size sees the base.
-    const size_t committed = committed_bytes_.load(std::memory_order_acquire);
-    const uintptr_t base = base_.load(std::memory_order_relaxed);
-    const uintptr_t offset = reinterpret_cast<uintptr_t>(address) - base;
-    if (ABSL_PREDICT_FALSE(offset >= committed)) return false;
-    *slice = reinterpret_cast<Slice*>(base) - 1 - (offset >> kSliceShift);
+  //
+  // Counted from the base downwards, as descriptors are: what is committed has
+  // distances of at least `-committed`, and one shift makes a descriptor of a
+  // distance. The fields are read plainly, which lets them be operands: they
+  // are words, and who holds an address that lies in here has synchronised with
+  // whoever committed it.
+  ABSL_ATTRIBUTE_ALWAYS_INLINE ABSL_ATTRIBUTE_NO_SANITIZE_THREAD bool Find(
+      const void* address, Slice** slice) const {
+    const uintptr_t distance =
+        last_below_ - reinterpret_cast<uintptr_t>(address);
+    if (ABSL_PREDICT_FALSE(distance < least_distance_)) return false;
+    const intptr_t offset =
+        static_cast<intptr_t>(distance) >> (kSliceShift - kDescriptorShift) &
+        -(intptr_t{1} << kDescriptorShift);
+    *slice = reinterpret_cast<Slice*>(base_ + static_cast<uintptr_t>(offset));
     return true;
   }
 
@@ -106,19 +157,28 @@ class Reservation {
     return reinterpret_cast<char*>(base()) + (IndexOf(slice) << kSliceShift);
   }
 
-  uintptr_t base() const { return base_.load(std::memory_order_relaxed); }
+  uintptr_t base() const { return base_; }
   size_t slices() const { return slices_; }
   size_t committed_slices() const {
-    return committed_bytes_.load(std::memory_order_relaxed) >> kSliceShift;
+    return committed_slices_.load(std::memory_order_relaxed);
   }
-  void set_committed_slices(size_t slices) {
-    committed_bytes_.store(slices << kSliceShift, std::memory_order_release);
+  ABSL_ATTRIBUTE_NO_SANITIZE_THREAD void set_committed_slices(size_t slices) {
+    committed_slices_.store(slices, std::memory_order_relaxed);
+    least_distance_ = slices == 0 ? UINTPTR_MAX : -(slices << kSliceShift);
   }
 
  private:
-  std::atomic<uintptr_t> base_{0};
-  std::atomic<size_t> committed_bytes_{0};  // 0 while unused: Find has nothing
-  size_t slices_ = 0;                       // reserved
+  static constexpr int kDescriptorShift = 6;
+  static_assert(sizeof(Slice) == size_t{1} << kDescriptorShift);
+  // While nothing is committed one address has a distance that is large enough:
+  // the one after this, which no pointer can be.
+  static constexpr uintptr_t kNowhere = uintptr_t{1} << 63;
+
+  uintptr_t last_below_ = kNowhere;         // base - 1
+  uintptr_t least_distance_ = UINTPTR_MAX;  // of what is committed
+  uintptr_t base_ = 0;
+  size_t slices_ = 0;  // reserved
+  std::atomic<size_t> committed_slices_{0};
 };
 
 }  // namespace myonly::internal

@@ -1,4 +1,4 @@
-// All mutable globals of the library, but for one status a thread. They are
+// All mutable globals of the library, but for those of a thread. They are
 // constant-initialised and never destroyed: no constructor runs at start, and
 // allocating works until the process is gone.
 #ifndef MYONLY_ALLOCATOR_RUNTIME_PROCESS_GLOBALS_H_
@@ -13,6 +13,7 @@
 #include "allocator/large/run_pool.h"
 #include "allocator/pages/metadata_allocator.h"
 #include "allocator/pages/mmap_page_source.h"
+#include "allocator/threads/thread_registry.h"
 
 namespace myonly::internal {
 
@@ -26,6 +27,7 @@ struct ProcessGlobals {
   RunPool runs{pages};
   HugeMappings huge{pages, metadata};
   Arena default_arena{runs, huge, RandomSeed, "process"};
+  ThreadRegistry threads{metadata, runs, huge, default_arena, RandomSeed};
   ArenaRegistry registry{pages, metadata, runs, huge, RandomSeed};
 };
 static_assert(std::is_trivially_destructible<ProcessGlobals>::value,

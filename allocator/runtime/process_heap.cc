@@ -1,5 +1,7 @@
 #include "allocator/runtime/process_heap.h"
 
+#include <limits.h>
+#include <pthread.h>
 #include <sys/auxv.h>
 
 #include <cstring>
@@ -30,104 +32,213 @@ uint64_t RandomSeed() {
 
 ABSL_CONST_INIT ProcessGlobals process_globals;
 
+__attribute__((tls_model("initial-exec"))) __thread ThisThread this_thread = {
+    {}, kNoToken, kNoToken, 0, nullptr, 0, 0, false, Status::kOk};
+
 namespace {
 
 ProcessGlobals& g = process_globals;
 
-// Initial-exec: general-dynamic access may allocate.
-__attribute__((tls_model("initial-exec"))) thread_local Status last_status =
-    Status::kOk;
-
 void* Fail(Status status) {
-  last_status = status;
+  this_thread.last_status = status;
   return nullptr;
 }
 
-// Address -> arena, for addresses that are no block in a region. One of three
-// is set, or none: then the address is not a live block's.
-struct Owner {
-  Arena* arena = nullptr;
-  Slice* region = nullptr;
-  Slice* run = nullptr;
+// --- The calling thread's share. ---
+
+// Requests that the default arena serves before a thread gets a share of its
+// own: many threads make few.
+constexpr uint32_t kRequestsBeforeState = 8;
+
+pthread_key_t thread_end_key;
+bool is_watching_threads = false;
+
+// In the last round but one of a thread's end, so that what other keys'
+// destructors free still finds the state.
+void OnThreadEnd(void* /*state*/) {
+  constexpr uint8_t kLastRound = PTHREAD_DESTRUCTOR_ITERATIONS - 1;
+  ThisThread& thread = this_thread;
+  if (++thread.end_rounds < kLastRound &&
+      pthread_setspecific(thread_end_key, thread.state) == 0) {
+    return;
+  }
+  ThreadState* state = thread.state;
+  thread.ended = true;
+  thread.Set(nullptr);
+  if (state != nullptr) g.threads.Release(state);
+}
+
+void WatchThisThread() {
+  if (is_watching_threads && this_thread.state != nullptr) {
+    // May allocate: the state is in use by now.
+    pthread_setspecific(thread_end_key, this_thread.state);
+  }
+}
+
+ABSL_ATTRIBUTE_NOINLINE ThreadState* AcquireState() {
+  ThisThread& thread = this_thread;
+  if (thread.ended || !thread.HasStarted()) return nullptr;
+  // Alone, there is nobody to share with.
+  if (!Mutex::IsSingleThreaded() && thread.requests < kRequestsBeforeState) {
+    ++thread.requests;
+    return nullptr;
+  }
+  ThreadState* state = g.threads.Acquire(thread.lists);
+  if (state == nullptr) return nullptr;
+  thread.Set(state);
+  WatchThisThread();
+  return state;
+}
+
+// NULL: it has none.
+ThreadState* StateOfThisThread() {
+  ThreadState* state = this_thread.state;
+  return ABSL_PREDICT_TRUE(state != nullptr) ? state : AcquireState();
+}
+
+// --- From an address to what has it. ---
+
+// Neither: the address is not a live block's. A slice may be one of no run.
+struct Place {
+  Slice* slice = nullptr;
   HugeMapping* mapping = nullptr;
 };
 
-Owner FindOwner(const void* ptr) {
-  Owner owner;
-  if (Slice* slice = g.runs.Find(ptr)) {
-    if (slice->kind == RunKind::kRegion) {
-      owner.region = slice;
-      owner.arena = static_cast<Arena*>(slice->owner);
-    } else if (slice->kind == RunKind::kLarge) {
-      owner.run = g.runs.FindRun(slice);
-      owner.arena = static_cast<Arena*>(slice->owner);
-    }
-  } else if (HugeMapping* mapping = g.huge.Find(ptr)) {
-    owner.mapping = mapping;
-    owner.arena = static_cast<Arena*>(mapping->owner);
-  }
-  return owner;
+Place Locate(const void* ptr) {
+  Place place;
+  place.slice = g.runs.Find(ptr);
+  if (place.slice == nullptr) place.mapping = g.huge.Find(ptr);
+  return place;
 }
 
-[[noreturn]] ABSL_ATTRIBUTE_NOINLINE void ReportUnknown(const void* ptr) {
+SubHeap& SubHeapOf(const Slice* slice) {
+  return *static_cast<SubHeap*>(slice->owner);
+}
+Arena& ArenaOfRun(const Slice* slice) {
+  return *static_cast<Arena*>(slice->owner);
+}
+
+// NULL: no live block can be there.
+Arena* ArenaOfPlace(const Place& place) {
+  if (place.mapping != nullptr) {
+    return static_cast<Arena*>(place.mapping->owner);
+  }
+  if (place.slice == nullptr) return nullptr;
+  switch (RunKind{place.slice->kind}) {
+    case RunKind::kSlab:
+    case RunKind::kSubHeapRegion:
+      return &SubHeapOf(place.slice).arena();
+    case RunKind::kRegion:
+    case RunKind::kLarge:
+      return &ArenaOfRun(place.slice);
+    default:
+      return nullptr;
+  }
+}
+
+bool IsMine(const Slice* slice) {
+  return reinterpret_cast<uintptr_t>(slice->owner) == this_thread.heap;
+}
+
+[[noreturn]] ABSL_ATTRIBUTE_NOINLINE void ReportUnknown(const Place& place,
+                                                        const void* ptr) {
   ReportAndAbort(
-      g.runs.Find(ptr) != nullptr ? "double free" : "free of a foreign address",
+      place.slice != nullptr ? "double free" : "free of a foreign address",
       ptr);
 }
 
+void CheckObject(const Slice* slab, const void* ptr) {
+  const auto offset = reinterpret_cast<uintptr_t>(ptr) & (kSliceSize - 1);
+  if (slab->slab.carved == 0) ReportAndAbort("double free", ptr);
+  if (!Slab::IsObject(slab, offset)) {
+    ReportAndAbort("free of an address inside a block", ptr);
+  }
+}
+
 }  // namespace
 
-void ProcessHeap::FreeSlow(void* ptr) {
-  Slice* slice;
-  if (ABSL_PREDICT_TRUE(g.runs.FindFirst(ptr, &slice) &&
-                        slice->kind == RunKind::kRegion)) {
-    static_cast<Arena*>(slice->owner)->FreeBlock(slice, ptr);
-    return;
+// --- Freeing what is not in a slab of this thread. ---
+
+void ProcessHeap::Free(void* ptr) { FreeInline(ptr); }
+
+void ProcessHeap::Attend(const void* /*ptr*/, Slice* slab) {
+  SubHeapOf(slab).Attend(slab);
+}
+
+void ProcessHeap::FreeOther(void* ptr, Slice* slice) {
+  if (ABSL_PREDICT_FALSE(!IsMine(slice))) return FreeOfOther(ptr, slice);
+  // A slab that was given up still has its owner.
+  if (slice->kind != RunKind::kSubHeapRegion) {
+    ReportAndAbort("double free", ptr);
   }
+  SubHeapOf(slice).FreeBlock(slice, ptr);
+}
+
+void ProcessHeap::FreeOfOther(void* ptr, Slice* slice) {
+  ThreadState* state = this_thread.state;
+  switch (RunKind{slice->kind}) {
+    case RunKind::kSubHeapRegion:
+      SubHeapOf(slice).MarkPosted(slice, ptr);
+      g.threads.Post(slice, static_cast<Object*>(ptr));
+      return;
+    case RunKind::kSlab:
+      if (ABSL_PREDICT_FALSE(state == nullptr)) state = AcquireState();
+      if (ABSL_PREDICT_TRUE(state != nullptr)) {
+        state->FreeRemote(slice, ptr);
+      } else {
+        g.threads.Post(slice, static_cast<Object*>(ptr));
+      }
+      return;
+    case RunKind::kRegion:
+      ArenaOfRun(slice).FreeBlock(slice, ptr);
+      return;
+    case RunKind::kLarge:
+      ArenaOfRun(slice).FreeLarge(g.runs.FindRun(slice), ptr);
+      return;
+    default:
+      ReportAndAbort("double free", ptr);
+  }
+}
+
+void ProcessHeap::FreeElsewhere(void* ptr) {
   if (ptr == nullptr) return;
-  const Owner owner = FindOwner(ptr);
-  if (owner.run != nullptr) {
-    owner.arena->FreeLarge(owner.run, ptr);
-  } else if (owner.mapping != nullptr) {
-    owner.arena->FreeHuge(owner.mapping, ptr);
-  } else if (owner.region != nullptr) {
-    owner.arena->FreeBlock(owner.region, ptr);
+  const Place place = Locate(ptr);
+  if (place.slice != nullptr) {
+    // As Free, in another reservation than the first.
+    if (place.slice->token != this_thread.token) {
+      FreeOther(ptr, place.slice);
+    } else if (Slab::Free(place.slice, ptr)) {
+      Attend(ptr, place.slice);
+    }
+  } else if (place.mapping != nullptr) {
+    static_cast<Arena*>(place.mapping->owner)->FreeHuge(place.mapping, ptr);
   } else {
-    ReportUnknown(ptr);
+    ReportUnknown(place, ptr);
   }
 }
 
-namespace {
-
-size_t UsableSizeOf(const Owner& owner, void* ptr) {
-  if (owner.region != nullptr) {
-    return owner.arena->UsableBlock(owner.region, ptr);
-  }
-  if (owner.run != nullptr) return owner.arena->UsableLarge(owner.run, ptr);
-  if (owner.mapping != nullptr) return Arena::UsableHuge(owner.mapping, ptr);
-  ReportUnknown(ptr);
-}
-
-bool ResizeInPlace(const Owner& owner, void** ptr, size_t size, bool may_move) {
-  if (size > kMaxRequest) return false;
-  if (owner.region != nullptr) {
-    return owner.arena->ResizeBlock(owner.region, *ptr, size);
-  }
-  if (owner.run != nullptr) {
-    return owner.arena->ResizeLarge(owner.run, *ptr, size);
-  }
-  if (owner.mapping != nullptr) {
-    return owner.arena->ResizeHuge(owner.mapping, ptr, size, may_move);
-  }
-  ReportUnknown(*ptr);
-}
-
-}  // namespace
+// --- Allocating. ---
 
 void* ProcessHeap::AllocateSlow(size_t size) {
+  if (size > kMaxSlabRequest) {
+    void* ptr = AllocateMediumQuick(size);
+    if (ABSL_PREDICT_TRUE(ptr != nullptr)) return ptr;
+  }
+  return AllocateSlower(size);
+}
+
+ABSL_ATTRIBUTE_NOINLINE void* ProcessHeap::AllocateSlower(size_t size) {
   Status status;
-  void* ptr = g.default_arena.AllocateSlow(size, &status);
-  return ptr != nullptr ? ptr : Fail(status);
+  void* ptr;
+  ThreadState* state = size <= kMaxBlockRequest ? StateOfThisThread() : nullptr;
+  if (ABSL_PREDICT_FALSE(state == nullptr)) {
+    ptr = g.default_arena.Allocate(size, &status);
+  } else if (size > kMaxSlabRequest) {
+    ptr = state->AllocateBlock(size, &status);
+  } else {
+    ptr = state->AllocateSmall(size, &status);
+  }
+  return ABSL_PREDICT_TRUE(ptr != nullptr) ? ptr : Fail(status);
 }
 
 void* ProcessHeap::AllocateZeroed(size_t count, size_t size) {
@@ -135,43 +246,129 @@ void* ProcessHeap::AllocateZeroed(size_t count, size_t size) {
   if (ABSL_PREDICT_FALSE(__builtin_mul_overflow(count, size, &bytes))) {
     return Fail(Status::kNoMemory);
   }
+  if (bytes <= kMaxBlockRequest) {
+    void* ptr = Allocate(bytes);
+    return ABSL_PREDICT_TRUE(ptr != nullptr) ? memset(ptr, 0, bytes) : nullptr;
+  }
   Status status;
   void* ptr = g.default_arena.AllocateZeroed(bytes, &status);
   return ptr != nullptr ? ptr : Fail(status);
 }
 
+// Objects whose size is a multiple of the alignment are aligned, as slabs are.
 void* ProcessHeap::AllocateAligned(size_t alignment, size_t size) {
   if (!IsPowerOfTwo(alignment)) return Fail(Status::kInvalid);
+  if (alignment <= kMinAlignment) return Allocate(size);
   Status status;
-  void* ptr = g.default_arena.AllocateAligned(size, alignment, &status);
+  ThreadState* state =
+      BlockHeap::Serves(size, alignment) ? StateOfThisThread() : nullptr;
+  void* ptr;
+  if (state == nullptr) {
+    ptr = g.default_arena.AllocateAligned(size, alignment, &status);
+  } else {
+    const size_t bytes = AlignUp(Max(size, 1), alignment);
+    if (bytes <= kMaxSlabRequest && state->heap().HasSlabFor(bytes)) {
+      return Allocate(bytes);
+    }
+    ptr = state->AllocateAligned(size, alignment, &status);
+  }
   return ptr != nullptr ? ptr : Fail(status);
 }
 
+// --- Resizing. ---
+
+namespace {
+
+size_t UsableSizeOf(const Place& place, void* ptr) {
+  if (place.mapping != nullptr) return Arena::UsableHuge(place.mapping, ptr);
+  if (place.slice == nullptr) ReportUnknown(place, ptr);
+  const Slice* slice = place.slice;
+  switch (RunKind{slice->kind}) {
+    case RunKind::kSlab:
+      CheckObject(slice, ptr);
+      return ObjectBytes(slice->slab.size_class);
+    case RunKind::kSubHeapRegion:
+      return SubHeapOf(slice).UsableBlock(slice, ptr);
+    case RunKind::kRegion:
+      return ArenaOfRun(slice).UsableBlock(slice, ptr);
+    case RunKind::kLarge:
+      return ArenaOfRun(slice).UsableLarge(g.runs.FindRun(slice), ptr);
+    default:
+      ReportUnknown(place, ptr);
+  }
+}
+
+// What is not moved although it could be smaller: up to half is spare, or the
+// block is small anyway.
+bool IsGoodFit(size_t size, size_t usable) {
+  constexpr size_t kSmall = 128;
+  return size <= usable && (size > usable / 2 || usable <= kSmall);
+}
+
+bool ResizeInPlace(const Place& place, void** ptr, size_t size, bool may_move) {
+  if (size > kMaxRequest) return false;
+  if (place.mapping != nullptr) {
+    return static_cast<Arena*>(place.mapping->owner)
+        ->ResizeHuge(place.mapping, ptr, size, may_move);
+  }
+  if (place.slice == nullptr) ReportUnknown(place, *ptr);
+  Slice* slice = place.slice;
+  switch (RunKind{slice->kind}) {
+    case RunKind::kSubHeapRegion:
+      if (IsMine(slice)) {
+        return this_thread.state->heap().ResizeBlock(slice, *ptr, size);
+      }
+      // Only its owner may change a block.
+      return IsGoodFit(size, SubHeapOf(slice).UsableBlock(slice, *ptr));
+    case RunKind::kSlab:
+      CheckObject(slice, *ptr);
+      return IsGoodFit(size, ObjectBytes(slice->slab.size_class));
+    case RunKind::kRegion:
+      return ArenaOfRun(slice).ResizeBlock(slice, *ptr, size);
+    case RunKind::kLarge:
+      return ArenaOfRun(slice).ResizeLarge(g.runs.FindRun(slice), *ptr, size);
+    default:
+      ReportUnknown(place, *ptr);
+  }
+}
+
+}  // namespace
+
 void* ProcessHeap::Reallocate(void* ptr, size_t size) {
   if (ptr == nullptr) return Allocate(size);
-  const Owner owner = FindOwner(ptr);
+  const Place place = Locate(ptr);
   if (size == 0) {
     Free(ptr);
     return nullptr;
   }
-  if (ResizeInPlace(owner, &ptr, size, /*may_move=*/true)) return ptr;
+  if (ResizeInPlace(place, &ptr, size, /*may_move=*/true)) return ptr;
   if (size > kMaxRequest) return Fail(Status::kNoMemory);
-  Status status;
-  void* moved = owner.arena->Allocate(size, &status);
-  if (moved == nullptr) return Fail(status);
-  memcpy(moved, ptr, Min(size, UsableSizeOf(owner, ptr)));
+  const size_t usable = UsableSizeOf(place, ptr);
+  Arena* arena = ArenaOfPlace(place);
+  void* moved;
+  if (arena == &g.default_arena) {
+    moved = Allocate(size);
+    if (moved == nullptr) return nullptr;
+  } else {
+    Status status;
+    moved = arena->Allocate(size, &status);
+    if (moved == nullptr) return Fail(status);
+  }
+  memcpy(moved, ptr, Min(size, usable));
   Free(ptr);
   return moved;
 }
 
 bool ProcessHeap::TryResize(void* ptr, size_t size) {
-  return ResizeInPlace(FindOwner(ptr), &ptr, size, /*may_move=*/false);
+  return ResizeInPlace(Locate(ptr), &ptr, size, /*may_move=*/false);
 }
 
 size_t ProcessHeap::UsableSize(const void* ptr) {
   if (ptr == nullptr) return 0;
-  return UsableSizeOf(FindOwner(ptr), const_cast<void*>(ptr));
+  return UsableSizeOf(Locate(ptr), const_cast<void*>(ptr));
 }
+
+// --- Arenas. ---
 
 Status ProcessHeap::CreateArena(const ArenaOptions& options, ArenaHandle* out) {
   return g.registry.Create(options, out);
@@ -188,15 +385,16 @@ Status ProcessHeap::DestroyArena(ArenaHandle handle, bool require_empty) {
 Arena& ProcessHeap::DefaultArena() { return g.default_arena; }
 
 Status ProcessHeap::ArenaOf(const void* ptr, ArenaHandle* out) {
-  const Owner owner = FindOwner(ptr);
-  *out = 0;
-  if (owner.arena == nullptr) return Status::kInvalid;
-  *out = owner.arena->token();
-  return Status::kOk;
+  const Arena* arena = ArenaOfPlace(Locate(ptr));
+  *out = arena == nullptr ? 0 : arena->token();
+  return arena == nullptr ? Status::kInvalid : Status::kOk;
 }
 
 size_t ProcessHeap::Purge(size_t keep_bytes) {
-  size_t purged = g.default_arena.Purge();
+  size_t purged = 0;
+  if (ThreadState* state = this_thread.state) purged += state->Purge();
+  purged += g.threads.PurgeOrphans();
+  purged += g.default_arena.Purge();
   g.registry.VisitAll([&purged](Arena& arena) { purged += arena.Purge(); });
   const size_t dirty = g.runs.dirty_bytes();
   purged += g.huge.Purge(keep_bytes - Min(dirty, keep_bytes));
@@ -204,18 +402,42 @@ size_t ProcessHeap::Purge(size_t keep_bytes) {
   return purged;
 }
 
-Status ProcessHeap::CheckArena(Arena& arena) {
-  const void* where = nullptr;
-  if (arena.CheckInvariants(&where)) return Status::kOk;
+ArenaStats ProcessHeap::Stats() {
+  ArenaStats stats = g.default_arena.Stats();
+  ThreadState* state = this_thread.state;
+  if (state != nullptr) {
+    state->TakeInAll();
+    state->heap().AddStats(&stats);
+  }
+  g.threads.AddStats(state, &stats);
+  return stats;
+}
+
+namespace {
+
+Status ReportBroken(const void* where) {
   Printer line;
   line.Text("myonlymalloc: broken invariant at ").Address(where).Text("\n");
   line.WriteTo(2);
   return Status::kCorrupt;
 }
 
+}  // namespace
+
+Status ProcessHeap::CheckArena(Arena& arena) {
+  const void* where = nullptr;
+  return arena.CheckInvariants(&where) ? Status::kOk : ReportBroken(where);
+}
+
 Status ProcessHeap::CheckInvariants() {
   g.runs.CheckInvariants();
   g.huge.CheckInvariants();
+  const void* where = nullptr;
+  if (ThreadState* state = this_thread.state) {
+    state->TakeInAll();
+    if (!state->heap().CheckInvariants(&where)) return ReportBroken(where);
+  }
+  if (!g.threads.CheckOrphans(&where)) return ReportBroken(where);
   return CheckArena(g.default_arena);
 }
 
@@ -224,11 +446,19 @@ void ProcessHeap::ApplyOptions(const Options& options) {
   g.huge.set_cache_floor_bytes(options.huge_cache);
 }
 
-Status ProcessHeap::LastStatus() { return last_status; }
-void ProcessHeap::SetLastStatus(Status status) { last_status = status; }
+Status ProcessHeap::LastStatus() { return this_thread.last_status; }
+void ProcessHeap::SetLastStatus(Status status) {
+  this_thread.last_status = status;
+}
+
+void ProcessHeap::WatchThreads() {
+  is_watching_threads = pthread_key_create(&thread_end_key, OnThreadEnd) == 0;
+  WatchThisThread();
+}
 
 // In the order of ranks, so that no other thread can hold one and wait.
 void ProcessHeap::PrepareFork() {
+  g.threads.mutex_for_fork().LockForFork();
   g.registry.mutex_for_fork().LockForFork();
   g.default_arena.mutex_for_fork().LockForFork();
   g.registry.VisitAllLocked(
@@ -248,6 +478,7 @@ void ProcessHeap::ParentAfterFork() {
       [](Arena& arena) { arena.mutex_for_fork().UnlockAfterFork(); });
   g.default_arena.mutex_for_fork().UnlockAfterFork();
   g.registry.mutex_for_fork().UnlockAfterFork();
+  g.threads.mutex_for_fork().UnlockAfterFork();
 }
 
 void ProcessHeap::ChildAfterFork() {
@@ -259,6 +490,8 @@ void ProcessHeap::ChildAfterFork() {
       [](Arena& arena) { arena.mutex_for_fork().ResetAfterFork(); });
   g.default_arena.mutex_for_fork().ResetAfterFork();
   g.registry.mutex_for_fork().ResetAfterFork();
+  g.threads.FreezeOthers(this_thread.state);
+  g.threads.mutex_for_fork().ResetAfterFork();
 }
 
 }  // namespace myonly::internal

@@ -1,10 +1,15 @@
-// The process's heap: the default arena, the arena registry and the pages they
-// share.
+// The process's heap: the default arena and the threads' shares of it, the
+// arena registry and the pages they share.
 //
-// malloc: Allocate -> the default arena. free: address -> slice descriptor (or
-// huge mapping) -> its arena. It works before any constructor has run; the
-// first allocation reserves addresses. Nothing here touches errno: capi sets
-// it.
+// malloc: this thread's list for the size class -> its share of the default
+//         arena -> the default arena. A thread gets its share with its first
+//         few requests behind it; until then, and after its end, the default
+//         arena serves it under its lock.
+// free:   address -> slice descriptor -> this thread's slab: push; else its own
+//         block, another thread's (batched and posted), an arena's or a huge
+//         mapping.
+// It works before any constructor has run; the first allocation reserves
+// addresses. Nothing here touches errno: capi sets it.
 //
 // Thread-safe.
 #ifndef MYONLY_ALLOCATOR_RUNTIME_PROCESS_HEAP_H_
@@ -13,6 +18,7 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "absl/base/attributes.h"
 #include "absl/base/optimization.h"
 #include "allocator/arena/arena.h"
 #include "allocator/arena/arena_registry.h"
@@ -20,6 +26,9 @@
 #include "allocator/options/options.h"
 #include "allocator/pages/slice.h"
 #include "allocator/runtime/process_globals.h"
+#include "allocator/slabs/size_class.h"
+#include "allocator/slabs/slab.h"
+#include "allocator/threads/this_thread.h"
 
 namespace myonly::internal {
 
@@ -33,23 +42,41 @@ class ProcessHeap {
     void* ptr = AllocateQuick(size);
     return ABSL_PREDICT_TRUE(ptr != nullptr) ? ptr : AllocateSlow(size);
   }
-  // The two halves of Allocate; NULL of the first one means the second one.
-  static void* AllocateQuick(size_t size) {
-    return process_globals.default_arena.AllocateQuick(size);
+  // The parts of Allocate: the first object of a list of this thread; the first
+  // block of one; and what to do when that is NULL.
+  ABSL_ATTRIBUTE_ALWAYS_INLINE static void* AllocateQuick(size_t size) {
+    const size_t size_class = SizeClassFor(size);
+    if (ABSL_PREDICT_FALSE(size_class >= kNumSizeClasses)) return nullptr;
+    Object* object = this_thread.lists[size_class];
+    if (ABSL_PREDICT_FALSE(object == nullptr)) return nullptr;
+    this_thread.lists[size_class] = object->next;
+    return object;
+  }
+  ABSL_ATTRIBUTE_ALWAYS_INLINE static void* AllocateMediumQuick(size_t size) {
+    if (ABSL_PREDICT_FALSE(size > this_thread.most_quick_bytes)) return nullptr;
+    return reinterpret_cast<SubHeap*>(this_thread.heap)
+        ->AllocateMediumQuick(size);
   }
   static void* AllocateSlow(size_t size);
   static void* AllocateZeroed(size_t count, size_t size);
   static void* AllocateAligned(size_t alignment, size_t size);
 
   // On blocks of every arena. A bad pointer is reported and aborts.
-  static void Free(void* ptr) {
+  static void Free(void* ptr);
+  ABSL_ATTRIBUTE_ALWAYS_INLINE static void FreeInline(void* ptr) {
     Slice* slice;
-    if (ABSL_PREDICT_TRUE(process_globals.runs.FindFirst(ptr, &slice) &&
-                          slice->kind == RunKind::kRegion &&
-                          static_cast<Arena*>(slice->owner)->FreeQuick(ptr))) {
-      return;
+    if (ABSL_PREDICT_FALSE(!process_globals.runs.FindFirst(ptr, &slice))) {
+      return FreeElsewhere(ptr);
     }
-    FreeSlow(ptr);
+    if (ABSL_PREDICT_FALSE(slice->token != this_thread.token)) {
+      if (ABSL_PREDICT_TRUE(
+              reinterpret_cast<uintptr_t>(slice->owner) == this_thread.heap &&
+              static_cast<SubHeap*>(slice->owner)->FreeBlockQuick(ptr))) {
+        return;
+      }
+      return FreeOther(ptr, slice);
+    }
+    if (ABSL_PREDICT_FALSE(Slab::Free(slice, ptr))) Attend(ptr, slice);
   }
   // `ptr` NULL allocates from the default arena; `size` 0 frees and returns
   // NULL with LastStatus() unchanged.
@@ -63,6 +90,9 @@ class ProcessHeap {
   static Arena* FindArena(ArenaHandle handle, Status* status);
   static Status DestroyArena(ArenaHandle handle, bool require_empty);
   static Arena& DefaultArena();
+  // Of the default arena and all threads' shares of it. What other threads do
+  // meanwhile may be missing, objects in their lists count as live.
+  static ArenaStats Stats();
   // The arena that owns the page at `ptr`: kOk with 0 for the default arena,
   // kInvalid for memory that is not ours. Safe for every address.
   static Status ArenaOf(const void* ptr, ArenaHandle* out);
@@ -82,13 +112,21 @@ class ProcessHeap {
   static Status LastStatus();
   static void SetLastStatus(Status status);
 
+  // Once the process has started: threads give their share up when they end.
+  static void WatchThreads();
+
   // Around fork(): no other thread holds a lock of ours in the child.
   static void PrepareFork();
   static void ParentAfterFork();
   static void ChildAfterFork();
 
  private:
-  static void FreeSlow(void* ptr);
+  static void* AllocateSlower(size_t size);
+  // With the address first, where free() has it already.
+  static void FreeOther(void* ptr, Slice* slice);
+  static void FreeOfOther(void* ptr, Slice* slice);
+  static void FreeElsewhere(void* ptr);
+  static void Attend(const void* ptr, Slice* slab);
 };
 
 }  // namespace myonly::internal

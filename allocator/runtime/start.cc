@@ -81,6 +81,7 @@ void Start(const char* const* environment, const char* version,
   // handlers of others may allocate.
   pthread_atfork(ProcessHeap::PrepareFork, ProcessHeap::ParentAfterFork,
                  ProcessHeap::ChildAfterFork);
+  ProcessHeap::WatchThreads();
   // A program with more rights than its caller takes no orders from it: the
   // file of the statistics would be written with the program's rights.
   if (getauxval(AT_SECURE) != 0) environment = nullptr;
@@ -107,7 +108,7 @@ void Finish() {
     Complain("MYONLY_STATS_FILE", "names a file that can't be written");
     return;
   }
-  const ArenaStats stats = ProcessHeap::DefaultArena().Stats();
+  const ArenaStats stats = ProcessHeap::Stats();
   Printer line;
   line.Text("myonly pid=").Number(ProcessId()).Text(" program=");
   AppendProgramName(&line);

@@ -29,9 +29,11 @@ using myonly::internal::ArenaStats;
 using myonly::internal::IsPowerOfTwo;
 using myonly::internal::kMaxRequest;
 using myonly::internal::kMinAlignment;
+using myonly::internal::kNumSizeClasses;
 using myonly::internal::kPageSize;
 using myonly::internal::Max;
 using myonly::internal::ProcessHeap;
+using myonly::internal::SizeClassFor;
 using myonly::internal::Status;
 
 void* Fail(int error) {
@@ -48,6 +50,11 @@ ABSL_ATTRIBUTE_NOINLINE void* AllocateOrFail(size_t size) {
   return Checked(ProcessHeap::AllocateSlow(size));
 }
 
+ABSL_ATTRIBUTE_NOINLINE void* AllocateMedium(size_t size) {
+  void* ptr = ProcessHeap::AllocateMediumQuick(size);
+  return ABSL_PREDICT_TRUE(ptr != nullptr) ? ptr : AllocateOrFail(size);
+}
+
 // memalign takes what is no power of two as the next one, as glibc does.
 void* AlignedOrNextPower(size_t alignment, size_t size) {
   if (alignment > SIZE_MAX / 2 + 1) return Fail(EINVAL);
@@ -59,11 +66,14 @@ void* AlignedOrNextPower(size_t alignment, size_t size) {
 }  // namespace
 
 MYONLY_EXPORT void* malloc(size_t size) noexcept {
+  if (ABSL_PREDICT_FALSE(SizeClassFor(size) >= kNumSizeClasses)) {
+    return AllocateMedium(size);
+  }
   void* ptr = ProcessHeap::AllocateQuick(size);
   return ABSL_PREDICT_TRUE(ptr != nullptr) ? ptr : AllocateOrFail(size);
 }
 
-MYONLY_EXPORT void free(void* ptr) noexcept { ProcessHeap::Free(ptr); }
+MYONLY_EXPORT void free(void* ptr) noexcept { ProcessHeap::FreeInline(ptr); }
 
 MYONLY_EXPORT void* calloc(size_t count, size_t size) noexcept {
   return Checked(ProcessHeap::AllocateZeroed(count, size));
@@ -139,7 +149,7 @@ MYONLY_EXPORT int mallopt(int parameter, int value) noexcept {
 }
 
 MYONLY_EXPORT struct mallinfo2 mallinfo2() noexcept {
-  const ArenaStats stats = ProcessHeap::DefaultArena().Stats();
+  const ArenaStats stats = ProcessHeap::Stats();
   struct mallinfo2 info = {};
   info.arena = stats.region_bytes + stats.large_bytes;
   info.hblks = stats.huge_blocks;
@@ -163,7 +173,7 @@ MYONLY_EXPORT struct mallinfo mallinfo() noexcept {
 }
 
 MYONLY_EXPORT void malloc_stats() noexcept {
-  const ArenaStats stats = ProcessHeap::DefaultArena().Stats();
+  const ArenaStats stats = ProcessHeap::Stats();
   fprintf(stderr,
           "Arena %s:\nsystem bytes     = %10zu\nin use bytes     = %10zu\n",
           stats.name, static_cast<size_t>(stats.reserved_bytes()),
@@ -172,7 +182,7 @@ MYONLY_EXPORT void malloc_stats() noexcept {
 
 MYONLY_EXPORT int malloc_info(int options, FILE* stream) noexcept {
   if (options != 0) return EINVAL;  // as glibc does, though errno is usual
-  const ArenaStats stats = ProcessHeap::DefaultArena().Stats();
+  const ArenaStats stats = ProcessHeap::Stats();
   fprintf(stream,
           "<malloc version=\"myonlymalloc-1\">\n"
           "<system type=\"current\" size=\"%zu\"/>\n"

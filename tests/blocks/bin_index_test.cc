@@ -62,10 +62,23 @@ TEST(BinIndexTest, FirstAndLastBinsAreUsed) {
 // --- Quick lists. ---
 
 TEST(QuickIndexTest, EverySizeHasAListAndLargerOnesNoSmallerList) {
-  for (size_t bytes = kFirst; bytes <= kMaxQuickBytes; bytes += 16) {
+  for (size_t bytes = kFirst; bytes <= kLast; bytes += 16) {
     ASSERT_LT(QuickIndex(bytes), kNumQuickLists) << bytes;
-    ASSERT_LT(QuickIndexFor(bytes), kNumQuickLists) << bytes;
-    ASSERT_GE(QuickIndex(bytes), QuickIndex(bytes - 16)) << bytes;
+    if (bytes < kLast) {
+      ASSERT_LE(QuickIndex(bytes), QuickIndex(bytes + 16)) << bytes;
+    }
+  }
+  EXPECT_EQ(QuickIndex(kFirst), 0U);
+}
+
+// Requests above those of slabs need not be rounded to blocks first.
+TEST(QuickIndexTest, RequestsAndTheirBlocksHaveTheSameList) {
+  constexpr size_t kTag = 8;
+  for (size_t request = kMaxExactQuickBytes; request <= kMaxQuickBytes - kTag;
+       ++request) {
+    const size_t bytes = (request + kTag + 15) / 16 * 16;
+    ASSERT_EQ(QuickIndexForRequest(request, kTag), QuickIndexFor(bytes))
+        << request;
   }
 }
 

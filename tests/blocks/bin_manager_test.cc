@@ -248,15 +248,15 @@ TEST(BinManagerTest, ManyBlocksThatAreTooSmallHideNoLargerBin) {
 
 TEST(BinManagerTest, VisitFreeShowsTheBlocksOfABinAndAbove) {
   OneRegion heap(kRegionBytes);
-  const std::vector<Block*> free = FreeBlocks(heap, {64, 1024, 16384 + 16});
-  const size_t rest = heap.bins.free_bytes() - 64 - 1024 - 16400;
+  const std::vector<Block*> free = FreeBlocks(heap, {64, 1040, 16384 + 16});
+  const size_t rest = heap.bins.free_bytes() - 64 - 1040 - 16400;
   std::vector<size_t> seen;
   heap.bins.VisitFree(1024, [&](char* start, size_t bytes) {
     EXPECT_TRUE(heap.region->Has(start + bytes - 1));
     seen.push_back(bytes + sizeof(Block));
   });
   std::sort(seen.begin(), seen.end());
-  EXPECT_EQ(seen, (std::vector<size_t>{1024, 16400, rest}));
+  EXPECT_EQ(seen, (std::vector<size_t>{1040, 16400, rest}));
 }
 
 // --- Quick lists. ---
@@ -290,12 +290,17 @@ TEST(BinManagerTest, QuickListsStopAtTheirLimit) {
   EXPECT_TRUE(heap.Check(1));
 }
 
-TEST(BinManagerTest, BlocksAboveTheLargestQuickSizeDoNotWait) {
+// No request is served by them, but a block that was made larger comes there.
+TEST(BinManagerTest, BlocksAboveTheLargestQuickSizeWaitToo) {
   OneRegion heap(kRegionBytes);
   Block* above = heap.bins.Allocate(kMaxQuickBytes + 16);
-  EXPECT_FALSE(heap.FreeQuick(above));
-  EXPECT_NE(heap.bins.LiveTag(above->payload()), 0U);
+  EXPECT_TRUE(heap.FreeQuick(above));
+  EXPECT_EQ(heap.bins.LiveTag(above->payload()), 0U);
+  EXPECT_EQ(heap.bins.quick_bytes(), kMaxQuickBytes + 16);
+  EXPECT_EQ(heap.bins.AllocateQuick(kMaxQuickBytes + 16), nullptr);
+  heap.Flush();
   EXPECT_EQ(heap.bins.quick_bytes(), 0U);
+  EXPECT_TRUE(heap.Check(0));
 }
 
 TEST(BinManagerTest, QuickBlocksAreNeverTooSmall) {

@@ -87,14 +87,23 @@ TEST(BlockTest, QuickListsNeedNoNewSeal) {
   for (BoundaryTag tag : AllTags()) {
     tag.quick = false;
     const uint64_t word = Block::Pack(place.tag(), kKey, tag);
-    const uint64_t quick = Block::WithQuick(word);
+    place.tag()->Store(word);
+    place.tag()->SetQuick();
+    const uint64_t quick = place.tag()->Load();
     tag.quick = true;
     EXPECT_EQ(quick, Block::Pack(place.tag(), kKey, tag));
     EXPECT_TRUE(place.tag()->IsSealed(kKey, quick));
     // But it is not a live block's tag.
     EXPECT_FALSE(place.tag()->IsSealedPlain(kKey, quick));
     EXPECT_EQ(Block::WithoutQuick(quick), word);
+    EXPECT_FALSE(place.tag()->MarkQuick());
+    EXPECT_EQ(place.tag()->ClearQuick(), tag.size);
+    EXPECT_EQ(place.tag()->Load(), word);
     EXPECT_TRUE(place.tag()->IsSealedPlain(kKey, word));
+    EXPECT_EQ(Block::IsSealedUsed(place.tag(), kKey, word), tag.used);
+    EXPECT_TRUE(place.tag()->FollowsSize(tag.previous_size));
+    EXPECT_TRUE(place.tag()->MarkQuick());
+    EXPECT_EQ(place.tag()->Load(), quick);
   }
 }
 

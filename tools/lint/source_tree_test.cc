@@ -49,7 +49,7 @@ TEST(FindLintErrorsTest, RejectsTheCHeaderInAllocator) {
 TEST(FindLintErrorsTest, RejectsAnIncludeOfASiblingLayer) {
   const SourceTree tree = {
       {"allocator/blocks/block.h", ""},
-      {"allocator/large/tree.h", Include("allocator/blocks/block.h")}};
+      {"allocator/slabs/slab.h", Include("allocator/blocks/block.h")}};
   EXPECT_THAT(FindLintErrors(tree), ElementsAre(HasSubstr("sibling layer")));
 }
 

@@ -1,0 +1,215 @@
+#include "allocator/arena/block_heap.h"
+
+#include "allocator/arena/owner_list.h"
+#include "allocator/base/check.h"
+#include "allocator/base/treap.h"
+
+namespace myonly::internal {
+namespace {
+
+constexpr size_t kMaxRegionBytes = size_t{2} << 20;
+constexpr uint64_t kQuickDecayMs = 500;
+
+// Purging less than this inside a free block costs more than it gives.
+constexpr size_t kMinPurgeBlockBytes = 4 * kPageSize;
+
+// A block that is aligned may lose this much before its payload.
+size_t AlignedBlockBytes(size_t size, size_t alignment) {
+  return RoundToQuick(Block::BytesFor(size)) + alignment + Block::kMinBytes;
+}
+
+// 0 is what a heap has that has never had a region.
+uint64_t NextSealKey(uint64_t key) { return key == 0 ? 0 : MixBits(key) | 1; }
+
+}  // namespace
+
+bool BlockHeap::Serves(size_t size, size_t alignment) {
+  return size <= kMaxBlockRequest &&
+         (alignment <= kMinAlignment ||
+          (alignment <= kMaxBlockRequest &&
+           AlignedBlockBytes(size, alignment) <= kMaxBlockRequest));
+}
+
+void* BlockHeap::AllocateFree(size_t size, size_t alignment) {
+  const size_t bytes = Block::BytesFor(size);
+  Block* block = alignment <= kMinAlignment
+                     ? bins_.AllocateFromBins(bytes)
+                     : bins_.AllocateAligned(bytes, alignment);
+  return PayloadOf(block);
+}
+
+void* BlockHeap::Grow(size_t size, size_t alignment, size_t allowed_bytes,
+                      Status* status) {
+  const size_t bytes = Block::BytesFor(size);
+  FlushQuickLists(0);
+  Block* block = bins_.AllocateAligned(bytes, alignment);
+  if (block != nullptr) return block->payload();
+  const Status added =
+      AddRegion(AlignedBlockBytes(size, alignment), allowed_bytes);
+  if (added != Status::kOk) {
+    *status = added;
+    return nullptr;
+  }
+  block = bins_.AllocateAligned(bytes, alignment);
+  MYONLY_CHECK(block != nullptr);
+  return block->payload();
+}
+
+// Regions double with what there is, so that a small heap stays small; when
+// that much can't be had, the least that serves.
+Status BlockHeap::AddRegion(size_t block_bytes, size_t allowed_bytes) {
+  if (bins_.key() == 0) bins_.set_key(seed_() | 1);
+  const size_t least = SlicesFor(block_bytes + BinManager::kRegionOverhead);
+  const size_t want =
+      Max(least, SlicesFor(Min(region_bytes_, kMaxRegionBytes)));
+  for (size_t slices = want;; slices = least) {
+    const size_t bytes = slices * kSliceSize;
+    if (bytes <= allowed_bytes) {
+      bool zeroed;
+      Slice* run = runs_.Allocate(slices, kind_, owner_, &zeroed);
+      if (run == nullptr && slices == least && huge_.Purge(0) != 0) {
+        run = runs_.Allocate(slices, kind_, owner_, &zeroed);
+      }
+      if (run != nullptr) {
+        PushOwned(&regions_, run);
+        region_bytes_ += bytes;
+        ++num_regions_;
+        bins_.AddRegion(runs_.AddressOf(run), bytes);
+        return Status::kOk;
+      }
+      if (slices == least) return Status::kNoMemory;
+    } else if (slices == least) {
+      return Status::kQuota;
+    }
+  }
+}
+
+void BlockHeap::Free(const Slice* region, void* ptr) {
+  const uint64_t word = bins_.LiveTag(ptr);
+  Block* block = Block::FromPayload(ptr);
+  if (word == 0 || !bins_.NextIsSealed(block, word)) {
+    ReportBadBlock(region, ptr);
+  }
+  if (bins_.FreeQuick(block, word)) return;
+  // Too large for a quick list, or they hold enough.
+  if (bins_.quick_bytes() + Block::SizeIn(word) > bins_.quick_limit_bytes()) {
+    FlushQuickLists(bins_.quick_limit_bytes() / 4 * 3);
+  }
+  if (Block* whole = bins_.FreeAndCoalesce(block)) RegionIsFree(whole);
+}
+
+// The owner may rewrite the tag at the same time and lose the mark, which only
+// loses the second of two such frees.
+void BlockHeap::MarkPosted(const Slice* region, void* ptr) {
+  if (bins_.LiveTag(ptr) == 0 || !Block::FromPayload(ptr)->MarkQuick()) {
+    ReportBadBlock(region, ptr);
+  }
+}
+
+void BlockHeap::FreePosted(const Slice* region, void* ptr) {
+  Block* block = Block::FromPayload(ptr);
+  block->Store(Block::WithoutQuick(block->Load()));
+  if (ABSL_PREDICT_FALSE(!FreeQuick(ptr))) Free(region, ptr);
+}
+
+bool BlockHeap::Resize(const Slice* region, void* ptr, size_t size) {
+  if (bins_.LiveTag(ptr) == 0) ReportBadBlock(region, ptr);
+  if (size > kMaxBlockRequest) return false;
+  return bins_.Resize(Block::FromPayload(ptr), Block::BytesFor(size));
+}
+
+size_t BlockHeap::UsableSize(const Slice* region, void* ptr) const {
+  const uint64_t word = bins_.LiveTag(ptr);
+  if (word == 0) ReportBadBlock(region, ptr);
+  return Block::SizeIn(word) - Block::kTagBytes;
+}
+
+void BlockHeap::FlushQuickLists(size_t keep_bytes) {
+  bins_.set_quick_limit_bytes(
+      Max(BinManager::kMinQuickLimitBytes, region_bytes_ / 2));
+  while (Block* whole = bins_.FlushQuickLists(keep_bytes)) RegionIsFree(whole);
+  flushed_since_decay_ = true;
+}
+
+void BlockHeap::Decay(uint64_t now_ms) {
+  if (flushed_since_decay_) {
+    flushed_since_decay_ = false;
+    flush_ms_ = now_ms;
+  } else if (now_ms - flush_ms_ >= kQuickDecayMs &&
+             bins_.quick_bytes() > BinManager::kMinQuickLimitBytes) {
+    FlushQuickLists(0);
+    FreeSpareRegion();
+  }
+}
+
+// Keeps this wholly free region and gives the one kept before back.
+void BlockHeap::RegionIsFree(Block* whole) {
+  if (spare_region_ != whole) FreeSpareRegion();
+  spare_region_ = whole;
+}
+
+// Its first block may have been allocated from since.
+void BlockHeap::FreeSpareRegion() {
+  Block* first = spare_region_;
+  spare_region_ = nullptr;
+  if (first == nullptr) return;
+  const BoundaryTag tag = first->Read();
+  if (tag.used || first->Next(tag.size)->size() != 0) return;
+  bins_.RemoveRegion(first);
+  FreeRegion(runs_.FindRun(runs_.Find(first)));
+}
+
+void BlockHeap::FreeRegion(Slice* run) {
+  RemoveOwned(&regions_, run);
+  region_bytes_ -= run->run_slices * kSliceSize;
+  --num_regions_;
+  runs_.Free(run);
+}
+
+size_t BlockHeap::Purge() {
+  FlushQuickLists(0);
+  FreeSpareRegion();
+  size_t purged = 0;
+  bins_.VisitFree(kMinPurgeBlockBytes,
+                  [this, &purged](char* start, size_t bytes) {
+                    purged += runs_.PurgeInside(start, bytes);
+                  });
+  return purged;
+}
+
+void BlockHeap::DropAll() {
+  // With another key no tag left in these pages passes for a live block's.
+  bins_.Reset();
+  bins_.set_key(NextSealKey(bins_.key()));
+  spare_region_ = nullptr;
+  while (regions_ != nullptr) FreeRegion(regions_);
+}
+
+bool BlockHeap::Check(size_t* live_bytes, size_t* live_blocks,
+                      const void** where) const {
+  size_t region_bytes = 0;
+  for (Slice* run = regions_; run != nullptr; run = run->next) {
+    *where = runs_.AddressOf(run);
+    if (run->kind != kind_ || run->owner != owner_) return false;
+    region_bytes += run->run_slices * kSliceSize;
+    if (!bins_.CheckRegion(runs_.AddressOf(run), live_bytes, live_blocks,
+                           where)) {
+      return false;
+    }
+  }
+  return bins_.CheckBins(where) && region_bytes == region_bytes_;
+}
+
+void BlockHeap::ReportBadBlock(const Slice* region, void* ptr) const {
+  const Slice* run = runs_.FindRun(region);
+  if (run == nullptr) ReportAndAbort("double free", ptr);
+  Block* block = Block::FromPayload(ptr);
+  const uint64_t word = bins_.LiveTag(ptr);
+  if (word != 0 && !bins_.NextIsSealed(block, word)) {
+    ReportAndAbort("overwritten header",
+                   block->Next(Block::SizeIn(word))->payload());
+  }
+  ReportAndAbort(bins_.Diagnose(runs_.AddressOf(run), ptr), ptr);
+}
+
+}  // namespace myonly::internal

@@ -1,0 +1,135 @@
+// Blocks of every size up to 64 KiB over regions from a run pool: what an arena
+// keeps under its lock, and what a thread's share of an arena keeps for itself.
+//
+// Allocate: quick list | bins | what waits in quick lists is coalesced | a
+//           region is added.
+// Free:     the tag is checked, then a quick list; when those hold enough, the
+//           blocks are coalesced, and wholly free regions go back.
+// Invariants: every region is in the list and names the owner; one wholly free
+// region is kept, so that a block at the edge does not cost a region each time.
+//
+// Externally synchronised, but for UsableSize and MarkPosted.
+#ifndef MYONLY_ALLOCATOR_ARENA_BLOCK_HEAP_H_
+#define MYONLY_ALLOCATOR_ARENA_BLOCK_HEAP_H_
+
+#include <cstddef>
+#include <cstdint>
+
+#include "absl/base/attributes.h"
+#include "absl/base/optimization.h"
+#include "allocator/base/sizes.h"
+#include "allocator/base/status.h"
+#include "allocator/blocks/bin_manager.h"
+#include "allocator/blocks/block.h"
+#include "allocator/large/huge_mapping.h"
+#include "allocator/large/run_pool.h"
+
+namespace myonly::internal {
+
+class BlockHeap {
+ public:
+  // `owner` and `kind` go into the regions' descriptors. `seed` gives a number
+  // that is hard to guess, for the seals; it is called for the first region.
+  constexpr BlockHeap(RunPool& runs, HugeMappings& huge, uint64_t (*seed)(),
+                      RunKind kind, void* owner)
+      : runs_(runs), huge_(huge), seed_(seed), owner_(owner), kind_(kind) {}
+  BlockHeap(const BlockHeap&) = delete;
+  BlockHeap& operator=(const BlockHeap&) = delete;
+
+  static constexpr size_t kMaxQuickRequest = kMaxQuickBytes - Block::kTagBytes;
+
+  // The first block of a quick list, or NULL.
+  void* AllocateQuick(size_t size) {
+    if (ABSL_PREDICT_FALSE(size > kMaxQuickRequest)) return nullptr;
+    return PayloadOf(bins_.TakeQuick(QuickIndexFor(Block::BytesFor(size))));
+  }
+  // The same for sizes above those of slabs, and up to kMaxQuickRequest.
+  void* AllocateMediumQuick(size_t size) {
+    return PayloadOf(
+        bins_.TakeQuick(QuickIndexForRequest(size, Block::kTagBytes)));
+  }
+
+  // From what is free. NULL: Grow is needed. `size` is at most
+  // kMaxBlockRequest, as in all that follows.
+  void* AllocateFree(size_t size, size_t alignment);
+
+  // Adds a region of at most `allowed_bytes` if coalescing does not help. NULL:
+  // `*status` says why.
+  void* Grow(size_t size, size_t alignment, size_t allowed_bytes,
+             Status* status);
+
+  // Whether a block of this size and alignment is served here.
+  static bool Serves(size_t size, size_t alignment);
+
+  // Frees into a quick list. False, and nothing done: use Free.
+  ABSL_ATTRIBUTE_ALWAYS_INLINE bool FreeQuick(void* ptr) {
+    return bins_.FreeQuickIfLive(ptr);
+  }
+
+  // `region` is the descriptor of the slice at `ptr`. A bad pointer is reported
+  // and aborts.
+  void Free(const Slice* region, void* ptr);
+
+  // A block that another thread frees: that thread marks it as not live, in
+  // any case once, and the owner frees it later.
+  void MarkPosted(const Slice* region, void* ptr);
+  void FreePosted(const Slice* region, void* ptr);
+
+  // In place; false if that can't be done.
+  bool Resize(const Slice* region, void* ptr, size_t size);
+
+  // May be called by whoever owns the block, whatever its owner does.
+  size_t UsableSize(const Slice* region, void* ptr) const;
+
+  // Coalesces what waits in quick lists, until at most `keep_bytes` do.
+  void FlushQuickLists(size_t keep_bytes);
+  void FreeSpareRegion();
+
+  // What has waited in quick lists for a while will not be wanted soon.
+  void Decay(uint64_t now_ms);
+
+  // Gives back what can be given back. Returns the bytes purged.
+  size_t Purge();
+
+  // Forgets all blocks and gives the regions back.
+  void DropAll();
+
+  // False and an address at the fault if a tag, a list or a region is broken;
+  // `*live_bytes` and `*live_blocks` grow by what is live.
+  bool Check(size_t* live_bytes, size_t* live_blocks, const void** where) const;
+
+  size_t region_bytes() const { return region_bytes_; }
+  size_t free_bytes() const { return bins_.free_bytes(); }
+  // Usable bytes of its live blocks, of which there are `blocks`.
+  size_t LiveBytes(size_t blocks) const {
+    return region_bytes_ - num_regions_ * BinManager::kRegionOverhead -
+           bins_.free_bytes() - blocks * Block::kTagBytes;
+  }
+
+  [[noreturn]] void ReportBadBlock(const Slice* region, void* ptr) const;
+
+ private:
+  static void* PayloadOf(Block* block) {
+    return ABSL_PREDICT_TRUE(block != nullptr) ? block->payload() : nullptr;
+  }
+  Status AddRegion(size_t block_bytes, size_t allowed_bytes);
+  void FreeRegion(Slice* run);
+  void RegionIsFree(Block* whole);
+
+  RunPool& runs_;
+  HugeMappings& huge_;
+  uint64_t (*const seed_)();
+  void* const owner_;
+  const RunKind kind_;
+  bool flushed_since_decay_ = false;
+  Slice* regions_ = nullptr;
+  Block* spare_region_ = nullptr;
+  size_t num_regions_ = 0;
+  size_t region_bytes_ = 0;
+  uint64_t flush_ms_ = 0;
+  BinManager bins_;
+};
+
+}  // namespace myonly::internal
+
+#endif  // MYONLY_ALLOCATOR_ARENA_BLOCK_HEAP_H_

@@ -1,0 +1,191 @@
+#include "allocator/slabs/slab_pool.h"
+
+#include "allocator/base/check.h"
+
+namespace myonly::internal {
+
+Object* SlabPool::TakeBack(size_t size_class) {
+  Slice* slab = classes_[size_class].active;
+  if (ABSL_PREDICT_FALSE(slab == nullptr)) return nullptr;
+  SlabFields& fields = slab->slab;
+  const size_t used = fields.needed;
+  Object* list = Slab::TakeFree(slab);
+  if (list == nullptr) return nullptr;
+  // More can't have come back than went: an object was freed twice.
+  if (ABSL_PREDICT_FALSE(used > fields.carved)) {
+    ReportAndAbort("double free", list);
+  }
+  const size_t back = fields.carved - used;
+  known_back_ += back;
+  taken_ += back;
+  return list;
+}
+
+Object* SlabPool::Refill(size_t size_class) {
+  Object* list = TakeBack(size_class);
+  if (list != nullptr) return list;
+  Class& lists = classes_[size_class];
+  if (Slice* slab = lists.active) {
+    const size_t used = slab->slab.needed;
+    list = Slab::Carve(slab, runs_.AddressOf(slab));
+    if (ABSL_PREDICT_TRUE(list != nullptr)) {
+      NoteTaken(size_class, slab->slab.needed - used);
+      return list;
+    }
+    Slab::Sleep(slab);
+    Push(slab);
+    lists.active = nullptr;
+  }
+  Slice* slab = lists.partial;
+  if (slab != nullptr) {
+    Remove(slab);
+    slab->slab.state = SlabState::kActive;
+  } else {
+    slab = NewSlab(size_class);
+    if (slab == nullptr) return nullptr;
+  }
+  lists.active = slab;
+  return Refill(size_class);
+}
+
+Slice* SlabPool::NewSlab(size_t size_class) {
+  Slice* slab = idle_;
+  if (slab != nullptr) {
+    idle_ = slab->next;
+    --num_idle_;
+  } else {
+    bool zeroed;
+    slab = runs_.Allocate(1, RunKind::kSlab, owner_, &zeroed);
+    if (slab == nullptr) return nullptr;
+    ++num_slabs_;
+  }
+  Slab::Open(slab, size_class);
+  slab->token = token_;
+  return slab;
+}
+
+void SlabPool::GiveUp(Slice* slab) {
+  NoteBack(slab->slab.size_class, slab->slab.carved);
+  slab->token = Slice::kNoSlab;
+  if (num_idle_ < kMaxIdle) {
+    slab->slab.carved = 0;  // no address in it is an object's any more
+    slab->next = idle_;
+    idle_ = slab;
+    ++num_idle_;
+    return;
+  }
+  --num_slabs_;
+  runs_.Free(slab);
+}
+
+void SlabPool::Push(Slice* slab) {
+  Slice*& list = ListOf(slab);
+  slab->previous = nullptr;
+  slab->next = list;
+  if (list != nullptr) list->previous = slab;
+  list = slab;
+}
+
+void SlabPool::Remove(Slice* slab) {
+  if (slab->next != nullptr) slab->next->previous = slab->previous;
+  if (slab->previous != nullptr) {
+    slab->previous->next = slab->next;
+  } else {
+    ListOf(slab) = slab->next;
+  }
+}
+
+void SlabPool::Attend(Slice* slab, size_t extra) {
+  SlabFields& fields = slab->slab;
+  if (fields.state == SlabState::kFull) {
+    Remove(slab);
+    Slab::Wake(slab, extra);
+    Push(slab);
+    extra = 0;
+  }
+  if (ABSL_PREDICT_FALSE(extra != 0))
+    ReportAndAbort("double free", fields.free);
+  if (fields.needed == 0 && fields.state == SlabState::kPartial) {
+    Remove(slab);
+    GiveUp(slab);
+  }
+}
+
+void SlabPool::FreeChain(Slice* slab, Object* first, Object* last,
+                         size_t count) {
+  SlabFields& fields = slab->slab;
+  last->next = fields.free;
+  fields.free = first;
+  if (ABSL_PREDICT_TRUE(count < fields.needed)) {
+    fields.needed = static_cast<uint16_t>(fields.needed - count);
+    return;
+  }
+  const size_t extra = count - fields.needed;
+  fields.needed = 0;
+  Attend(slab, extra);
+}
+
+void SlabPool::Return(Object* list) {
+  while (list != nullptr) {
+    Object* next = list->next;
+    Slice* slab = runs_.Find(list);
+    // Neither allocated nor freed; that it is back will be noted later.
+    --taken_;
+    --known_back_;
+    if (Slab::Free(slab, list)) Attend(slab, 0);
+    list = next;
+  }
+}
+
+void SlabPool::ReleaseEmpty() {
+  for (Class& lists : classes_) {
+    Slice* slab = lists.active;
+    if (slab == nullptr || slab->slab.needed != 0) continue;
+    lists.active = nullptr;
+    GiveUp(slab);
+  }
+  while (idle_ != nullptr) {
+    Slice* slab = idle_;
+    idle_ = slab->next;
+    --num_idle_;
+    --num_slabs_;
+    runs_.Free(slab);
+  }
+}
+
+void SlabPool::CountUsed(size_t* objects, size_t* bytes) const {
+  VisitSlabs([objects, bytes](const Slice* slab) {
+    const size_t used = Slab::Used(slab);
+    *objects += used;
+    *bytes += used * ObjectBytes(slab->slab.size_class);
+  });
+}
+
+bool SlabPool::Check(const void** where) const {
+  size_t slabs = num_idle_;
+  bool good = true;
+  VisitSlabs([this, where, &slabs, &good](Slice* slab) {
+    if (!good) return;
+    ++slabs;
+    const SlabFields& fields = slab->slab;
+    char* start = runs_.AddressOf(slab);
+    *where = start;
+    size_t free = 0;
+    for (const Object* object = fields.free; object != nullptr && good;
+         object = object->next) {
+      const auto offset =
+          static_cast<size_t>(reinterpret_cast<const char*>(object) - start);
+      ++free;
+      good = offset < kSliceSize && Slab::IsObject(slab, offset) &&
+             free <= fields.carved;
+    }
+    good = good && slab->kind == RunKind::kSlab && slab->owner == owner_ &&
+           slab->token == token_ && fields.size_class != 0 &&
+           fields.size_class < kNumSizeClasses &&
+           fields.carved <= fields.capacity &&
+           Slab::Used(slab) + free == fields.carved;
+  });
+  return good && slabs == num_slabs_;
+}
+
+}  // namespace myonly::internal

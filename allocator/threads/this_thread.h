@@ -1,0 +1,51 @@
+// What the fast paths need of the calling thread: its lists of free objects,
+// and the token that its slabs bear.
+//
+// In static TLS (initial-exec): reached without a call, and never allocated.
+// Constant-initialised, so that a thread that has not allocated yet finds empty
+// lists, a token that no slab has and an owner that no slice has. While libc
+// starts it may be all zero: that must do no harm either.
+#ifndef MYONLY_ALLOCATOR_THREADS_THIS_THREAD_H_
+#define MYONLY_ALLOCATOR_THREADS_THIS_THREAD_H_
+
+#include <cstdint>
+
+#include "allocator/base/status.h"
+#include "allocator/pages/slice.h"
+#include "allocator/slabs/size_class.h"
+#include "allocator/threads/thread_state.h"
+
+namespace myonly::internal {
+
+inline constexpr uintptr_t kNoToken = 1;
+
+struct ThisThread {
+  Object* lists[kNumSizeClasses];
+  uintptr_t token;  // of `state`, or kNoToken
+  uintptr_t heap;   // of `state`: the address of its SubHeap; or kNoToken
+  // Requests for blocks up to here may go to `heap` at once: 0 if there is
+  // none.
+  size_t most_quick_bytes;
+  ThreadState* state;  // NULL: it has none (yet, or any more)
+  uint32_t requests;   // made without a state
+  uint8_t end_rounds;  // of its destructors, so far
+  bool ended;          // its state is given up for good
+  Status last_status;
+
+  bool HasStarted() const { return token != 0; }
+  void Set(ThreadState* new_state) {
+    const bool has = new_state != nullptr;
+    state = new_state;
+    token = has ? state->token() : kNoToken;
+    heap = has ? reinterpret_cast<uintptr_t>(&state->heap()) : kNoToken;
+    most_quick_bytes = has ? BlockHeap::kMaxQuickRequest : 0;
+  }
+};
+
+// `thread_local` of a type like this is reached by a call from other files.
+extern
+    __attribute__((tls_model("initial-exec"))) __thread ThisThread this_thread;
+
+}  // namespace myonly::internal
+
+#endif  // MYONLY_ALLOCATOR_THREADS_THIS_THREAD_H_

@@ -1,0 +1,79 @@
+#include "allocator/threads/thread_registry.h"
+
+#include <new>
+
+namespace myonly::internal {
+
+ThreadState* ThreadRegistry::Acquire(Object** lists) {
+  ThreadState* state;
+  {
+    MutexLock lock(mutex_);
+    state = orphans_;
+    if (state != nullptr) {
+      orphans_ = state->next_orphan_;
+      state->phase_.store(ThreadState::Phase::kLive, std::memory_order_relaxed);
+    } else {
+      void* memory = metadata_.Allocate(sizeof(ThreadState));
+      if (memory == nullptr) return nullptr;
+      state = ::new (memory) ThreadState(arena_, runs_, huge_, seed_);
+      state->next_ = states_;
+      states_ = state;
+    }
+  }
+  state->Attach(lists);
+  return state;
+}
+
+void ThreadRegistry::Release(ThreadState* state) {
+  state->Detach();
+  MutexLock lock(mutex_);
+  state->phase_.store(ThreadState::Phase::kOrphan, std::memory_order_relaxed);
+  state->next_orphan_ = orphans_;
+  orphans_ = state;
+}
+
+void ThreadRegistry::AddStats(const ThreadState* own, ArenaStats* stats) {
+  MutexLock lock(mutex_);
+  for (ThreadState* state = states_; state != nullptr; state = state->next_) {
+    if (state == own) continue;
+    if (state->phase_.load(std::memory_order_relaxed) ==
+        ThreadState::Phase::kOrphan) {
+      state->TakeInAll();
+      state->heap_.AddStats(stats);
+    } else {
+      state->heap_.AddPublishedStats(stats);
+    }
+  }
+}
+
+size_t ThreadRegistry::PurgeOrphans() {
+  MutexLock lock(mutex_);
+  size_t purged = 0;
+  for (ThreadState* state = orphans_; state != nullptr;
+       state = state->next_orphan_) {
+    purged += state->Purge();
+  }
+  return purged;
+}
+
+bool ThreadRegistry::CheckOrphans(const void** where) {
+  MutexLock lock(mutex_);
+  for (ThreadState* state = orphans_; state != nullptr;
+       state = state->next_orphan_) {
+    state->TakeInAll();
+    if (!state->heap_.CheckInvariants(where)) return false;
+  }
+  return true;
+}
+
+void ThreadRegistry::FreezeOthers(const ThreadState* own) {
+  for (ThreadState* state = states_; state != nullptr; state = state->next_) {
+    if (state != own && state->phase_.load(std::memory_order_relaxed) ==
+                            ThreadState::Phase::kLive) {
+      state->phase_.store(ThreadState::Phase::kFrozen,
+                          std::memory_order_relaxed);
+    }
+  }
+}
+
+}  // namespace myonly::internal

@@ -1,0 +1,80 @@
+// All thread states. A thread takes one when it starts to allocate in earnest,
+// the youngest orphan if there is one, and leaves it as an orphan when it ends:
+// both are O(1).
+//
+// Orphans don't keep memory for ever: what their slabs and regions can spare
+// goes back when a live thread needs more pages, and what is posted to them is
+// taken in by whoever posts much.
+//
+// Thread-safe.
+#ifndef MYONLY_ALLOCATOR_THREADS_THREAD_REGISTRY_H_
+#define MYONLY_ALLOCATOR_THREADS_THREAD_REGISTRY_H_
+
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+
+#include "absl/base/thread_annotations.h"
+#include "allocator/arena/arena.h"
+#include "allocator/arena/arena_options.h"
+#include "allocator/base/mutex.h"
+#include "allocator/large/huge_mapping.h"
+#include "allocator/large/run_pool.h"
+#include "allocator/pages/metadata_allocator.h"
+#include "allocator/threads/thread_state.h"
+
+namespace myonly::internal {
+
+class ThreadRegistry {
+ public:
+  // The states' sub-heaps are of `arena`.
+  constexpr ThreadRegistry(MetadataAllocator& metadata, RunPool& runs,
+                           HugeMappings& huge, Arena& arena, uint64_t (*seed)())
+      : metadata_(metadata),
+        runs_(runs),
+        huge_(huge),
+        arena_(arena),
+        seed_(seed) {}
+
+  // A state for the calling thread, its lists in `lists`; NULL: no memory.
+  ThreadState* Acquire(Object** lists);
+
+  // The calling thread gives its state up.
+  void Release(ThreadState* state);
+
+  // Hands one freed object or block to the thread whose slab or region `slice`
+  // is.
+  static void Post(Slice* slice, Object* object) {
+    ThreadState::Post(slice, {object, object, 1});
+  }
+
+  // Adds what all states but `own` (the caller's, or NULL) have.
+  void AddStats(const ThreadState* own, ArenaStats* stats);
+
+  // Gives back what orphans can spare. Returns the bytes purged inside blocks.
+  size_t PurgeOrphans();
+
+  // False and an address at the fault if an orphan is broken; nobody may look
+  // into what is live.
+  bool CheckOrphans(const void** where);
+
+  // In the child of a fork: the states of all threads but `own` stay as they
+  // are for ever.
+  void FreezeOthers(const ThreadState* own) ABSL_NO_THREAD_SAFETY_ANALYSIS;
+
+  Mutex& mutex_for_fork() { return mutex_; }
+
+ private:
+  MetadataAllocator& metadata_;
+  RunPool& runs_;
+  HugeMappings& huge_;
+  Arena& arena_;
+  uint64_t (*const seed_)();
+  Mutex mutex_{LockRank::kThreadRegistry};
+  ThreadState* states_ ABSL_GUARDED_BY(mutex_) = nullptr;
+  ThreadState* orphans_ ABSL_GUARDED_BY(mutex_) = nullptr;
+};
+
+}  // namespace myonly::internal
+
+#endif  // MYONLY_ALLOCATOR_THREADS_THREAD_REGISTRY_H_
