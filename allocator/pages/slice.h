@@ -116,8 +116,9 @@ class Reservation {
   // `base` has room for `slices` above it and for their descriptors below.
   // Nothing is committed yet. With NULL and 0 it is unused again.
   void Set(void* base, size_t slices) {
-    base_ = reinterpret_cast<uintptr_t>(base);
-    last_below_ = slices == 0 ? kNowhere : base_ - 1;
+    const auto address = reinterpret_cast<uintptr_t>(base);
+    Write(&base_, address);
+    Write(&last_below_, slices == 0 ? kNowhere : address - 1);
     slices_ = slices;
     set_committed_slices(0);
   }
@@ -135,15 +136,16 @@ class Reservation {
   // distance. The fields are read plainly, which lets them be operands: they
   // are words, and who holds an address that lies in here has synchronised with
   // whoever committed it.
-  ABSL_ATTRIBUTE_ALWAYS_INLINE ABSL_ATTRIBUTE_NO_SANITIZE_THREAD bool Find(
-      const void* address, Slice** slice) const {
+  ABSL_ATTRIBUTE_ALWAYS_INLINE bool Find(const void* address,
+                                         Slice** slice) const {
     const uintptr_t distance =
-        last_below_ - reinterpret_cast<uintptr_t>(address);
-    if (ABSL_PREDICT_FALSE(distance < least_distance_)) return false;
+        Read(last_below_) - reinterpret_cast<uintptr_t>(address);
+    if (ABSL_PREDICT_FALSE(distance < Read(least_distance_))) return false;
     const intptr_t offset =
         static_cast<intptr_t>(distance) >> (kSliceShift - kDescriptorShift) &
         -(intptr_t{1} << kDescriptorShift);
-    *slice = reinterpret_cast<Slice*>(base_ + static_cast<uintptr_t>(offset));
+    *slice =
+        reinterpret_cast<Slice*>(Read(base_) + static_cast<uintptr_t>(offset));
     return true;
   }
 
@@ -157,19 +159,33 @@ class Reservation {
     return reinterpret_cast<char*>(base()) + (IndexOf(slice) << kSliceShift);
   }
 
-  uintptr_t base() const { return base_; }
+  uintptr_t base() const { return Read(base_); }
   size_t slices() const { return slices_; }
   size_t committed_slices() const {
     return committed_slices_.load(std::memory_order_relaxed);
   }
-  ABSL_ATTRIBUTE_NO_SANITIZE_THREAD void set_committed_slices(size_t slices) {
+  void set_committed_slices(size_t slices) {
     committed_slices_.store(slices, std::memory_order_relaxed);
-    least_distance_ = slices == 0 ? UINTPTR_MAX : -(slices << kSliceShift);
+    Write(&least_distance_,
+          slices == 0 ? UINTPTR_MAX : -(slices << kSliceShift));
   }
 
  private:
   static constexpr int kDescriptorShift = 6;
   static_assert(sizeof(Slice) == size_t{1} << kDescriptorShift);
+  // Plain, so that the words can be operands of other instructions; a thread
+  // sanitizer is told that they are meant to be read so.
+  static uintptr_t Read(const uintptr_t& word) {
+#ifdef ABSL_HAVE_THREAD_SANITIZER
+    return __atomic_load_n(&word, __ATOMIC_RELAXED);
+#else
+    return word;
+#endif
+  }
+  static void Write(uintptr_t* word, uintptr_t value) {
+    __atomic_store_n(word, value, __ATOMIC_RELAXED);
+  }
+
   // While nothing is committed one address has a distance that is large enough:
   // the one after this, which no pointer can be.
   static constexpr uintptr_t kNowhere = uintptr_t{1} << 63;
