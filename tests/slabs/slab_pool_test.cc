@@ -1,0 +1,192 @@
+// Slabs by themselves: what a refill gives, when a slab wakes and when it goes.
+#include "allocator/slabs/slab_pool.h"
+
+#include <cstring>
+#include <set>
+#include <vector>
+
+#include "allocator/base/sizes.h"
+#include "allocator/large/run_pool.h"
+#include "allocator/pages/mmap_page_source.h"
+#include "allocator/pages/slice.h"
+#include "allocator/slabs/size_class.h"
+#include "allocator/slabs/slab.h"
+#include "gtest/gtest.h"
+
+namespace myonly::internal {
+namespace {
+
+constexpr uintptr_t kToken = 0x1000;
+
+TEST(SizeClassTest, EverySizeIsServedByTheSmallestObjectThatHoldsIt) {
+  for (size_t size = 1; size <= kMaxSlabRequest; ++size) {
+    const size_t size_class = SizeClassFor(size);
+    ASSERT_LT(size_class, kNumSizeClasses) << size;
+    ASSERT_GE(ObjectBytes(size_class), size);
+    ASSERT_LT(ObjectBytes(size_class), size + 16);
+  }
+  EXPECT_GE(SizeClassFor(kMaxSlabRequest + 1), kNumSizeClasses);
+}
+
+// Class 0 never has objects: what comes out as it takes the slow path.
+TEST(SizeClassTest, NothingAndOverflowsComeOutAsNoClass) {
+  EXPECT_EQ(SizeClassFor(0), 0U);
+  EXPECT_EQ(SizeClassFor(SIZE_MAX), 0U);
+  EXPECT_EQ(SizeClassFor(SIZE_MAX - 14), 0U);
+  EXPECT_GE(SizeClassFor(SIZE_MAX - 15), kNumSizeClasses);
+}
+
+class SlabPoolTest : public ::testing::Test {
+ protected:
+  // Takes all that one refill gives.
+  std::vector<Object*> TakeOnce(size_t size_class) {
+    std::vector<Object*> taken;
+    for (Object* object = pool_.Refill(size_class); object != nullptr;) {
+      Object* next = object->next;
+      taken.push_back(object);
+      object = next;
+    }
+    return taken;
+  }
+  std::vector<Object*> Take(size_t size_class, size_t least) {
+    std::vector<Object*> taken;
+    while (taken.size() < least) {
+      for (Object* object : TakeOnce(size_class)) taken.push_back(object);
+    }
+    return taken;
+  }
+  void Free(Object* object) {
+    Slice* slab = runs_.Find(object);
+    if (Slab::Free(slab, object)) pool_.Attend(slab, 0);
+  }
+  bool Check() {
+    const void* where = nullptr;
+    return pool_.Check(&where);
+  }
+  size_t Used() {
+    size_t objects = 0;
+    size_t bytes = 0;
+    pool_.CountUsed(&objects, &bytes);
+    return objects;
+  }
+
+  MmapPageSource pages_;
+  RunPool runs_{pages_};
+  SlabPool pool_{runs_, this, kToken};
+};
+
+TEST_F(SlabPoolTest, ObjectsOfEveryClassAreDistinctAlignedAndWhole) {
+  for (size_t size_class = 1; size_class < kNumSizeClasses; ++size_class) {
+    const size_t bytes = ObjectBytes(size_class);
+    const size_t count = SlabCapacity(size_class) + 1;  // into a second slab
+    std::set<char*> seen;
+    for (Object* object : Take(size_class, count)) {
+      auto* at = reinterpret_cast<char*>(object);
+      memset(at, static_cast<int>(size_class), bytes);
+      ASSERT_TRUE(seen.insert(at).second);
+      ASSERT_EQ(runs_.Find(at)->token, kToken);
+      // A multiple of any power of two that divides its size.
+      ASSERT_EQ(reinterpret_cast<uintptr_t>(at) % (bytes & -bytes), 0U);
+    }
+    char* before = nullptr;
+    for (char* at : seen) {
+      ASSERT_TRUE(before == nullptr || before + bytes <= at);
+      before = at;
+    }
+    ASSERT_TRUE(Check());
+  }
+}
+
+TEST_F(SlabPoolTest, ARefillCarvesOnePage) {
+  const std::vector<Object*> first = TakeOnce(SizeClassFor(64));
+  EXPECT_EQ(first.size(), kPageSize / 64);
+  const std::vector<Object*> second = TakeOnce(SizeClassFor(64));
+  EXPECT_EQ(reinterpret_cast<char*>(second[0]),
+            reinterpret_cast<char*>(first[0]) + kPageSize);
+  EXPECT_EQ(Used(), first.size() + second.size());
+}
+
+TEST_F(SlabPoolTest, WhatComesBackIsTakenBeforeTheNextPage) {
+  std::vector<Object*> taken = TakeOnce(4);
+  Free(taken[3]);
+  Free(taken[5]);
+  EXPECT_EQ(TakeOnce(4), (std::vector<Object*>{taken[5], taken[3]}));
+  EXPECT_TRUE(Check());
+}
+
+TEST_F(SlabPoolTest, AFullSlabWakesWhenEnoughIsBack) {
+  const size_t size_class = SizeClassFor(64);
+  const size_t capacity = SlabCapacity(size_class);
+  const std::vector<Object*> first = Take(size_class, capacity);
+  const std::vector<Object*> more = TakeOnce(size_class);  // another slab
+  ASSERT_EQ(first.size(), capacity);
+  Slice* slab = runs_.Find(first[0]);
+  EXPECT_EQ(slab->slab.state, SlabState::kFull);
+  const size_t wake = Slab::WakeThreshold(capacity);
+  for (size_t i = 0; i + 1 < wake; ++i) Free(first[i]);
+  EXPECT_EQ(slab->slab.state, SlabState::kFull);
+  EXPECT_EQ(Used(), capacity + more.size() - (wake - 1));
+  Free(first[wake - 1]);
+  EXPECT_EQ(slab->slab.state, SlabState::kPartial);
+  EXPECT_TRUE(Check());
+}
+
+TEST_F(SlabPoolTest, SlabsThatAreEmptyGoBack) {
+  for (size_t size_class : {size_t{1}, size_t{20}, kNumSizeClasses - 1}) {
+    const std::vector<Object*> all =
+        Take(size_class, 20 * SlabCapacity(size_class));
+    EXPECT_GE(runs_.live_bytes(), 20 * kSliceSize);
+    for (Object* object : all) Free(object);
+    EXPECT_EQ(Used(), 0U);
+    EXPECT_TRUE(Check());
+    EXPECT_LE(pool_.slab_bytes(), 16 * kSliceSize);
+    pool_.ReleaseEmpty();
+    EXPECT_EQ(pool_.slab_bytes(), 0U);
+    EXPECT_EQ(runs_.live_bytes(), 0U);
+  }
+  EXPECT_EQ(pool_.taken(), pool_.known_back());
+}
+
+TEST_F(SlabPoolTest, AChainComesBackAtOnceInEveryState) {
+  const size_t size_class = SizeClassFor(128);
+  const size_t capacity = SlabCapacity(size_class);
+  for (size_t count : {size_t{1}, size_t{15}, size_t{16}, size_t{17},
+                       capacity - 1, capacity}) {
+    const std::vector<Object*> all = Take(size_class, capacity);
+    const std::vector<Object*> more = TakeOnce(size_class);
+    Slice* slab = runs_.Find(all[0]);
+    for (size_t i = 0; i + 1 < count; ++i) all[i]->next = all[i + 1];
+    pool_.FreeChain(slab, all[0], all[count - 1], count);
+    EXPECT_EQ(Used(), all.size() + more.size() - count) << count;
+    EXPECT_TRUE(Check()) << count;
+    for (size_t i = count; i < all.size(); ++i) Free(all[i]);
+    for (Object* object : more) Free(object);
+    EXPECT_EQ(Used(), 0U);
+    pool_.ReleaseEmpty();
+  }
+}
+
+TEST_F(SlabPoolTest, ReturnedListsCountAsNeitherAllocatedNorFreed) {
+  Object* list = pool_.Refill(3);
+  pool_.Return(list);
+  EXPECT_EQ(Used(), 0U);
+  EXPECT_EQ(pool_.taken(), 0U);
+  pool_.ReleaseEmpty();
+  EXPECT_EQ(pool_.slab_bytes(), 0U);
+}
+
+using SlabPoolDeathTest = SlabPoolTest;
+
+TEST_F(SlabPoolDeathTest, MoreFreesThanObjectsAreReported) {
+  const std::vector<Object*> all = TakeOnce(SizeClassFor(1024));
+  const auto free_too_much = [this, &all] {
+    for (int i = 0; i < 2; ++i) {
+      for (Object* object : all) Free(object);
+    }
+    pool_.Refill(SizeClassFor(1024));
+  };
+  EXPECT_DEATH(free_too_much(), "myonlymalloc: double free at 0x");
+}
+
+}  // namespace
+}  // namespace myonly::internal

@@ -1,0 +1,132 @@
+// The queue and the batch of remote frees: nothing is lost, nothing comes
+// twice, and what is parked is bounded.
+#include <algorithm>
+#include <thread>
+#include <vector>
+
+#include "allocator/pages/slice.h"
+#include "allocator/slabs/size_class.h"
+#include "allocator/threads/remote_free_batch.h"
+#include "allocator/threads/remote_free_queue.h"
+#include "gtest/gtest.h"
+
+namespace myonly::internal {
+namespace {
+
+struct alignas(16) Cell {
+  Object object;
+  uintptr_t word;
+};
+
+RemoteChain Link(std::vector<Cell>& cells, size_t first, size_t count) {
+  for (size_t i = first; i + 1 < first + count; ++i) {
+    cells[i].object.next = &cells[i + 1].object;
+  }
+  return {&cells[first].object, &cells[first + count - 1].object, count};
+}
+
+TEST(RemoteFreeQueueTest, ChainsComeOutAsTheyWentIn) {
+  std::vector<Cell> cells(100);
+  RemoteFreeQueue queue;
+  RemoteChain chain;
+  EXPECT_TRUE(queue.empty());
+  EXPECT_FALSE(queue.Pop(&chain));
+  queue.Push(Link(cells, 0, 1));
+  queue.Push(Link(cells, 10, 2));
+  queue.Push(Link(cells, 20, 70));
+  EXPECT_FALSE(queue.empty());
+  size_t seen = 0;
+  while (queue.Pop(&chain)) {
+    seen += chain.count;
+    size_t length = 1;
+    for (Object* at = chain.first; at != chain.last; at = at->next) ++length;
+    EXPECT_EQ(length, chain.count);
+  }
+  EXPECT_EQ(seen, 73U);
+  EXPECT_TRUE(queue.empty());
+}
+
+TEST(RemoteFreeQueueTest, NothingIsLostBetweenManyThreads) {
+  constexpr size_t kThreads = 4;
+  constexpr size_t kChains = 20000;
+  std::vector<std::vector<Cell>> cells(kThreads,
+                                       std::vector<Cell>(kChains * 2));
+  RemoteFreeQueue queue;
+  std::vector<std::thread> threads;
+  for (size_t t = 0; t < kThreads; ++t) {
+    threads.emplace_back([&queue, &cells, t] {
+      for (size_t i = 0; i < kChains; ++i) {
+        queue.Push(Link(cells[t], i * 2, 1 + i % 2));
+      }
+    });
+  }
+  const size_t expected = kThreads * (kChains + kChains / 2);
+  size_t seen = 0;
+  RemoteChain chain;
+  while (seen < expected) {
+    while (queue.Pop(&chain)) {
+      for (Object* at = chain.first;; at = at->next) {
+        // Its owner may use it again at once.
+        reinterpret_cast<Cell*>(at)->word = ~uintptr_t{0};
+        ++seen;
+        if (at == chain.last) break;
+      }
+    }
+    std::this_thread::yield();
+  }
+  for (std::thread& thread : threads) thread.join();
+  EXPECT_EQ(seen, expected);
+  EXPECT_TRUE(queue.empty());
+}
+
+class RemoteFreeBatchTest : public ::testing::Test {
+ protected:
+  RemoteFreeBatchTest() : slabs_(64), cells_(100000) {
+    for (Slice& slab : slabs_) {
+      slab.slab.size_class = static_cast<uint8_t>(SizeClassFor(64));
+    }
+  }
+  void Add(size_t slab) {
+    batch_.Add(&slabs_[slab], &cells_[used_++].object,
+               [this](Slice* of, const RemoteChain& chain) {
+                 posted_[of - slabs_.data()] += chain.count;
+                 longest_ = std::max(longest_, chain.count);
+               });
+  }
+  size_t Posted() const {
+    size_t sum = 0;
+    for (size_t count : posted_) sum += count;
+    return sum;
+  }
+
+  std::vector<Slice> slabs_;
+  std::vector<Cell> cells_;
+  RemoteFreeBatch batch_;
+  size_t used_ = 0;
+  size_t posted_[64] = {};
+  size_t longest_ = 0;
+};
+
+TEST_F(RemoteFreeBatchTest, OneSlabGoesInFullChains) {
+  for (int i = 0; i < 1000; ++i) Add(0);
+  EXPECT_EQ(longest_, RemoteFreeBatch::kMaxParkedBytes / 64);
+  EXPECT_LT(used_ - Posted(), RemoteFreeBatch::kMaxParkedBytes / 64);
+}
+
+TEST_F(RemoteFreeBatchTest, WhatIsParkedIsBoundedAndPostAllEmptiesIt) {
+  size_t expected[64] = {};
+  for (size_t i = 0; i < 50000; ++i) {
+    const size_t slab = i * 7919 % 64;
+    Add(slab);
+    ++expected[slab];
+    ASSERT_LE((used_ - Posted()) * 64,
+              RemoteFreeBatch::kPlaces * RemoteFreeBatch::kMaxParkedBytes);
+  }
+  batch_.PostAll([this](Slice* of, const RemoteChain& chain) {
+    posted_[of - slabs_.data()] += chain.count;
+  });
+  for (size_t i = 0; i < 64; ++i) EXPECT_EQ(posted_[i], expected[i]) << i;
+}
+
+}  // namespace
+}  // namespace myonly::internal
