@@ -35,6 +35,7 @@ void* SubHeap::AllocateSmall(size_t size, Status* status) {
     if (ABSL_PREDICT_FALSE(list == nullptr)) return AllocateBlock(size, status);
   }
   lists_[size_class] = list->next;
+  Slab::ClearMark(list);
   return list;
 }
 

@@ -62,6 +62,9 @@ class OwnerWritten {
 // A free object of a slab.
 struct Object {
   Object* next;
+  // Its slab, by which a second free is told from the first. Taking it clears
+  // the mark, and no program knows a descriptor's address.
+  const Slice* mark;
 };
 
 enum class SlabState : uint8_t {
@@ -106,6 +109,7 @@ struct alignas(64) Slice {
   OwnerWritten<RunKind> kind;
   bool dirty;           // free run: its pages may be resident and not zero
   uint8_t reservation;  // index in the run pool
+  uint32_t reciprocal;  // slab: 2^32 / object size, rounded up
 };
 static_assert(sizeof(Slice) == 64, "64 descriptors fill one page");
 

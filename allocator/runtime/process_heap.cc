@@ -148,10 +148,10 @@ bool IsMine(const Slice* slice) {
 }
 
 void CheckObject(const Slice* slab, const void* ptr) {
-  const auto offset = reinterpret_cast<uintptr_t>(ptr) & (kSliceSize - 1);
   if (slab->slab.carved == 0) ReportAndAbort("double free", ptr);
-  if (!Slab::IsObject(slab, offset)) {
-    ReportAndAbort("free of an address inside a block", ptr);
+  if (!Slab::IsObject(slab, ptr) ||
+      static_cast<const Object*>(ptr)->mark == slab) {
+    Slab::ReportBadFree(slab, ptr);
   }
 }
 
@@ -182,6 +182,7 @@ void ProcessHeap::FreeOfOther(void* ptr, Slice* slice) {
       g.threads.Post(slice, static_cast<Object*>(ptr));
       return;
     case RunKind::kSlab:
+      Slab::CheckAndMark(slice, ptr);
       if (ABSL_PREDICT_FALSE(state == nullptr)) state = AcquireState();
       if (ABSL_PREDICT_TRUE(state != nullptr)) {
         state->FreeRemote(slice, ptr);

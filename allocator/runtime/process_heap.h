@@ -50,6 +50,7 @@ class ProcessHeap {
     Object* object = this_thread.lists[size_class];
     if (ABSL_PREDICT_FALSE(object == nullptr)) return nullptr;
     this_thread.lists[size_class] = object->next;
+    Slab::ClearMark(object);
     return object;
   }
   ABSL_ATTRIBUTE_ALWAYS_INLINE static void* AllocateMediumQuick(size_t size) {

@@ -1,6 +1,14 @@
 #include "allocator/slabs/slab.h"
 
+#include "allocator/base/check.h"
+
 namespace myonly::internal {
+
+void Slab::ReportBadFree(const Slice* slice, const void* ptr) {
+  ReportAndAbort(IsObject(slice, ptr) ? "double free"
+                                      : "free of an address inside a block",
+                 ptr);
+}
 
 Object* Slab::Carve(Slice* slice, char* start) {
   SlabFields& slab = slice->slab;
@@ -13,9 +21,11 @@ Object* Slab::Carve(Slice* slice, char* start) {
                            size_t{slab.capacity} - slab.carved);
   char* last = first + (count - 1) * bytes;
   for (char* at = first; at != last; at += bytes) {
-    reinterpret_cast<Object*>(at)->next = reinterpret_cast<Object*>(at + bytes);
+    auto* object = reinterpret_cast<Object*>(at);
+    object->next = reinterpret_cast<Object*>(at + bytes);
+    object->mark = slice;
   }
-  reinterpret_cast<Object*>(last)->next = nullptr;
+  *reinterpret_cast<Object*>(last) = {nullptr, slice};
   slab.carved = static_cast<uint16_t>(slab.carved + count);
   slab.needed = static_cast<uint16_t>(slab.needed + count);
   return reinterpret_cast<Object*>(first);

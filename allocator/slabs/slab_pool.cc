@@ -1,6 +1,7 @@
 #include "allocator/slabs/slab_pool.h"
 
 #include "allocator/base/check.h"
+#include "allocator/base/preset.h"
 
 namespace myonly::internal {
 
@@ -114,6 +115,9 @@ void SlabPool::Attend(Slice* slab, size_t extra) {
 void SlabPool::FreeChain(Slice* slab, Object* first, Object* last,
                          size_t count) {
   SlabFields& fields = slab->slab;
+  // The links of the queue were where the first two have their marks.
+  if (count > 1) first->next->mark = slab;
+  first->mark = slab;
   last->next = fields.free;
   fields.free = first;
   if (ABSL_PREDICT_TRUE(count < fields.needed)) {
@@ -132,6 +136,7 @@ void SlabPool::Return(Object* list) {
     // Neither allocated nor freed; that it is back will be noted later.
     --taken_;
     --known_back_;
+    Slab::ClearMark(list);  // as if it had been taken
     if (Slab::Free(slab, list)) Attend(slab, 0);
     list = next;
   }
@@ -176,8 +181,8 @@ bool SlabPool::Check(const void** where) const {
       const auto offset =
           static_cast<size_t>(reinterpret_cast<const char*>(object) - start);
       ++free;
-      good = offset < kSliceSize && Slab::IsObject(slab, offset) &&
-             free <= fields.carved;
+      good = offset < kSliceSize && Slab::IsObject(slab, object) &&
+             (!kChecksObjects || object->mark == slab) && free <= fields.carved;
     }
     good = good && slab->kind == RunKind::kSlab && slab->owner == owner_ &&
            slab->token == token_ && fields.size_class != 0 &&

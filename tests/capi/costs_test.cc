@@ -6,6 +6,7 @@
 #include <ostream>
 #include <string>
 
+#include "allocator/base/preset.h"
 #include "gtest/gtest.h"
 #include "tests/capi/child_costs.h"
 #include "tests/support/child_process.h"
@@ -109,8 +110,8 @@ TEST_P(InstructionsTest, OfAWarmPair) {
 
 // Up to 1 KiB objects of slabs, of which a page is taken back at a time: few of
 // the large ones. Each call comes through the linkage table.
-constexpr double kObject = 36;
-constexpr double kLargestObject = 66;
+constexpr double kObject = internal::kChecksObjects ? 47 : 36;
+constexpr double kLargestObject = internal::kChecksObjects ? 77 : 66;
 constexpr double kQuickHit = 82;
 constexpr double kSplitAndCoalesce = 300;
 

@@ -51,6 +51,14 @@ struct Neighbours {
       : before(Block(size)), middle(Block(size)), after(Block(size)) {}
 };
 
+void WarmUp() {
+  for (size_t size = 16; size <= 1024; size += 16) {
+    char* blocks[24];
+    for (char*& block : blocks) block = Block(size);
+    for (char* block : blocks) Free(block);
+  }
+}
+
 void BadFree(void* block) {
   AboutToMisuse();
   Free(Launder(block));
@@ -356,7 +364,13 @@ const Mode kModes[] = {
 
 }  // namespace
 
+// `misuse mode warm`: only a program that has asked for a size a few times
+// before gets objects of slabs.
 int main(int argc, char** argv) {
+  if (argc == 3 && strcmp(argv[2], "warm") == 0) {
+    WarmUp();
+    --argc;
+  }
   return myonly::testing::RunMode(argc, argv, kModes,
                                   sizeof(kModes) / sizeof(kModes[0]));
 }

@@ -165,6 +165,44 @@ INSTANTIATE_TEST_SUITE_P(
              std::get<1>(info.param).name;
     });
 
+// The same where the small ones are objects of slabs, which have no header.
+const Case kWarmCases[] = {
+    {"DoubleFreeSmall", kDouble},
+    {"DoubleFreeSmallLater", kDouble},
+    {"DoubleFreeSmallCoalesced", kDouble},
+    {"DoubleFreeSmallSecondHalf", kDouble},
+    {"DoubleFreeSmallNeighboursReused", kDouble},
+    {"DoubleFreeCalloc", kDouble},
+    {"DoubleFreeByAnotherThread", kDouble},
+    {"DoubleDelete", kDouble},
+    {"DoubleDeleteArray", kDouble},
+    {"FreeInsideSmallBy16", kInside},
+    {"FreeInsideSmallBy8", kInside},
+    {"FreeInsideSmallBy1", kInside},
+    {"ReallocFreedSmall", kDouble},
+    {"FreeStack", kForeign},
+    {"FreeGlobal", kForeign},
+};
+
+ChildOptions Warm(ChildOptions child) {
+  child.argv.push_back("warm");
+  return child;
+}
+
+const NamedWay kWarmWays[] = {
+    {"LinkedWarm", [](const char* mode) { return Warm(Linked(mode)); }},
+    {"PreloadedWarm", [](const char* mode) { return Warm(Preloaded(mode)); }},
+};
+
+INSTANTIATE_TEST_SUITE_P(
+    Slabs, MisuseTest,
+    ::testing::Combine(::testing::ValuesIn(kWarmCases),
+                       ::testing::ValuesIn(kWarmWays)),
+    [](const ::testing::TestParamInfo<MisuseTest::ParamType>& info) {
+      return std::string(std::get<0>(info.param).mode) +
+             std::get<1>(info.param).name;
+    });
+
 // malloc_usable_size may answer or abort, but the heap must be whole.
 class UsableSizeMisuseTest
     : public ::testing::TestWithParam<std::tuple<const char*, NamedWay>> {};

@@ -30,6 +30,7 @@ inline void AboutToMisuse() {
   if (write(STDOUT_FILENO, kText, sizeof(kText) - 1) < 0) _exit(2);
 }
 
+// `program mode`.
 inline int RunMode(int argc, char** argv, const Mode* modes, size_t count) {
   for (size_t i = 0; argc == 2 && i < count; ++i) {
     if (strcmp(argv[1], modes[i].name) == 0) {

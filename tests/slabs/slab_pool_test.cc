@@ -5,6 +5,7 @@
 #include <set>
 #include <vector>
 
+#include "allocator/base/preset.h"
 #include "allocator/base/sizes.h"
 #include "allocator/large/run_pool.h"
 #include "allocator/pages/mmap_page_source.h"
@@ -43,6 +44,7 @@ class SlabPoolTest : public ::testing::Test {
     std::vector<Object*> taken;
     for (Object* object = pool_.Refill(size_class); object != nullptr;) {
       Object* next = object->next;
+      Slab::ClearMark(object);
       taken.push_back(object);
       object = next;
     }
@@ -156,6 +158,7 @@ TEST_F(SlabPoolTest, AChainComesBackAtOnceInEveryState) {
     const std::vector<Object*> more = TakeOnce(size_class);
     Slice* slab = runs_.Find(all[0]);
     for (size_t i = 0; i + 1 < count; ++i) all[i]->next = all[i + 1];
+    for (size_t i = 0; i < count; ++i) Slab::CheckAndMark(slab, all[i]);
     pool_.FreeChain(slab, all[0], all[count - 1], count);
     EXPECT_EQ(Used(), all.size() + more.size() - count) << count;
     EXPECT_TRUE(Check()) << count;
@@ -175,17 +178,30 @@ TEST_F(SlabPoolTest, ReturnedListsCountAsNeitherAllocatedNorFreed) {
   EXPECT_EQ(pool_.slab_bytes(), 0U);
 }
 
-using SlabPoolDeathTest = SlabPoolTest;
+class SlabPoolDeathTest : public SlabPoolTest {
+ protected:
+  void SetUp() override {
+    if (!kChecksObjects) GTEST_SKIP() << "this preset has no such checks";
+  }
+};
 
-TEST_F(SlabPoolDeathTest, MoreFreesThanObjectsAreReported) {
-  const std::vector<Object*> all = TakeOnce(SizeClassFor(1024));
-  const auto free_too_much = [this, &all] {
-    for (int i = 0; i < 2; ++i) {
-      for (Object* object : all) Free(object);
-    }
-    pool_.Refill(SizeClassFor(1024));
-  };
-  EXPECT_DEATH(free_too_much(), "myonlymalloc: double free at 0x");
+TEST_F(SlabPoolDeathTest, ASecondFreeIsReportedWhateverHappenedBetween) {
+  const std::vector<Object*> all = TakeOnce(SizeClassFor(48));
+  for (size_t i = 0; i < 20; ++i) Free(all[i]);
+  EXPECT_DEATH(Free(all[19]), "myonlymalloc: double free at 0x");
+  EXPECT_DEATH(Free(all[3]), "myonlymalloc: double free at 0x");
+  // Also once the object waits in the thread's list.
+  Object* list = pool_.Refill(SizeClassFor(48));
+  EXPECT_DEATH(Free(list->next), "myonlymalloc: double free at 0x");
+}
+
+TEST_F(SlabPoolDeathTest, AnAddressThatIsNoObjectIsReported) {
+  const std::vector<Object*> all = TakeOnce(SizeClassFor(48));
+  char* start = reinterpret_cast<char*>(all[2]);
+  for (size_t offset : {1, 8, 16, 47}) {
+    EXPECT_DEATH(Free(reinterpret_cast<Object*>(start + offset)),
+                 "myonlymalloc: free of an address inside a block at 0x");
+  }
 }
 
 }  // namespace
