@@ -175,15 +175,17 @@ void* Arena::AllocateHuge(size_t size, size_t alignment, bool zeroed,
     *status = Status::kQuota;
     return nullptr;
   }
-  HugeMapping* mapping = huge_.Allocate(bytes, alignment, zeroed, this);
+  size_t fresh_bytes;
+  HugeMapping* mapping =
+      huge_.Allocate(bytes, alignment, zeroed, this, &fresh_bytes);
   if (mapping == nullptr && huge_.Purge(0) != 0) {
-    mapping = huge_.Allocate(bytes, alignment, zeroed, this);
+    mapping = huge_.Allocate(bytes, alignment, zeroed, this, &fresh_bytes);
   }
   if (mapping == nullptr) {
     *status = Status::kNoMemory;
     return nullptr;
   }
-  runs_.NotePagesTaken(mapping->bytes);
+  runs_.NotePagesElsewhere(fresh_bytes, huge_.live_bytes());
   PushOwned(&huge_list_, mapping);
   huge_bytes_ += mapping->bytes;
   page_live_bytes_ += mapping->bytes;
@@ -209,7 +211,7 @@ void Arena::FreeLarge(Slice* run, void* ptr) {
     --page_live_blocks_;
     ++frees_;
   }
-  runs_.Free(run);
+  runs_.FreeAndKeep(run);
 }
 
 void Arena::FreeHuge(HugeMapping* mapping, void* ptr) {
@@ -227,6 +229,7 @@ void Arena::FreeHuge(HugeMapping* mapping, void* ptr) {
     ++frees_;
   }
   huge_.Free(mapping);
+  runs_.NotePagesElsewhere(0, huge_.live_bytes());
 }
 
 bool Arena::ResizeBlock(const Slice* region, void* ptr, size_t size) {

@@ -9,159 +9,164 @@ namespace {
 // The peak forgets this fraction of what is above it at each call.
 constexpr size_t kPeakDecay = 512;
 
-// A tail smaller than this is unmapped rather than kept for itself.
-constexpr size_t kMinCachedBytes = size_t{1} << 20;
+// Forgets what is behind the first `bytes`.
+void CutPieces(HugeMapping* mapping, size_t bytes) {
+  size_t pages = bytes / kPageSize;
+  uint32_t count = 0;
+  for (; pages != 0; ++count) {
+    mapping->piece_pages[count] =
+        static_cast<uint32_t>(Min(mapping->piece_pages[count], pages));
+    pages -= mapping->piece_pages[count];
+  }
+  mapping->num_pieces = count;
+  mapping->bytes = bytes;
+}
 
-bool IsAligned(const char* address, size_t alignment) {
-  return internal::IsAligned(reinterpret_cast<uintptr_t>(address), alignment);
+void AddPiece(HugeMapping* mapping, size_t bytes) {
+  mapping->piece_pages[mapping->num_pieces++] =
+      static_cast<uint32_t>(bytes / kPageSize);
+  mapping->bytes += bytes;
 }
 
 }  // namespace
 
 HugeMapping* HugeMappings::Allocate(size_t bytes, size_t alignment, bool zeroed,
-                                    void* owner) {
+                                    void* owner, size_t* fresh_bytes) {
   if (bytes > kMaxRequest - kPageSize) return nullptr;
   bytes = AlignUp(bytes, kPageSize);
-  HugeMapping* record;
-  Range range = {};
+  HugeMapping* mapping;
+  Taken taken;
   {
     MutexLock lock(mutex_);
-    record = NewRecord();
-    if (record == nullptr) return nullptr;
-    if (!zeroed) range = TakeCached(bytes, alignment);
+    mapping = NewRecord();
+    if (mapping == nullptr) return nullptr;
+    if (!zeroed) taken = TakeKept(bytes, alignment);
   }
-  if (range.start != nullptr) {
-    range = Fit(range, bytes);
-  } else {
-    void* start = pages_.Reserve(bytes, Max(alignment, kPageSize),
-                                 PageSource::Access::kReadWrite);
-    range = {static_cast<char*>(start), bytes};
+  *mapping = {};
+  mapping->owner = owner;
+  *fresh_bytes = 0;
+  if (taken.count != 0) *fresh_bytes = Join(taken, bytes, mapping);
+  if (mapping->start == nullptr) {
+    *fresh_bytes = bytes;
+    mapping->start = static_cast<char*>(pages_.Reserve(
+        bytes, Max(alignment, kPageSize), PageSource::Access::kReadWrite));
+    AddPiece(mapping, bytes);
   }
   Surplus surplus;
   mutex_.Lock();
-  if (range.start == nullptr) {
-    FreeRecord(record);
+  if (mapping->start == nullptr) {
+    FreeRecord(mapping);
     mutex_.Unlock();
     return nullptr;
   }
-  *record = {range.start, range.bytes, owner,  nullptr,
-             nullptr,     nullptr,     nullptr};
-  live_.Insert(*record);
-  live_bytes_ += range.bytes;
+  live_.Insert(*mapping);
+  ++num_live_;
+  live_bytes_ += bytes;
   NoteLive();
-  TrimCache(&surplus);
+  cache_.Trim(CacheBudget(), &surplus);
   mutex_.Unlock();
   Unmap(surplus);
-  return record;
+  return mapping;
 }
 
-// The smallest kept mapping that is large enough, else the largest one (it will
-// be grown, so it must not need an alignment that moving loses).
-HugeMappings::Range HugeMappings::TakeCached(size_t bytes, size_t alignment) {
-  size_t best = kMaxCached;
-  for (size_t i = 0; i < num_cached_; ++i) {
-    if (!IsAligned(cached_[i].start, alignment)) continue;
-    if (cached_[i].bytes < bytes && alignment > kPageSize) continue;
-    if (best == kMaxCached) {
-      best = i;
-    } else if (cached_[best].bytes < bytes
-                   ? cached_[i].bytes > cached_[best].bytes
-                   : cached_[i].bytes >= bytes &&
-                         cached_[i].bytes < cached_[best].bytes) {
-      best = i;
-    }
+// One piece that is enough, or several that together are, or come near.
+HugeMappings::Taken HugeMappings::TakeKept(size_t bytes, size_t alignment) {
+  Taken taken;
+  const size_t most =
+      num_live_ < kMaxLiveToJoin ? HugeMapping::kMaxPieces - 1 : 1;
+  for (size_t missing = bytes; missing != 0 && taken.count < most;) {
+    const PageRange range = cache_.Take(missing, alignment);
+    if (range.start == nullptr) break;
+    taken.ranges[taken.count++] = range;
+    missing -= Min(missing, range.bytes);
   }
-  return best == kMaxCached ? Range{} : RemoveCached(best);
+  return taken;
 }
 
-// Cuts or grows a kept mapping, which nobody else knows any more.
-HugeMappings::Range HugeMappings::Fit(Range range, size_t bytes) {
-  if (range.bytes > bytes) {
-    Surplus surplus;
-    mutex_.Lock();
-    Keep({range.start + bytes, range.bytes - bytes}, &surplus);
-    mutex_.Unlock();
-    Unmap(surplus);
-  } else if (range.bytes < bytes) {
-    void* start = pages_.Remap(range.start, range.bytes, bytes);
-    if (start == nullptr) {
-      Unmap(range);
-      start = pages_.Reserve(bytes, kPageSize, PageSource::Access::kReadWrite);
-    }
-    return {static_cast<char*>(start), bytes};
+// Makes a mapping of what was taken; its start stays NULL if that fails.
+// Returns how much of it is fresh.
+size_t HugeMappings::Join(const Taken& taken, size_t bytes,
+                          HugeMapping* mapping) {
+  const PageRange& first = taken.ranges[0];
+  if (first.bytes >= bytes) {
+    KeepTail(first, bytes);
+    mapping->start = first.start;
+    AddPiece(mapping, bytes);
+    return 0;
   }
-  return {range.start, bytes};
+  // Grown to the whole size, it has addresses for the others.
+  mapping->start =
+      static_cast<char*>(pages_.Remap(first.start, first.bytes, bytes));
+  AddPiece(mapping, first.bytes);
+  bool joined = mapping->start != nullptr;
+  if (!joined) Unmap(first);
+  for (size_t i = 1; i < taken.count; ++i) {
+    joined = joined && MovePiece(taken.ranges[i], bytes, mapping);
+    if (!joined) Unmap(taken.ranges[i]);
+  }
+  if (joined) {
+    const size_t fresh = bytes - mapping->bytes;
+    if (taken.count == 1) CutPieces(mapping, 0);  // grown, it is still one
+    if (mapping->bytes != bytes) AddPiece(mapping, bytes - mapping->bytes);
+    return fresh;
+  }
+  if (mapping->start != nullptr) Unmap(PageRange{mapping->start, bytes});
+  mapping->start = nullptr;
+  CutPieces(mapping, 0);
+  return 0;
+}
+
+// Moves a piece behind those that `mapping` has, which is to have `bytes`.
+bool HugeMappings::MovePiece(PageRange range, size_t bytes,
+                             HugeMapping* mapping) {
+  const size_t used = Min(range.bytes, bytes - mapping->bytes);
+  if (!pages_.Move(range.start, used, mapping->start + mapping->bytes)) {
+    return false;
+  }
+  AddPiece(mapping, used);
+  KeepTail(range, used);
+  return true;
+}
+
+// The first `used` bytes of a piece that was taken are in use.
+void HugeMappings::KeepTail(PageRange range, size_t used) {
+  if (range.bytes == used) return;
+  Surplus surplus;
+  mutex_.Lock();
+  cache_.Keep({range.start + used, range.bytes - used}, CacheBudget(),
+              &surplus);
+  mutex_.Unlock();
+  Unmap(surplus);
 }
 
 void HugeMappings::Free(HugeMapping* mapping) {
   Surplus surplus;
   {
     MutexLock lock(mutex_);
-    const Range range = {mapping->start, mapping->bytes};
     live_.Remove(*mapping);
-    live_bytes_ -= range.bytes;
+    --num_live_;
+    live_bytes_ -= mapping->bytes;
     NoteLive();
+    const size_t budget = CacheBudget();
+    cache_.Trim(budget, &surplus);
+    char* start = mapping->start;
+    for (size_t i = 0; i < mapping->num_pieces; ++i) {
+      const size_t bytes = size_t{mapping->piece_pages[i]} * kPageSize;
+      cache_.Keep({start, bytes}, budget, &surplus);
+      start += bytes;
+    }
     FreeRecord(mapping);
-    TrimCache(&surplus);
-    Keep(range, &surplus);
   }
   Unmap(surplus);
 }
 
-// The budget changes with what is live.
-void HugeMappings::TrimCache(Surplus* surplus) {
-  while (num_cached_ != 0 && cached_bytes_ > CacheBudget()) {
-    surplus->Add(RemoveCached(SmallestCached()));
-  }
-}
-
-// Keeps as much of `range` as the budget allows; what must go is added to
-// `*surplus`.
-void HugeMappings::Keep(Range range, Surplus* surplus) {
-  if (num_cached_ == kMaxCached) {
-    const size_t smallest = SmallestCached();
-    if (cached_[smallest].bytes >= range.bytes) {
-      surplus->Add(range);
-      return;
-    }
-    surplus->Add(RemoveCached(smallest));
-  }
-  const size_t budget = CacheBudget();
-  const size_t room = AlignDown(budget - Min(budget, cached_bytes_), kPageSize);
-  const size_t kept = Min(range.bytes, room);
-  if (kept < kMinCachedBytes) {
-    surplus->Add(range);
-    return;
-  }
-  if (kept < range.bytes) {
-    surplus->Add({range.start + kept, range.bytes - kept});
-  }
-  cached_[num_cached_++] = {range.start, kept};
-  cached_bytes_ += kept;
-}
-
-size_t HugeMappings::SmallestCached() const {
-  size_t smallest = 0;
-  for (size_t i = 1; i < num_cached_; ++i) {
-    if (cached_[i].bytes < cached_[smallest].bytes) smallest = i;
-  }
-  return smallest;
-}
-
-HugeMappings::Range HugeMappings::RemoveCached(size_t index) {
-  const Range range = cached_[index];
-  cached_[index] = cached_[--num_cached_];
-  cached_bytes_ -= range.bytes;
-  return range;
-}
-
-// What was live a moment ago will be wanted again: as long as live and kept
-// bytes together stay below the recent peak, keeping raises no one's peak.
+// What was live a moment ago will be wanted again: up to the recent peak, live
+// and kept bytes together raise no one's peak.
 size_t HugeMappings::CacheBudget() const {
   const size_t below_peak =
       peak_live_bytes_ - Min(peak_live_bytes_, live_bytes_);
-  return Max(Max(cache_floor_bytes_, live_bytes_ / 16),
-             Min(below_peak, live_bytes_ / 2));
+  return Max(cache_floor_bytes_,
+             live_bytes_ / 16 + Min(below_peak, live_bytes_ / 2));
 }
 
 void HugeMappings::NoteLive() {
@@ -173,7 +178,7 @@ void HugeMappings::NoteLive() {
 }
 
 // Where the system lacks the memory to unmap, at least the pages go.
-void HugeMappings::Unmap(Range range) {
+void HugeMappings::Unmap(PageRange range) {
   if (!pages_.Release(range.start, range.bytes)) {
     pages_.Purge(range.start, range.bytes);
   }
@@ -191,11 +196,11 @@ bool HugeMappings::Resize(HugeMapping* mapping, size_t bytes, bool may_move) {
   if (bytes < old_bytes) {
     if (!pages_.Release(mapping->start + bytes, old_bytes - bytes)) return true;
     MutexLock lock(mutex_);
-    mapping->bytes = bytes;
+    CutPieces(mapping, bytes);
     live_bytes_ -= old_bytes - bytes;
     return true;
   }
-  if (!may_move) return false;
+  if (!may_move || mapping->num_pieces != 1) return false;
   // The old address is another mapping's as soon as this one has moved, so the
   // tree must not be read in between.
   MutexLock lock(mutex_);
@@ -203,7 +208,9 @@ bool HugeMappings::Resize(HugeMapping* mapping, size_t bytes, bool may_move) {
   if (start == nullptr) return false;
   live_.Remove(*mapping);
   mapping->start = static_cast<char*>(start);
-  mapping->bytes = bytes;
+  mapping->num_pieces = 0;
+  mapping->bytes = 0;
+  AddPiece(mapping, bytes);
   live_.Insert(*mapping);
   live_bytes_ += bytes - old_bytes;
   return true;
@@ -220,17 +227,15 @@ HugeMapping* HugeMappings::Find(const void* address) {
 }
 
 size_t HugeMappings::Purge(size_t keep_bytes) {
-  size_t purged = 0;
-  for (;;) {
-    Range range;
-    {
-      MutexLock lock(mutex_);
-      if (num_cached_ == 0 || cached_bytes_ <= keep_bytes) return purged;
-      range = RemoveCached(num_cached_ - 1);
-    }
-    Unmap(range);
-    purged += range.bytes;
+  Surplus surplus;
+  {
+    MutexLock lock(mutex_);
+    cache_.Trim(keep_bytes, &surplus);
   }
+  Unmap(surplus);
+  size_t purged = 0;
+  for (size_t i = 0; i < surplus.count; ++i) purged += surplus.ranges[i].bytes;
+  return purged;
 }
 
 HugeMapping* HugeMappings::NewRecord() {
@@ -254,7 +259,7 @@ void HugeMappings::set_cache_floor_bytes(size_t bytes) {
 
 size_t HugeMappings::cached_bytes() {
   MutexLock lock(mutex_);
-  return cached_bytes_;
+  return cache_.bytes();
 }
 
 size_t HugeMappings::live_bytes() {
@@ -265,18 +270,24 @@ size_t HugeMappings::live_bytes() {
 void HugeMappings::CheckInvariants() {
   MutexLock lock(mutex_);
   size_t live = 0;
+  size_t count = 0;
   const char* end = nullptr;
-  live_.CheckAndVisit([&live, &end](const HugeMapping& mapping) {
+  live_.CheckAndVisit([&live, &count, &end](const HugeMapping& mapping) {
     MYONLY_CHECK(end == nullptr || end <= mapping.start);
-    MYONLY_CHECK(IsAligned(mapping.start, kPageSize));
+    MYONLY_CHECK(
+        IsAligned(reinterpret_cast<uintptr_t>(mapping.start), kPageSize));
     MYONLY_CHECK(mapping.bytes % kPageSize == 0 && mapping.bytes != 0);
+    size_t pages = 0;
+    for (size_t i = 0; i < mapping.num_pieces; ++i) {
+      pages += mapping.piece_pages[i];
+    }
+    MYONLY_CHECK(pages == mapping.bytes / kPageSize);
     end = mapping.start + mapping.bytes;
     live += mapping.bytes;
+    ++count;
   });
-  MYONLY_CHECK(live == live_bytes_);
-  size_t cached = 0;
-  for (size_t i = 0; i < num_cached_; ++i) cached += cached_[i].bytes;
-  MYONLY_CHECK(cached == cached_bytes_ && num_cached_ <= kMaxCached);
+  MYONLY_CHECK(live == live_bytes_ && num_live_ == count);
+  MYONLY_CHECK(cache_.Check());
 }
 
 }  // namespace myonly::internal

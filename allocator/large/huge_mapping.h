@@ -1,11 +1,14 @@
 // Blocks above the large limit: a mapping each, resized rather than copied, and
 // recycled rather than unmapped.
 //
-// Allocate: the freed mapping nearest in size, cut or grown (mremap) to fit, so
-//           that only the difference faults; else a new one.
+// Allocate: a kept piece that is large enough, cut to fit; else kept pieces are
+//           joined by moving their pages (mremap), so that only what is missing
+//           faults; else a new one.
 // Free:     keep it, resident, while all that is kept stays within
-//           max(cache floor, live / 16), or below the recent peak and live / 2;
-//           else give it back.
+//           max(cache floor, live / 16 + what live is below its recent peak, up
+//           to live / 2); else give it back.
+// A mapping that was joined is several mappings to the system, each of them a
+// piece: it is resized by copying, and its pieces are kept one by one.
 // The records are in a tree by address: any address can be asked for.
 //
 // Thread-safe.
@@ -18,6 +21,7 @@
 #include "absl/base/thread_annotations.h"
 #include "allocator/base/mutex.h"
 #include "allocator/base/treap.h"
+#include "allocator/large/mapping_cache.h"
 #include "allocator/pages/metadata_allocator.h"
 #include "allocator/pages/page_source.h"
 
@@ -25,6 +29,8 @@ namespace myonly::internal {
 
 // The record of one mapping; it is metadata, never inside the mapping.
 struct HugeMapping {
+  static constexpr size_t kMaxPieces = 8;
+
   char* start;
   size_t bytes;  // whole pages, all of them usable
   void* owner;
@@ -32,6 +38,8 @@ struct HugeMapping {
   HugeMapping* next;      // the owner's list, or the list of spare records
   HugeMapping* left;
   HugeMapping* right;
+  uint32_t num_pieces;
+  uint32_t piece_pages[kMaxPieces];  // in the order of their addresses
 };
 
 class HugeMappings {
@@ -41,8 +49,9 @@ class HugeMappings {
 
   // A mapping of at least `bytes`, aligned to `alignment` (a power of two), or
   // NULL. With `zeroed` it reads as zero: a new mapping, not a recycled one.
+  // `*fresh_bytes` of it are not resident yet.
   HugeMapping* Allocate(size_t bytes, size_t alignment, bool zeroed,
-                        void* owner);
+                        void* owner, size_t* fresh_bytes);
 
   // `mapping` must not be in its owner's list any more.
   void Free(HugeMapping* mapping);
@@ -65,17 +74,15 @@ class HugeMappings {
 
   Mutex& mutex_for_fork() { return mutex_; }
 
-  static constexpr size_t kMaxCached = 8;
-
  private:
-  struct Range {
-    char* start;
-    size_t bytes;
-  };
-  // What is to be unmapped once the lock is given up.
-  struct Surplus {
-    void Add(Range range) { ranges[count++] = range; }
-    Range ranges[kMaxCached + 2];
+  // More mappings than this are not joined: the system allows a process only so
+  // many pieces.
+  static constexpr size_t kMaxLiveToJoin = 4096;
+
+  using Surplus = MappingCache::Surplus;
+  // What was taken out of the cache for one mapping.
+  struct Taken {
+    PageRange ranges[HugeMapping::kMaxPieces - 1];
     size_t count = 0;
   };
   struct Order {
@@ -91,17 +98,16 @@ class HugeMappings {
 
   HugeMapping* NewRecord() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void FreeRecord(HugeMapping* record) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
-  Range TakeCached(size_t bytes, size_t alignment)
+  Taken TakeKept(size_t bytes, size_t alignment)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
-  Range Fit(Range range, size_t bytes) ABSL_LOCKS_EXCLUDED(mutex_);
-  void Keep(Range range, Surplus* surplus)
-      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
-  void TrimCache(Surplus* surplus) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
-  size_t SmallestCached() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
-  Range RemoveCached(size_t index) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  size_t Join(const Taken& taken, size_t bytes, HugeMapping* mapping)
+      ABSL_LOCKS_EXCLUDED(mutex_);
+  bool MovePiece(PageRange range, size_t bytes, HugeMapping* mapping)
+      ABSL_LOCKS_EXCLUDED(mutex_);
+  void KeepTail(PageRange range, size_t used) ABSL_LOCKS_EXCLUDED(mutex_);
   void NoteLive() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   size_t CacheBudget() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
-  void Unmap(Range range);
+  void Unmap(PageRange range);
   void Unmap(const Surplus& surplus);
 
   PageSource& pages_;
@@ -109,9 +115,8 @@ class HugeMappings {
   Mutex mutex_{LockRank::kHugeMapping};
   Treap<HugeMapping, Order> live_ ABSL_GUARDED_BY(mutex_);
   HugeMapping* spare_ ABSL_GUARDED_BY(mutex_) = nullptr;
-  Range cached_[kMaxCached] ABSL_GUARDED_BY(mutex_) = {};
-  size_t num_cached_ ABSL_GUARDED_BY(mutex_) = 0;
-  size_t cached_bytes_ ABSL_GUARDED_BY(mutex_) = 0;
+  MappingCache cache_ ABSL_GUARDED_BY(mutex_);
+  size_t num_live_ ABSL_GUARDED_BY(mutex_) = 0;
   size_t live_bytes_ ABSL_GUARDED_BY(mutex_) = 0;
   size_t peak_live_bytes_ ABSL_GUARDED_BY(mutex_) = 0;  // recent
   size_t cache_floor_bytes_ ABSL_GUARDED_BY(mutex_) = size_t{16} << 20;

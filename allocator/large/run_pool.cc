@@ -29,6 +29,19 @@ size_t DescriptorBytes(size_t slices) {
 Slice* RunPool::Allocate(size_t slices, RunKind kind, void* owner,
                          bool* zeroed) {
   MutexLock lock(mutex_);
+  if (kept_ != nullptr) {
+    Slice* run = kept_;
+    if (run->run_slices == slices && run->owner == owner &&
+        kind == RunKind::kLarge) {
+      kept_ = nullptr;
+      run->kind = kind;
+      *zeroed = false;
+      live_slices_ += slices;
+      NoteLive();
+      return run;
+    }
+    InsertKept();
+  }
   Slice* run = TakeFree(slices);
   while (run == nullptr) {
     if (!Grow(slices)) return nullptr;
@@ -40,6 +53,7 @@ Slice* RunPool::Allocate(size_t slices, RunKind kind, void* owner,
 Slice* RunPool::AllocateFree(size_t slices, RunKind kind, void* owner,
                              bool* zeroed) {
   MutexLock lock(mutex_);
+  InsertKept();
   Slice* run = TakeFree(slices);
   return run == nullptr ? nullptr : Use(run, slices, kind, owner, zeroed);
 }
@@ -177,11 +191,32 @@ Slice* RunPool::FindRun(const Slice* slice) const {
 
 void RunPool::Free(Slice* run) {
   MutexLock lock(mutex_);
-  const size_t slices = run->run_slices;
-  live_slices_ -= slices;
+  live_slices_ -= run->run_slices;
   NoteLive();
-  InsertFree(run, slices, /*dirty=*/true);
+  Insert(run);
+}
+
+void RunPool::FreeAndKeep(Slice* run) {
+  MutexLock lock(mutex_);
+  live_slices_ -= run->run_slices;
+  NoteLive();
+  if (run->run_slices > kMaxKeptSlices) return Insert(run);
+  Slice* before = kept_;
+  kept_ = run;
+  kept_for_long_ = false;
+  if (before != nullptr) Insert(before);
+}
+
+void RunPool::Insert(Slice* run) {
+  InsertFree(run, run->run_slices, /*dirty=*/true);
   if (++frees_ % kFreesPerClockRead == 0) PurgeOverBudget(CoarseMs());
+}
+
+void RunPool::InsertKept() {
+  if (kept_ == nullptr) return;
+  Slice* run = kept_;
+  kept_ = nullptr;
+  InsertFree(run, run->run_slices, /*dirty=*/true);
 }
 
 // Coalesces [run, run + slices) with its free neighbours of the same state and
@@ -238,6 +273,7 @@ void RunPool::SetFreeTags(Slice* run, size_t slices, bool dirty) {
 
 bool RunPool::Extend(Slice* run, size_t slices) {
   MutexLock lock(mutex_);
+  InsertKept();
   const size_t old_slices = run->run_slices;
   Slice* after = FreeRunAfter(run, old_slices);
   if (after == nullptr || old_slices + after->run_slices < slices) return false;
@@ -262,6 +298,7 @@ void RunPool::Shrink(Slice* run, size_t slices) {
 
 size_t RunPool::Purge(size_t keep_bytes) {
   MutexLock lock(mutex_);
+  InsertKept();
   size_t purged = 0;
   while (dirty_.slices() * kSliceSize > keep_bytes) {
     const size_t excess = dirty_.slices() * kSliceSize - keep_bytes;
@@ -273,9 +310,10 @@ size_t RunPool::Purge(size_t keep_bytes) {
   return purged;
 }
 
-void RunPool::NotePagesTaken(size_t bytes) {
+void RunPool::NotePagesElsewhere(size_t taken_bytes, size_t live_bytes) {
   MutexLock lock(mutex_);
-  PurgeWhileGrowing(bytes / kSliceSize);
+  elsewhere_slices_ = live_bytes / kSliceSize;
+  if (taken_bytes != 0) PurgeWhileGrowing(taken_bytes / kSliceSize);
 }
 
 size_t RunPool::PurgeInside(char* start, size_t bytes) {
@@ -308,8 +346,9 @@ size_t RunPool::PurgeLargest(size_t most_slices) {
 size_t RunPool::DirtyBudgetSlices() const {
   const size_t below_peak =
       peak_live_slices_ - Min(peak_live_slices_, live_slices_);
-  return Max(Max(dirty_floor_slices_, live_slices_ / 8),
-             Min(below_peak, live_slices_ / 2));
+  return Max(
+      Max(dirty_floor_slices_, live_slices_ / 8 + elsewhere_slices_ / 16),
+      Min(below_peak, live_slices_ / 2));
 }
 
 void RunPool::NoteLive() {
@@ -336,6 +375,8 @@ void RunPool::PurgeWithTime(uint64_t now_ms) {
 
 // In half a second all that was over the budget is purged.
 void RunPool::PurgeOverBudget(uint64_t now_ms) {
+  if (kept_for_long_) InsertKept();
+  kept_for_long_ = true;
   const size_t budget = DirtyBudgetSlices();
   if (dirty_.slices() <= budget) {
     last_purge_ms_ = 0;
@@ -363,7 +404,7 @@ void RunPool::set_dirty_floor_bytes(size_t bytes) {
 
 size_t RunPool::dirty_bytes() {
   MutexLock lock(mutex_);
-  return dirty_.slices() * kSliceSize;
+  return (dirty_.slices() + KeptSlices()) * kSliceSize;
 }
 
 size_t RunPool::live_bytes() {
@@ -403,7 +444,7 @@ void RunPool::CheckInvariants() {
       index += run->run_slices;
     }
   }
-  MYONLY_CHECK(committed == free_slices + live_slices_);
+  MYONLY_CHECK(committed == free_slices + KeptSlices() + live_slices_);
 }
 
 }  // namespace myonly::internal

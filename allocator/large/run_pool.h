@@ -8,10 +8,12 @@
 //           the budget.
 // Invariants: no two free runs of one state are adjacent; a free run's first
 // and last descriptors agree; a free run is in the tree of its state.
+// The large run that was freed last is kept as it is: whoever allocates and
+// frees one size in turn pays for no tree and no descriptors.
 // Memory: while fresh pages must be taken, dirty free pages are kept below
-// max(dirty floor, live / 8), or below the recent peak and live / 2, by purging
-// twice as much as is taken; later frees purge what has been left dirty, a
-// little at a time.
+// max(dirty floor, live / 8) and 1/16 of what is live elsewhere, or below the
+// recent peak and live / 2, by purging twice as much as is taken; later frees
+// purge what has been left dirty, a little at a time.
 //
 // Thread-safe.
 #ifndef MYONLY_ALLOCATOR_LARGE_RUN_POOL_H_
@@ -64,6 +66,11 @@ class RunPool {
   // Takes a run in use back.
   void Free(Slice* run);
 
+  // The same for a kLarge run that the caller has marked kBusy. The last one
+  // stays whole for the owner's next request of its size, and its other slices
+  // look as if it were in use until something else is asked for.
+  void FreeAndKeep(Slice* run);
+
   // Makes a run in use larger, in place, or changes nothing and returns false.
   bool Extend(Slice* run, size_t slices);
 
@@ -74,9 +81,10 @@ class RunPool {
   // Returns the bytes that were purged.
   size_t Purge(size_t keep_bytes);
 
-  // For owners that take pages elsewhere: dirty free runs over the budget are
-  // purged, twice as much as is taken.
-  void NotePagesTaken(size_t bytes);
+  // For owners that have pages elsewhere, `live_bytes` of them. They have just
+  // taken `taken_bytes` from the system: dirty free runs over the budget are
+  // purged, twice as much.
+  void NotePagesElsewhere(size_t taken_bytes, size_t live_bytes);
 
   // Purges some of what has been over the budget for a while; cheap when that
   // is nothing. `now_ms` is CoarseMs().
@@ -118,6 +126,8 @@ class RunPool {
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 
   // Free, step by step.
+  void Insert(Slice* run) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void InsertKept() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void InsertFree(Slice* run, size_t slices, bool dirty)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   Slice* FreeRunBefore(const Slice* run, bool dirty)
@@ -134,6 +144,9 @@ class RunPool {
   void PurgeWhileGrowing(size_t slices) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void PurgeOverBudget(uint64_t now_ms) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 
+  size_t KeptSlices() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
+    return kept_ == nullptr ? 0 : kept_->run_slices;
+  }
   LargeTree& TreeOf(bool dirty) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
     return dirty ? dirty_ : clean_;
   }
@@ -148,8 +161,11 @@ class RunPool {
   Mutex mutex_{LockRank::kRunPool};
   LargeTree dirty_ ABSL_GUARDED_BY(mutex_);
   LargeTree clean_ ABSL_GUARDED_BY(mutex_);
+  Slice* kept_ ABSL_GUARDED_BY(mutex_) = nullptr;
+  bool kept_for_long_ ABSL_GUARDED_BY(mutex_) = false;
   size_t num_reservations_ ABSL_GUARDED_BY(mutex_) = 0;
   size_t live_slices_ ABSL_GUARDED_BY(mutex_) = 0;
+  size_t elsewhere_slices_ ABSL_GUARDED_BY(mutex_) = 0;  // live, not ours
   size_t peak_live_slices_ ABSL_GUARDED_BY(mutex_) = 0;  // recent
   size_t grow_slices_ ABSL_GUARDED_BY(mutex_) = kFirstGrowSlices;
   size_t dirty_floor_slices_ ABSL_GUARDED_BY(mutex_) = kDirtyFloorSlices;
@@ -161,6 +177,7 @@ class RunPool {
   static constexpr size_t kFirstGrowSlices = 64;       // 2 MiB
   static constexpr size_t kMaxGrowSlices = 2048;       // 64 MiB
   static constexpr size_t kMinReservationSlices = 64;  // 2 MiB
+  static constexpr size_t kMaxKeptSlices = 136;        // 4 MiB and a bit
   static constexpr size_t kDirtyFloorSlices = 128;     // 4 MiB
 };
 

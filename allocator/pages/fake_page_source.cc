@@ -63,6 +63,12 @@ void* FakePageSource::Remap(void* start, size_t old_bytes, size_t new_bytes) {
   return moved;
 }
 
+bool FakePageSource::Move(void* start, size_t bytes, void* target) {
+  const bool ok = !ShouldFail() && pages_.Move(start, bytes, target);
+  if (ok) Forget(Bits(start), bytes);
+  return Note(Verb::kMove, target, bytes, ok);
+}
+
 bool FakePageSource::TakeFailed() { return std::exchange(failed_, false); }
 
 size_t FakePageSource::Count(Verb verb) const {

@@ -17,7 +17,15 @@ namespace myonly::internal {
 
 class FakePageSource final : public PageSource {
  public:
-  enum class Verb { kReserve, kCommit, kDecommit, kPurge, kRelease, kRemap };
+  enum class Verb {
+    kReserve,
+    kCommit,
+    kDecommit,
+    kPurge,
+    kRelease,
+    kRemap,
+    kMove,
+  };
   struct Call {
     Verb verb;
     void* start;
@@ -36,6 +44,7 @@ class FakePageSource final : public PageSource {
   bool Purge(void* start, size_t bytes) override;
   bool Release(void* start, size_t bytes) override;
   void* Remap(void* start, size_t old_bytes, size_t new_bytes) override;
+  bool Move(void* start, size_t bytes, void* target) override;
   size_t ReservationLimit() const override { return reservation_bytes_; }
 
   // Call number `n` from now on (0 = the next one) fails, once.

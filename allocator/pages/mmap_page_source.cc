@@ -77,6 +77,13 @@ void* MmapPageSource::Remap(void* start, size_t old_bytes, size_t new_bytes) {
   return SystemCallFailed(result) ? nullptr : reinterpret_cast<void*>(result);
 }
 
+bool MmapPageSource::Move(void* start, size_t bytes, void* target) {
+  return !SystemCallFailed(SystemCall(SystemCallNumber::kMremap, Bits(start),
+                                      bytes, bytes,
+                                      MREMAP_MAYMOVE | MREMAP_FIXED,
+                                      Bits(target)));
+}
+
 size_t MmapPageSource::ReservationLimit() const {
   rlimit limit = {RLIM_INFINITY, RLIM_INFINITY};
   SystemCall(SystemCallNumber::kPrlimit, 0, RLIMIT_AS, 0,

@@ -16,6 +16,7 @@ class MmapPageSource final : public PageSource {
   bool Purge(void* start, size_t bytes) override;
   bool Release(void* start, size_t bytes) override;
   void* Remap(void* start, size_t old_bytes, size_t new_bytes) override;
+  bool Move(void* start, size_t bytes, void* target) override;
 
   // 1/16 of RLIMIT_AS, or kMaxReservation.
   size_t ReservationLimit() const override;

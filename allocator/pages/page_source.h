@@ -41,6 +41,11 @@ class PageSource {
   // what is new is zero. NULL: it can't be done, nothing changed.
   virtual void* Remap(void* start, size_t old_bytes, size_t new_bytes) = 0;
 
+  // Moves pages with their contents to `target`, which is inside a kReadWrite
+  // reservation and loses its own; their old addresses are released. False: it
+  // can't be done, and the target must only be released any more.
+  virtual bool Move(void* start, size_t bytes, void* target) = 0;
+
   // How many bytes one reservation should try to span, at most.
   virtual size_t ReservationLimit() const = 0;
 

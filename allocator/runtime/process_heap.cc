@@ -129,8 +129,12 @@ Arena* ArenaOfPlace(const Place& place) {
     case RunKind::kSubHeapRegion:
       return &SubHeapOf(place.slice).arena();
     case RunKind::kRegion:
-    case RunKind::kLarge:
       return &ArenaOfRun(place.slice);
+    case RunKind::kLarge:
+      // Its first slice tells whether it is still in use.
+      return g.runs.FindRun(place.slice)->kind == RunKind::kLarge
+                 ? &ArenaOfRun(place.slice)
+                 : nullptr;
     default:
       return nullptr;
   }

@@ -207,6 +207,7 @@ class OneChunkPages final : public PageSource {
   bool Purge(void*, size_t) override { return false; }
   bool Release(void*, size_t) override { return false; }
   void* Remap(void*, size_t, size_t) override { return nullptr; }
+  bool Move(void*, size_t, void*) override { return false; }
   size_t ReservationLimit() const override { return 0; }
 
  private:

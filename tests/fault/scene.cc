@@ -72,6 +72,10 @@ void* CountingPages::Remap(void* start, size_t old_bytes, size_t new_bytes) {
   return fake_.Remap(start, old_bytes, new_bytes);
 }
 
+bool CountingPages::Move(void* start, size_t bytes, void* target) {
+  return fake_.Move(start, bytes, target);
+}
+
 size_t CountingPages::ReservationLimit() const {
   return fake_.ReservationLimit();
 }

@@ -31,6 +31,7 @@ class CountingPages final : public PageSource {
   bool Purge(void* start, size_t bytes) override;
   bool Release(void* start, size_t bytes) override;
   void* Remap(void* start, size_t old_bytes, size_t new_bytes) override;
+  bool Move(void* start, size_t bytes, void* target) override;
   size_t ReservationLimit() const override;
 
   // Held and usable at once.

@@ -24,12 +24,23 @@ class HugeMappingsTest : public ::testing::Test {
 
   HugeMapping* Allocate(size_t bytes, size_t alignment = kPageSize,
                         bool zeroed = false) {
-    return huge_.Allocate(bytes, alignment, zeroed, this);
+    return huge_.Allocate(bytes, alignment, zeroed, this, &fresh_bytes_);
+  }
+
+  // Leaves two pieces in the cache.
+  void FreeTwo(size_t bytes, size_t more_bytes) {
+    HugeMapping* first = Allocate(bytes);
+    HugeMapping* second = Allocate(more_bytes);
+    memset(first->start, 1, bytes);
+    memset(second->start, 2, more_bytes);
+    huge_.Free(first);
+    huge_.Free(second);
   }
 
   FakePageSource pages_;
   MetadataAllocator metadata_;
   HugeMappings huge_;
+  size_t fresh_bytes_ = 0;  // of the last Allocate
 };
 
 TEST_F(HugeMappingsTest, HasWholePagesAndIsFoundByAnyAddressInIt) {
@@ -69,6 +80,87 @@ TEST_F(HugeMappingsTest, ASmallerOneIsGrownByTheDifference) {
   ASSERT_EQ(mapping->bytes, 12 * kMiB);
   EXPECT_EQ(pages_.Count(Verb::kRemap), 1U);
   memset(mapping->start, 2, mapping->bytes);
+}
+
+TEST_F(HugeMappingsTest, WhatIsMissingIsTakenFromOtherPieces) {
+  huge_.set_cache_floor_bytes(64 * kMiB);
+  FreeTwo(9 * kMiB, 10 * kMiB);
+  HugeMapping* mapping = Allocate(20 * kMiB);
+  ASSERT_NE(mapping, nullptr);
+  EXPECT_EQ(pages_.Count(Verb::kMove), 1U);
+  EXPECT_EQ(fresh_bytes_, kMiB);
+  EXPECT_EQ(mapping->bytes, 20 * kMiB);
+  EXPECT_EQ(mapping->num_pieces, 3U);
+  memset(mapping->start, 3, mapping->bytes);
+  EXPECT_EQ(huge_.Find(mapping->start + 15 * kMiB), mapping);
+  huge_.CheckInvariants();
+  // Its pieces are kept one by one, and join again.
+  huge_.Free(mapping);
+  EXPECT_EQ(huge_.cached_bytes(), 20 * kMiB);
+  mapping = Allocate(20 * kMiB);
+  EXPECT_EQ(fresh_bytes_, 0U);
+  memset(mapping->start, 3, mapping->bytes);
+  huge_.Free(mapping);
+  EXPECT_EQ(huge_.Purge(0), 20 * kMiB);
+  EXPECT_EQ(pages_.reserved_bytes(), metadata_.reserved_bytes());
+}
+
+TEST_F(HugeMappingsTest, TheEndOfAMovedPieceIsKept) {
+  huge_.set_cache_floor_bytes(64 * kMiB);
+  FreeTwo(9 * kMiB, 10 * kMiB);
+  HugeMapping* mapping = Allocate(12 * kMiB);
+  EXPECT_EQ(fresh_bytes_, 0U);
+  memset(mapping->start, 3, mapping->bytes);
+  EXPECT_EQ(huge_.cached_bytes(), 7 * kMiB);
+  huge_.Free(mapping);
+  EXPECT_EQ(huge_.Purge(0), 19 * kMiB);
+  EXPECT_EQ(pages_.reserved_bytes(), metadata_.reserved_bytes());
+}
+
+TEST_F(HugeMappingsTest, AJoinedMappingShrinksButDoesNotGrow) {
+  huge_.set_cache_floor_bytes(64 * kMiB);
+  FreeTwo(9 * kMiB, 10 * kMiB);
+  HugeMapping* mapping = Allocate(20 * kMiB);
+  memset(mapping->start, 7, mapping->bytes);
+  EXPECT_FALSE(huge_.Resize(mapping, 30 * kMiB, /*may_move=*/true));
+  EXPECT_EQ(mapping->bytes, 20 * kMiB);
+  ASSERT_TRUE(huge_.Resize(mapping, 8 * kMiB, /*may_move=*/true));
+  EXPECT_EQ(mapping->num_pieces, 1U);
+  huge_.CheckInvariants();
+  // A single piece again.
+  ASSERT_TRUE(huge_.Resize(mapping, 30 * kMiB, /*may_move=*/true));
+  EXPECT_EQ(mapping->start[8 * kMiB - 1], 7);
+  EXPECT_EQ(mapping->start[8 * kMiB], 0);
+  huge_.Free(mapping);
+}
+
+TEST_F(HugeMappingsTest, AlignedOnesAreNotJoined) {
+  huge_.set_cache_floor_bytes(64 * kMiB);
+  FreeTwo(9 * kMiB, 10 * kMiB);
+  HugeMapping* mapping = Allocate(19 * kMiB, 2 * kMiB);
+  EXPECT_TRUE(IsAligned(reinterpret_cast<uintptr_t>(mapping->start), 2 * kMiB));
+  EXPECT_EQ(pages_.Count(Verb::kMove), 0U);
+  huge_.Free(mapping);
+}
+
+TEST_F(HugeMappingsTest, AnyCallOfJoiningMayFail) {
+  huge_.set_cache_floor_bytes(64 * kMiB);
+  bool failed = true;
+  for (int64_t n = 0; failed; ++n) {
+    FreeTwo(9 * kMiB, 10 * kMiB);
+    pages_.TakeFailed();
+    pages_.FailCall(n);
+    HugeMapping* mapping = Allocate(20 * kMiB);
+    failed = pages_.TakeFailed();
+    pages_.StopFailing();
+    huge_.CheckInvariants();
+    ASSERT_NE(mapping, nullptr) << n;  // a new one is had instead
+    memset(mapping->start, 3, mapping->bytes);
+    huge_.Free(mapping);
+    huge_.Purge(0);
+    ASSERT_EQ(pages_.reserved_bytes(), metadata_.reserved_bytes()) << n;
+    ASSERT_LT(n, 10);
+  }
 }
 
 TEST_F(HugeMappingsTest, ZeroedOnesAreNew) {

@@ -77,6 +77,60 @@ TEST_F(RunPoolTest, FreedNeighboursBecomeOneRun) {
   EXPECT_EQ(pool_.AddressOf(all), start);
 }
 
+TEST_F(RunPoolTest, TheRunFreedLastIsKeptForTheNextOfItsSize) {
+  Slice* run = Allocate(100);
+  Fill(run, 100);
+  for (int i = 0; i < 100; ++i) {
+    run->kind = RunKind::kBusy;
+    pool_.FreeAndKeep(run);
+    EXPECT_EQ(pool_.live_bytes(), 0U);
+    EXPECT_EQ(pool_.dirty_bytes(), 100 * kSliceSize);
+    EXPECT_EQ(pool_.FindRun(pool_.Find(pool_.AddressOf(run))), nullptr);
+    pool_.CheckInvariants();
+    bool zeroed;
+    ASSERT_EQ(Allocate(100, &zeroed), run);
+    EXPECT_FALSE(zeroed);
+    EXPECT_EQ(pool_.FindRun(run - 99), run);
+  }
+}
+
+TEST_F(RunPoolTest, WhatIsKeptServesOtherRequestsToo) {
+  for (int other = 0; other < 4; ++other) {
+    Slice* run = Allocate(100);
+    char* start = pool_.AddressOf(run);
+    run->kind = RunKind::kBusy;
+    pool_.FreeAndKeep(run);
+    bool zeroed;
+    Slice* next = nullptr;
+    switch (other) {
+      case 0:
+        next = Allocate(7);
+        break;
+      case 1:  // as large, but for somebody else
+        next = pool_.Allocate(100, RunKind::kLarge, &pool_, &zeroed);
+        EXPECT_EQ((next - 99)->owner, &pool_);
+        break;
+      case 2:
+        next = pool_.Allocate(100, RunKind::kRegion, this, &zeroed);
+        EXPECT_EQ((next - 99)->kind, RunKind::kRegion);
+        break;
+      default:
+        next = pool_.AllocateFree(50, RunKind::kLarge, this, &zeroed);
+    }
+    EXPECT_EQ(pool_.AddressOf(next), start) << other;
+    pool_.CheckInvariants();
+    pool_.Free(next);
+  }
+}
+
+TEST_F(RunPoolTest, WhatIsKeptIsPurged) {
+  Slice* run = Allocate(100);
+  run->kind = RunKind::kBusy;
+  pool_.FreeAndKeep(run);
+  EXPECT_EQ(pool_.Purge(0), 100 * kSliceSize);
+  EXPECT_EQ(pool_.dirty_bytes(), 0U);
+}
+
 TEST_F(RunPoolTest, TheSmallestFreeRunThatFitsIsTaken) {
   Slice* large = Allocate(8);
   Slice* fence = Allocate(1);
