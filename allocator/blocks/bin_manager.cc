@@ -220,6 +220,8 @@ bool BinManager::Resize(Block* block, size_t bytes) {
   if (next_tag.used || tag.size + next_tag.size < bytes) return false;
   Remove(next, next_tag.size, BinIndex(next_tag.size));
   tag.size += next_tag.size;
+  // What grows once grows again: 1/16 more, if there is as much.
+  bytes = Min(AlignUp(bytes + bytes / 16, Block::kGranularity), tag.size);
   block->Write(key_, tag);
   Block* after = block->Next(tag.size);
   CheckSealed(after);

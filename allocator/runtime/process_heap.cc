@@ -284,6 +284,21 @@ void* ProcessHeap::AllocateAligned(size_t alignment, size_t size) {
 
 namespace {
 
+// What realloc and malloc_usable_size need most: the usable bytes of a live
+// object, or block of a sub-heap, in the first reservation, where almost all
+// are. 0: it is something else, or bad.
+size_t QuickUsableSize(const void* ptr, Slice** slice) {
+  if (ABSL_PREDICT_FALSE(!g.runs.FindFirst(ptr, slice))) return 0;
+  if ((*slice)->token != Slice::kNoSlab) {
+    return ABSL_PREDICT_TRUE(Slab::IsLive(*slice, ptr))
+               ? ObjectBytes((*slice)->slab.size_class)
+               : 0;
+  }
+  return (*slice)->kind == RunKind::kSubHeapRegion
+             ? SubHeapOf(*slice).UsableBlock(*slice, const_cast<void*>(ptr))
+             : 0;
+}
+
 size_t UsableSizeOf(const Place& place, void* ptr) {
   if (place.mapping != nullptr) return Arena::UsableHuge(place.mapping, ptr);
   if (place.slice == nullptr) ReportUnknown(place, ptr);
@@ -337,28 +352,47 @@ bool ResizeInPlace(const Place& place, void** ptr, size_t size, bool may_move) {
   }
 }
 
+// In place, an object or a block of a sub-heap; only its owner may change a
+// block.
+bool ResizeQuickly(const Slice* slice, void* ptr, size_t usable, size_t size) {
+  if (slice->token == Slice::kNoSlab && IsMine(slice)) {
+    return this_thread.state->heap().ResizeBlock(slice, ptr, size);
+  }
+  return IsGoodFit(size, usable);
+}
+
+// To a new block of the default arena.
+void* Move(void* ptr, size_t usable, size_t size) {
+  void* moved = ProcessHeap::Allocate(size);
+  if (moved == nullptr) return nullptr;
+  memcpy(moved, ptr, Min(size, usable));
+  ProcessHeap::Free(ptr);
+  return moved;
+}
+
 }  // namespace
 
 void* ProcessHeap::Reallocate(void* ptr, size_t size) {
   if (ptr == nullptr) return Allocate(size);
-  const Place place = Locate(ptr);
   if (size == 0) {
     Free(ptr);
     return nullptr;
   }
+  Slice* slice;
+  const size_t quick = QuickUsableSize(ptr, &slice);
+  if (ABSL_PREDICT_TRUE(quick != 0)) {
+    return ResizeQuickly(slice, ptr, quick, size) ? ptr
+                                                  : Move(ptr, quick, size);
+  }
+  const Place place = Locate(ptr);
   if (ResizeInPlace(place, &ptr, size, /*may_move=*/true)) return ptr;
   if (size > kMaxRequest) return Fail(Status::kNoMemory);
   const size_t usable = UsableSizeOf(place, ptr);
   Arena* arena = ArenaOfPlace(place);
-  void* moved;
-  if (arena == &g.default_arena) {
-    moved = Allocate(size);
-    if (moved == nullptr) return nullptr;
-  } else {
-    Status status;
-    moved = arena->Allocate(size, &status);
-    if (moved == nullptr) return Fail(status);
-  }
+  if (arena == &g.default_arena) return Move(ptr, usable, size);
+  Status status;
+  void* moved = arena->Allocate(size, &status);
+  if (moved == nullptr) return Fail(status);
   memcpy(moved, ptr, Min(size, usable));
   Free(ptr);
   return moved;
@@ -369,6 +403,9 @@ bool ProcessHeap::TryResize(void* ptr, size_t size) {
 }
 
 size_t ProcessHeap::UsableSize(const void* ptr) {
+  Slice* slice;
+  const size_t usable = QuickUsableSize(ptr, &slice);
+  if (ABSL_PREDICT_TRUE(usable != 0)) return usable;
   if (ptr == nullptr) return 0;
   return UsableSizeOf(Locate(ptr), const_cast<void*>(ptr));
 }

@@ -118,7 +118,12 @@ class Slab {
     return static_cast<uint32_t>(
         ((uint64_t{1} << 32) - 1) / ObjectBytes(size_class) + 1);
   }
-  // The same, and the object has been carved.
+  // The same, and the object is not free: what can be told without a division.
+  static bool IsLive(const Slice* slice, const void* ptr) {
+    return StartsObject(slice, ptr) &&
+           (!kChecksObjects || static_cast<const Object*>(ptr)->mark != slice);
+  }
+  // An object begins at `ptr`, and has been carved.
   static bool IsObject(const Slice* slice, const void* ptr) {
     const size_t offset = reinterpret_cast<uintptr_t>(ptr) & (kSliceSize - 1);
     return StartsObject(slice, ptr) &&
