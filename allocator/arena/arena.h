@@ -117,10 +117,10 @@ class Arena {
   // purges the pages inside free blocks. Returns the bytes purged.
   size_t Purge();
 
-  ArenaStats Stats();
+  ABSL_ATTRIBUTE_COLD ArenaStats Stats();
 
   // True if every invariant holds; else `*where` is an address at the fault.
-  bool CheckInvariants(const void** where);
+  ABSL_ATTRIBUTE_COLD bool CheckInvariants(const void** where);
 
   // False and nothing changed if more than `bytes` are held. 0 = no limit.
   bool set_limit_bytes(size_t bytes);

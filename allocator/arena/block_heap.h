@@ -96,7 +96,8 @@ class BlockHeap {
 
   // False and an address at the fault if a tag, a list or a region is broken;
   // `*live_bytes` and `*live_blocks` grow by what is live.
-  bool Check(size_t* live_bytes, size_t* live_blocks, const void** where) const;
+  ABSL_ATTRIBUTE_COLD bool Check(size_t* live_bytes, size_t* live_blocks,
+                                 const void** where) const;
 
   size_t region_bytes() const { return region_bytes_; }
   size_t free_bytes() const { return bins_.free_bytes(); }

@@ -16,6 +16,7 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "absl/base/attributes.h"
 #include "absl/base/optimization.h"
 #include "allocator/arena/arena.h"
 #include "allocator/arena/arena_options.h"
@@ -125,13 +126,13 @@ class SubHeap {
   size_t Purge();
 
   // Adds what is in here; exact, and only for the owner.
-  void AddStats(ArenaStats* stats);
+  ABSL_ATTRIBUTE_COLD void AddStats(ArenaStats* stats);
   // The same by other threads: as of the owner's last slow path, and objects
   // in its lists count as in use.
   void AddPublishedStats(ArenaStats* stats) const;
   void Publish();
 
-  bool CheckInvariants(const void** where) const;
+  ABSL_ATTRIBUTE_COLD bool CheckInvariants(const void** where) const;
 
   Arena& arena() const { return arena_; }
   uintptr_t token() const { return token_; }

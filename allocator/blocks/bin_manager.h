@@ -152,10 +152,11 @@ class BinManager {
   // Checks the region that begins at `region`; adds up the live blocks' usable
   // bytes and count. False if a tag is broken or disagrees with a neighbour's;
   // `*where` is its address.
-  bool CheckRegion(void* region, size_t* live_bytes, size_t* live_blocks,
-                   const void** where) const;
+  ABSL_ATTRIBUTE_COLD bool CheckRegion(void* region, size_t* live_bytes,
+                                       size_t* live_blocks,
+                                       const void** where) const;
   // Checks lists and bitmap.
-  bool CheckBins(const void** where) const;
+  ABSL_ATTRIBUTE_COLD bool CheckBins(const void** where) const;
 
   // Bytes of blocks in bins and in quick lists.
   size_t free_bytes() const { return free_bytes_ + quick_bytes(); }

@@ -93,7 +93,7 @@ class ProcessHeap {
   static Arena& DefaultArena();
   // Of the default arena and all threads' shares of it. What other threads do
   // meanwhile may be missing, objects in their lists count as live.
-  static ArenaStats Stats();
+  ABSL_ATTRIBUTE_COLD static ArenaStats Stats();
   // The arena that owns the page at `ptr`: kOk with 0 for the default arena,
   // kInvalid for memory that is not ours. Safe for every address.
   static Status ArenaOf(const void* ptr, ArenaHandle* out);
@@ -102,12 +102,12 @@ class ProcessHeap {
   static size_t Purge(size_t keep_bytes);
 
   // Every invariant of one arena; kCorrupt, and one line on stderr says where.
-  static Status CheckArena(Arena& arena);
+  ABSL_ATTRIBUTE_COLD static Status CheckArena(Arena& arena);
   // The same for the default arena, and what all arenas share (which dies).
-  static Status CheckInvariants();
+  ABSL_ATTRIBUTE_COLD static Status CheckInvariants();
 
   // What the environment asks for; see options.def.
-  static void ApplyOptions(const Options& options);
+  ABSL_ATTRIBUTE_COLD static void ApplyOptions(const Options& options);
 
   // This thread's last failure.
   static Status LastStatus();
@@ -117,9 +117,9 @@ class ProcessHeap {
   static void WatchThreads();
 
   // Around fork(): no other thread holds a lock of ours in the child.
-  static void PrepareFork();
-  static void ParentAfterFork();
-  static void ChildAfterFork();
+  ABSL_ATTRIBUTE_COLD static void PrepareFork();
+  ABSL_ATTRIBUTE_COLD static void ParentAfterFork();
+  ABSL_ATTRIBUTE_COLD static void ChildAfterFork();
 
  private:
   static void* AllocateSlower(size_t size);

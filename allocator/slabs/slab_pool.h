@@ -14,6 +14,7 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "absl/base/attributes.h"
 #include "allocator/large/run_pool.h"
 #include "allocator/pages/slice.h"
 #include "allocator/slabs/size_class.h"
@@ -53,10 +54,10 @@ class SlabPool {
 
   // Objects handed out by Refill and not back, and their bytes. Exact; walks
   // the slabs.
-  void CountUsed(size_t* objects, size_t* bytes) const;
+  ABSL_ATTRIBUTE_COLD void CountUsed(size_t* objects, size_t* bytes) const;
 
   // False and an address at the fault if a slab or a list is broken.
-  bool Check(const void** where) const;
+  ABSL_ATTRIBUTE_COLD bool Check(const void** where) const;
 
   size_t slab_bytes() const { return num_slabs_ * kSliceSize; }
   // Objects handed out, ever, but for those returned unused.
