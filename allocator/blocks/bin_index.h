@@ -1,8 +1,8 @@
 // Which bin holds a free block of a size, and which quick list.
 //
 // Bins: two levels, the power of two and eight steps within it (Masmano et al.,
-// "TLSF", 2004). Quick lists: sixteen steps to the power of two, so that a size
-// is rounded up by 1/16 at most, and not at all below 512 bytes.
+// "TLSF", 2004). Quick lists: 32 steps to the power of two, so that a size is
+// rounded up by 1/32 at most, and not at all below 1 KiB.
 #ifndef MYONLY_ALLOCATOR_BLOCKS_BIN_INDEX_H_
 #define MYONLY_ALLOCATOR_BLOCKS_BIN_INDEX_H_
 
@@ -43,25 +43,30 @@ inline constexpr size_t kMaxQuickBytes = 72 * 1024 - 16;
 // Steps begin 16 bytes above the powers of two, so that a request of 4096 bytes
 // and its tag are not rounded.
 inline constexpr size_t kQuickStepOffset = 16;
-inline constexpr size_t kMaxExactQuickBytes = 512 + kQuickStepOffset;
-inline constexpr uint32_t kFirstQuickStep = StepIndex<4>(32 - kQuickStepOffset);
+inline constexpr size_t kMaxExactQuickBytes = 1024 + kQuickStepOffset;
+
+// Of twice the size, as the smallest blocks have no 32 steps.
+constexpr uint32_t QuickStep(size_t bytes_above_offset) {
+  return StepIndex<5>(2 * bytes_above_offset);
+}
+inline constexpr uint32_t kFirstQuickStep = QuickStep(32 - kQuickStepOffset);
 
 // The list that a free block of `bytes` goes to: it is of the list's size or
 // larger.
 constexpr uint32_t QuickIndex(size_t bytes) {
-  return StepIndex<4>(bytes - kQuickStepOffset) - kFirstQuickStep;
+  return QuickStep(bytes - kQuickStepOffset) - kFirstQuickStep;
 }
 
 // The list whose blocks all have `bytes` or more.
 constexpr uint32_t QuickIndexFor(size_t bytes) {
   if (bytes <= kMaxExactQuickBytes) return QuickIndex(bytes);
-  return StepIndex<4>(bytes - kQuickStepOffset - 1) + 1 - kFirstQuickStep;
+  return QuickStep(bytes - kQuickStepOffset - 1) + 1 - kFirstQuickStep;
 }
 
 // The same for a request and its tag, above kMaxExactQuickBytes: rounding to
 // blocks crosses no step.
 constexpr uint32_t QuickIndexForRequest(size_t request, size_t tag_bytes) {
-  return StepIndex<4>(request + tag_bytes - kQuickStepOffset - 1) + 1 -
+  return QuickStep(request + tag_bytes - kQuickStepOffset - 1) + 1 -
          kFirstQuickStep;
 }
 
@@ -69,17 +74,17 @@ constexpr uint32_t QuickIndexForRequest(size_t request, size_t tag_bytes) {
 constexpr size_t RoundToQuick(size_t bytes) {
   if (bytes <= kMaxExactQuickBytes || bytes > kMaxQuickBytes) return bytes;
   const size_t last = bytes - kQuickStepOffset - 1;
-  const size_t step = (size_t{1} << FloorLog2(last)) >> 4;
+  const size_t step = (size_t{1} << FloorLog2(last)) >> 5;
   return (last | (step - 1)) + 1 + kQuickStepOffset;
 }
 
 inline constexpr size_t kNumQuickLists = QuickIndex((size_t{4} << 20) - 16) + 1;
 static_assert(QuickIndex(32) == 0 && QuickIndexFor(32) == 0);
-static_assert(QuickIndex(1040) == QuickIndexFor(1040) &&
-              QuickIndexFor(1056) == QuickIndex(1104));
-static_assert(RoundToQuick(528) == 528 && RoundToQuick(544) == 560);
+static_assert(QuickIndex(2064) == QuickIndexFor(2064) &&
+              QuickIndexFor(2080) == QuickIndex(2128));
+static_assert(RoundToQuick(1040) == 1040 && RoundToQuick(1056) == 1072);
 static_assert(RoundToQuick(4096 + 16) == 4096 + 16 &&
-              RoundToQuick(4096 + 32) == 4096 + 256 + 16);
+              RoundToQuick(4096 + 32) == 4096 + 128 + 16);
 
 }  // namespace myonly::internal
 

@@ -180,8 +180,11 @@ class BinManager {
     quick_[index] = block;
   }
   bool TakeRoom(size_t bytes) {
-    if (ABSL_PREDICT_FALSE(bytes > quick_room_)) return false;
-    quick_room_ -= bytes;
+    size_t room;
+    if (ABSL_PREDICT_FALSE(__builtin_sub_overflow(quick_room_, bytes, &room))) {
+      return false;
+    }
+    quick_room_ = room;
     return true;
   }
   // Takes the first block, which is `block`, out of a quick list. Its seal is

@@ -347,7 +347,7 @@ size_t RunPool::DirtyBudgetSlices() const {
   const size_t below_peak =
       peak_live_slices_ - Min(peak_live_slices_, live_slices_);
   return Max(
-      Max(dirty_floor_slices_, live_slices_ / 8 + elsewhere_slices_ / 16),
+      Max(dirty_floor_slices_, live_slices_ / 32 + elsewhere_slices_ / 16),
       Min(below_peak, live_slices_ / 2));
 }
 

@@ -11,7 +11,7 @@
 // The large run that was freed last is kept as it is: whoever allocates and
 // frees one size in turn pays for no tree and no descriptors.
 // Memory: while fresh pages must be taken, dirty free pages are kept below
-// max(dirty floor, live / 8) and 1/16 of what is live elsewhere, or below the
+// max(dirty floor, live / 32) and 1/16 of what is live elsewhere, or below the
 // recent peak and live / 2, by purging twice as much as is taken; later frees
 // purge what has been left dirty, a little at a time.
 //
@@ -178,7 +178,7 @@ class RunPool {
   static constexpr size_t kMaxGrowSlices = 2048;       // 64 MiB
   static constexpr size_t kMinReservationSlices = 64;  // 2 MiB
   static constexpr size_t kMaxKeptSlices = 136;        // 4 MiB and a bit
-  static constexpr size_t kDirtyFloorSlices = 128;     // 4 MiB
+  static constexpr size_t kDirtyFloorSlices = 32;      // 1 MiB
 };
 
 }  // namespace myonly::internal
