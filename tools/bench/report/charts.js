@@ -77,9 +77,9 @@ function drawLegend(list, series) {
 // Ticks of a log scale that don't run into each other in a narrow range.
 function ratioTicks(values) {
   const [low, high] = d3.extent([...values, 1]);
-  const all = [0.01, 0.02, 0.05, 0.1, 0.2, 0.3, 0.5, 0.7, 0.8, 0.9, 1].concat(
-    [1.1, 1.2, 1.5, 2, 3, 5, 10, 20, 50, 100, 200, 500, 1000],
-  );
+  const below = [0.01, 0.02, 0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9];
+  const above = [1.1, 1.2, 1.5, 2, 3, 5, 10, 20, 50, 100, 200, 500, 1000];
+  const all = [...below, 1, ...above];
   const inside = all.filter((tick) => tick >= low && tick <= high);
   const wide = Math.log(high / low);
   // At most some seven of a chart's width: keep 1 and what is far enough.
@@ -128,16 +128,17 @@ function drawRatios(figureElement, rows, series, { baseline, measure, width }) {
     ...scalesOf(series),
     width,
     height: workloads.length * band + 76,
-    marginLeft: width < 520 ? 104 : 150,
+    marginLeft: Math.min(
+      d3.max(workloads, (name) => name.length) * 7 + 16,
+      width * 0.4,
+    ),
     marginTop: 34,
     marginBottom: 42,
     ariaLabel: `Ratios of each workload against ${baseline}`,
     ariaDescription: "The table of figures holds what this chart shows.",
-    x: { ...ratioScale(values, label), axis: null },
-    y: { axis: null, domain: [0, workloads.length] },
+    x: { ...ratioScale(values, label), axis: "both" },
+    y: { axis: null, domain: [workloads.length, 0] },
     marks: [
-      Plot.axisX({ anchor: "top", label: null }),
-      Plot.axisX({ anchor: "bottom", label }),
       Plot.ruleY(d3.range(workloads.length + 1), { strokeOpacity: 0.12 }),
       Plot.text(workloads, {
         y: (name) => place.get(name) + 0.5,
@@ -153,7 +154,7 @@ function drawRatios(figureElement, rows, series, { baseline, measure, width }) {
         x2: "high",
         stroke: "allocator",
         strokeWidth: 1.5,
-        ariaLabel: "quartiles",
+        className: "quartiles",
       }),
       Plot.dot(rows, {
         x: "ratio",
@@ -162,7 +163,7 @@ function drawRatios(figureElement, rows, series, { baseline, measure, width }) {
         fill: "allocator",
         symbol: "allocator",
         title: ratioText,
-        ariaLabel: "medians",
+        className: "medians",
         tip: true,
       }),
     ],
@@ -212,7 +213,7 @@ function drawTradeoff(figureElement, rows, series, { baseline, width }) {
         r: 3.5,
         fill: "allocator",
         fillOpacity: 0.45,
-        ariaLabel: "workloads",
+        className: "workloads",
       }),
       Plot.dot(means, {
         ...shared,
@@ -220,19 +221,29 @@ function drawTradeoff(figureElement, rows, series, { baseline, width }) {
         fill: "allocator",
         stroke: "var(--page)",
         strokeWidth: 1.5,
-        ariaLabel: "geometric means",
+        className: "means",
       }),
-      Plot.text(means, {
-        x: "time",
-        y: "rss",
-        text: "allocator",
-        dy: -15,
-        fontWeight: "bold",
-        stroke: "var(--page)",
-        strokeWidth: 4,
-        fill: "currentColor",
-      }),
+      nameMeans(means, 0, -16),
+      nameMeans(means, 1, 18),
     ],
   });
   figureElement.replaceChildren(chart);
+}
+
+// Every second name is below its mark, as neighbours would overlap.
+function nameMeans(means, parity, dy) {
+  const sorted = d3.sort(means, (row) => row.time);
+  return Plot.text(
+    sorted.filter((_, index) => index % 2 === parity),
+    {
+      x: "time",
+      y: "rss",
+      text: "allocator",
+      dy,
+      fontWeight: "bold",
+      stroke: "var(--page)",
+      strokeWidth: 4,
+      fill: "currentColor",
+    },
+  );
 }

@@ -120,14 +120,24 @@ function drawSetting({ machine, options, allocators, workloads }) {
 
 // Cells that no chart can show are named below the first one.
 function drawMissing(cells) {
+  const failed = cells.filter((cell) => !cell.ok);
+  const groups = d3.groups(
+    failed,
+    (cell) => cell.workload,
+    (cell) => cell.status,
+  );
+  const texts = groups.flatMap(([workload, byStatus]) =>
+    byStatus.map(([status, own]) => {
+      const names = own.map((cell) => cell.allocator).join(", ");
+      return `${workload} with ${names}: ${status}`;
+    }),
+  );
   byId("missing").replaceChildren(
-    ...cells
-      .filter((cell) => !cell.ok)
-      .map((cell) => {
-        const item = document.createElement("li");
-        item.textContent = `${cell.workload} with ${cell.allocator}: ${cell.status}`;
-        return item;
-      }),
+    ...texts.map((text) => {
+      const item = document.createElement("li");
+      item.textContent = text;
+      return item;
+    }),
   );
 }
 
@@ -150,7 +160,7 @@ function drawCharts(report, choices, cells, baseline) {
 // A chart of nothing would be an error; words are better.
 function drawChart(element, rows, draw) {
   if (rows.length > 0) draw(rows);
-  else element.textContent = `Nothing to compare here.`;
+  else element.textContent = "Nothing to compare here.";
 }
 
 function draw(report) {
@@ -161,6 +171,7 @@ function draw(report) {
   byId("kind").value = choices.kind;
   byId("measure").value = choices.measure;
   drawMissing(cells);
+  drawDetails(byId("details"), cells);
   drawHead(byId("figures"), choices.sort, (column) => {
     const again = choices.sort.column === column;
     const ascending = again && choices.sort.direction === "ascending";

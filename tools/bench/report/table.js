@@ -91,3 +91,56 @@ function drawFigure(cell, measure) {
   }
   return element;
 }
+
+// What some workloads print beside the usual figures: a table for each.
+function drawDetails(section, cells) {
+  const telling = cells.filter(
+    (cell) => Object.keys(cell.details ?? {}).length,
+  );
+  const groups = d3.groups(telling, (cell) => cell.workload);
+  section.replaceChildren(
+    ...groups.flatMap(([workload, own]) => {
+      const title = document.createElement("h2");
+      title.textContent = `More of ${workload}`;
+      const scroller = document.createElement("div");
+      scroller.className = "scroller";
+      scroller.tabIndex = 0;
+      scroller.setAttribute("role", "region");
+      scroller.setAttribute("aria-label", title.textContent);
+      scroller.append(detailsTable(own));
+      return [title, scroller];
+    }),
+  );
+}
+
+function detailsTable(cells) {
+  const names = [
+    ...new Set(cells.flatMap((cell) => Object.keys(cell.details))),
+  ];
+  const table = document.createElement("table");
+  const head = table.createTHead().insertRow();
+  for (const name of ["Allocator", ...names]) {
+    const element = document.createElement("th");
+    element.scope = "col";
+    element.className = name === "Allocator" ? "plain" : "plain number";
+    element.textContent = name.replaceAll("_", " ");
+    head.append(element);
+  }
+  const body = table.createTBody();
+  for (const cell of cells) {
+    const row = body.insertRow();
+    const first = document.createElement("th");
+    first.scope = "row";
+    first.textContent = cell.allocator;
+    row.append(first);
+    for (const name of names) {
+      const value = cell.details[name];
+      const element = textCell(
+        Number.isFinite(value) ? formatNumber(value) : String(value ?? "–"),
+      );
+      element.className = "number";
+      row.append(element);
+    }
+  }
+  return table;
+}
