@@ -1,6 +1,7 @@
 // The two charts, and the legend that they share.
 "use strict";
 
+// As many as there are colours; only shapes that can be filled.
 const SYMBOLS = [
   "circle",
   "diamond",
@@ -9,12 +10,15 @@ const SYMBOLS = [
   "star",
   "wye",
   "cross",
-  "times",
+  "hexagon",
+  "diamond2",
 ];
 
 // Colours are in the style sheet, where dark mode has its own.
 function seriesColor(index) {
-  return `var(--series-${index % 9})`;
+  // Beyond the palette colours return, though not those of the first two.
+  const last = SYMBOLS.length - 2;
+  return `var(--series-${index < 2 ? index : 2 + ((index - 2) % last)})`;
 }
 
 // The project's own comes first and keeps its colour, the baseline is grey.
@@ -27,7 +31,7 @@ function seriesOf(report, baseline) {
         name,
         {
           name,
-          color: seriesColor(index < 9 ? index : 2 + ((index - 2) % 7)),
+          color: seriesColor(index),
           symbol: SYMBOLS[index % SYMBOLS.length],
         },
       ];

@@ -83,8 +83,9 @@ function summaryCard({ peer, time_ratio, rss_ratio, workloads }) {
     ["Peak RSS", ratioInWords(rss_ratio, "less", "more")],
   ]);
   for (const [index, ratio] of [time_ratio, rss_ratio].entries()) {
-    const side = ratio > 1.005 ? "behind" : "ahead";
-    figures.querySelectorAll("dd")[index].className = side;
+    const side = ratio > 1 ? "behind" : "ahead";
+    const same = Math.abs(ratio - 1) < 0.005;
+    figures.querySelectorAll("dd")[index].className = same ? "" : side;
   }
   const count = document.createElement("p");
   count.textContent = `${workloads} workloads`;
@@ -186,7 +187,8 @@ function draw(report) {
 function start() {
   const report = readReport();
   byId("machine-line").textContent = machineLine(report);
-  document.title = `Benchmark of memory allocators, ${report.machine.cpu}, ${dateText(report.machine.date)}`;
+  const { cpu, date } = report.machine;
+  document.title += `, ${cpu}, ${dateText(date)}`;
   drawSummary(report);
   drawSetting(report);
   fillSelect(byId("kind"), [

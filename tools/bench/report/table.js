@@ -84,7 +84,8 @@ function drawFigure(cell, measure) {
   element.className = "number";
   if (value) {
     const spread = document.createElement("small");
-    spread.textContent = `${formatNumber(value.low)} – ${formatNumber(value.high)}`;
+    const ends = [value.low, value.high];
+    spread.textContent = ends.map(formatNumber).join(" – ");
     element.append(spread);
   } else {
     element.setAttribute("aria-label", "not counted");
