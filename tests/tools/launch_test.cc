@@ -1,6 +1,7 @@
 #include "tools/myonly/launch.h"
 
 #include <gtest/gtest.h>
+#include <unistd.h>
 
 #include <cerrno>
 #include <csignal>
@@ -40,6 +41,32 @@ TEST(LaunchTest, DeathByASignalIsToldApart) {
   EXPECT_EQ(result.exit_code, 128 + SIGKILL);
   const LaunchResult exited = Launch(Shell("exit 137"));
   EXPECT_EQ(exited.signal, 0);
+}
+
+TEST(LaunchTest, TimeOutKillsTheProgramAndWhatItStarted) {
+  testing::TempDirectory folder;
+  LaunchSpec spec = Shell("(sleep 2; echo late >late) & sleep 30");
+  spec.folder = folder.path();
+  spec.timeout_seconds = 0.2;
+  const LaunchResult result = Launch(spec);
+  EXPECT_TRUE(result.timed_out);
+  EXPECT_EQ(result.signal, SIGKILL);
+  EXPECT_GE(result.wall_seconds, 0.2);
+  EXPECT_LT(result.wall_seconds, 10);
+  usleep(2500000);
+  EXPECT_EQ(ReadFile(folder.path() + "/late"), "");
+}
+
+TEST(LaunchTest, OutputInTimeGoesToItsFile) {
+  testing::TempDirectory folder;
+  LaunchSpec spec = Shell("echo answer; exit 4");
+  spec.output_path = folder.path() + "/out";
+  spec.timeout_seconds = 30;
+  const LaunchResult result = Launch(spec);
+  EXPECT_FALSE(result.timed_out);
+  EXPECT_FALSE(result.interrupted);
+  EXPECT_EQ(result.exit_code, 4);
+  EXPECT_EQ(ReadFile(spec.output_path), "answer\n");
 }
 
 TEST(LaunchTest, FailedStartHasItsErrno) {

@@ -1,8 +1,10 @@
 #include "tools/myonly/launch.h"
 
 #include <fcntl.h>
+#include <poll.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -18,11 +20,13 @@ namespace myonly::tools {
 namespace {
 
 // The program that is running, for the signal handler.
-volatile sig_atomic_t running_pid = 0;
+volatile sig_atomic_t running_pid = 0;  // negative: of its process group
+volatile sig_atomic_t passed_on = 0;
 
 void PassOn(int signal) {
   const int saved_errno = errno;
-  if (running_pid > 0) kill(running_pid, signal);
+  if (running_pid != 0) kill(running_pid, signal);
+  passed_on = 1;
   errno = saved_errno;
 }
 
@@ -30,10 +34,11 @@ void PassOn(int signal) {
 // program.
 class SignalGuard {
  public:
-  SignalGuard() {
+  // With `pass_on_all`, the terminal's signals don't reach the program itself.
+  explicit SignalGuard(bool pass_on_all) {
     for (size_t i = 0; i < kSignals.size(); ++i) {
       struct sigaction action {};
-      action.sa_handler = i < 2 ? SIG_IGN : PassOn;
+      action.sa_handler = i < 2 && !pass_on_all ? SIG_IGN : PassOn;
       action.sa_flags = SA_RESTART;
       sigaction(kSignals[i], &action, &saved_[i]);
       // What was ignored stays so (nohup), here and in the program.
@@ -75,6 +80,9 @@ void RedirectStreams(const LaunchSpec& spec) {
     Redirect(1, "/dev/null", O_WRONLY);
     Redirect(2, "/dev/null", O_WRONLY);
   }
+  if (!spec.output_path.empty()) {
+    Redirect(1, spec.output_path.c_str(), O_WRONLY | O_CREAT | O_TRUNC);
+  }
   if (!spec.error_path.empty()) {
     Redirect(2, spec.error_path.c_str(), O_WRONLY | O_CREAT | O_TRUNC);
   }
@@ -106,8 +114,38 @@ double Seconds(const timeval& time) {
          static_cast<double>(time.tv_usec) / 1e6;
 }
 
-LaunchResult Wait(pid_t pid) {
+// Waits until `pid` ends or `seconds` have passed. False if it goes on.
+bool EndsWithin(pid_t pid, double seconds) {
+  using std::chrono::steady_clock;
+  const auto end = steady_clock::now() + std::chrono::duration<double>(seconds);
+  const int file = static_cast<int>(syscall(SYS_pidfd_open, pid, 0));
+  bool ended = false;
+  while (!ended && steady_clock::now() < end) {
+    const std::chrono::duration<double, std::milli> left =
+        end - steady_clock::now();
+    siginfo_t info{};
+    if (file >= 0) {
+      pollfd ready = {file, POLLIN, 0};
+      ended = poll(&ready, 1, static_cast<int>(left.count()) + 1) > 0;
+    } else {
+      // A kernel before 5.3.
+      usleep(1000);
+      ended = waitid(P_PID, static_cast<id_t>(pid), &info,
+                     WEXITED | WNOHANG | WNOWAIT) == 0 &&
+              info.si_pid == pid;
+    }
+  }
+  if (file >= 0) close(file);
+  return ended;
+}
+
+LaunchResult Wait(pid_t pid, double timeout_seconds) {
   LaunchResult result;
+  if (timeout_seconds > 0) {
+    result.timed_out = !EndsWithin(pid, timeout_seconds);
+    // Not yet waited for, so the group's number is still its own.
+    kill(-pid, SIGKILL);
+  }
   int status = 0;
   rusage usage{};
   while (wait4(pid, &status, 0, &usage) < 0) {
@@ -137,27 +175,33 @@ LaunchResult Launch(const LaunchSpec& spec) {
     failure.error = errno;
     return failure;
   }
-  SignalGuard guard;
+  const bool own_group = spec.timeout_seconds > 0;
+  SignalGuard guard(own_group);
+  passed_on = 0;
   const auto start = std::chrono::steady_clock::now();
   // Not vfork or posix_spawn: the program's peak RSS would begin with all of
   // the runner's.
   const pid_t pid = fork();
   if (pid == 0) {
+    if (own_group) setpgid(0, 0);
     guard.RestoreAll();
     Become(spec, report[1]);
   }
   failure.error = pid < 0 ? errno : 0;
-  running_pid = pid;
+  // Here too: whoever is first. The group must be there before it is killed.
+  if (own_group && pid > 0) setpgid(pid, pid);
+  running_pid = own_group ? -pid : pid;
   close(report[1]);
   int error = 0;
   const bool failed = pid > 0 && read(report[0], &error, sizeof(error)) ==
                                      static_cast<ssize_t>(sizeof(error));
   close(report[0]);
   if (pid < 0) return failure;
-  LaunchResult result = Wait(pid);
+  LaunchResult result = Wait(pid, spec.timeout_seconds);
   const auto end = std::chrono::steady_clock::now();
   running_pid = 0;
   result.wall_seconds = std::chrono::duration<double>(end - start).count();
+  result.interrupted = own_group && passed_on != 0;
   if (failed) result.error = error;
   return result;
 }

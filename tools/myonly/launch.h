@@ -18,15 +18,24 @@ struct LaunchSpec {
   // Input that every run sees alike: a regular file from its start, else
   // nothing (a pipe would be eaten by the first). Without it: the runner's.
   bool fresh_input = false;
-  bool quiet = false;      // what it writes is thrown away
-  std::string error_path;  // standard error goes to this file; empty: nowhere
-                           // special
+  bool quiet = false;       // what it writes is thrown away
+  std::string error_path;   // standard error goes to this file; empty: nowhere
+                            // special
+  std::string output_path;  // the same for standard output
+  // After so long the program is killed, with the processes it started. It has
+  // a process group of its own then, and what is left of it goes when it ends.
+  // 0: never.
+  double timeout_seconds = 0;
 };
 
 struct LaunchResult {
   int error = 0;      // errno of the start if it failed; then nothing below
   int exit_code = 0;  // 128 + signal for a death by a signal
   int signal = 0;
+  bool timed_out = false;
+  // SIGINT or SIGTERM reached the runner while a program with a time-out ran,
+  // and was passed on.
+  bool interrupted = false;
   double wall_seconds = 0;
   double user_seconds = 0;
   double system_seconds = 0;

@@ -1,7 +1,5 @@
 #include "tools/myonly/measure.h"
 
-#include <unistd.h>
-
 #include <algorithm>
 #include <cstdio>
 #include <cstdlib>
@@ -13,6 +11,8 @@
 #include <utility>
 #include <vector>
 
+#include "tools/myonly/temporary_folder.h"
+
 #if defined(__GLIBC__)
 #include <gnu/libc-version.h>
 #endif
@@ -21,29 +21,6 @@ namespace myonly::tools {
 namespace {
 
 namespace fs = std::filesystem;
-
-// A folder that goes away with the object.
-class TemporaryFolder {
- public:
-  TemporaryFolder() {
-    std::error_code error;
-    std::string name = fs::temp_directory_path(error).string();
-    if (error) name = "/tmp";
-    name += "/myonly.XXXXXX";
-    if (mkdtemp(name.data()) != nullptr) path_ = name;
-  }
-  ~TemporaryFolder() {
-    std::error_code error;
-    if (!path_.empty()) fs::remove_all(path_, error);
-  }
-  TemporaryFolder(const TemporaryFolder&) = delete;
-  TemporaryFolder& operator=(const TemporaryFolder&) = delete;
-
-  std::string Path(const std::string& name) const { return path_ + "/" + name; }
-
- private:
-  std::string path_;
-};
 
 class Measurer {
  public:
@@ -137,20 +114,8 @@ LaunchSpec Measurer::MakeLaunch(const Side& side, int round) const {
   return launch;
 }
 
-// With what the user preloads already, after the allocator.
 std::string Measurer::PreloadPath(const Side& side) const {
-  std::string path = side.library;
-  // LD_PRELOAD is a list, split at both; a link has a harmless name.
-  if (path.find_first_of(" :") != std::string::npos) {
-    std::error_code error;
-    const std::string link = folder_.Path(side.name + ".so");
-    if (!fs::exists(link, error)) fs::create_symlink(path, link, error);
-    path = link;
-  }
-  const char* preloaded = std::getenv("LD_PRELOAD");
-  if (preloaded != nullptr && *preloaded != 0)
-    path += std::string(":") + preloaded;
-  return path;
+  return PreloadList(side.library, folder_.Path(side.name + ".so"));
 }
 
 void Measurer::ShowProgress(const Side& side, int round) const {
@@ -178,6 +143,20 @@ Measurement Measure(const MeasureSpec& spec, std::vector<Side> sides) {
   result.exit_code = -1;  // nothing has run
   Measurer(spec, &result).Run();
   return result;
+}
+
+std::string PreloadList(const std::string& library, const std::string& link) {
+  std::string list = library;
+  if (list.find_first_of(" :") != std::string::npos) {
+    std::error_code error;
+    if (!fs::exists(link, error)) fs::create_symlink(list, link, error);
+    list = link;
+  }
+  const char* preloaded = std::getenv("LD_PRELOAD");
+  if (preloaded != nullptr && *preloaded != 0) {
+    list += std::string(":") + preloaded;
+  }
+  return list;
 }
 
 double Median(std::vector<double> values) {

@@ -48,6 +48,11 @@ struct Measurement {
 // none has an advantage. A death by a signal ends it early.
 Measurement Measure(const MeasureSpec& spec, std::vector<Side> sides);
 
+// The value of LD_PRELOAD that loads `library`, and after it what the user
+// preloads already. It is a list, split at spaces and colons: a library with
+// one in its path is named by the symbolic link `link`, made here.
+std::string PreloadList(const std::string& library, const std::string& link);
+
 // The middle one of the values; 0 if there is none.
 double Median(std::vector<double> values);
 
