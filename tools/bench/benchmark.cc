@@ -46,11 +46,12 @@ class Session {
       for (size_t turn = 0; turn < plan_.allocators.size(); ++turn) {
         const size_t who =
             (turn + static_cast<size_t>(round)) % plan_.allocators.size();
-        ++runs_;
         Cell* cell = &cells_[first_cell + who];
-        if (interrupted_ || cell->status != kOk) continue;
-        ShowRun(index, round, plan_.allocators[who].name);
-        Add(run_once_(workload, plan_.allocators[who]), round, cell);
+        if (!interrupted_ && cell->status == kOk) {
+          ShowRun(index, round, plan_.allocators[who].name);
+          Add(run_once_(workload, plan_.allocators[who]), round, cell);
+        }
+        ++runs_;
       }
     }
     if (!terminal_) {
@@ -92,7 +93,7 @@ class Session {
 
   // As if the runs to come took as long as those that are over.
   std::string TimeLeft() const {
-    if (runs_ <= 1) return "time left unknown";
+    if (runs_ == 0) return "time left unknown";
     const size_t all = runs_per_workload_ * plan_.workloads.size();
     const std::chrono::duration<double> time = Clock::now() - start_;
     const double each = time.count() / static_cast<double>(runs_);

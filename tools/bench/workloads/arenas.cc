@@ -62,7 +62,7 @@ void RequestReset(double scale, Outcome* outcome) {
   Requests requests;
   std::vector<unsigned char*> objects;
   objects.reserve(kObjects);
-  const size_t count = Scaled(15000, scale);
+  const size_t count = Scaled(25000, scale);
   for (size_t request = 0; request < count; ++request) {
     for (size_t i = 0; i < kObjects; ++i) {
       const size_t size = random.Doubling(16, 1024);

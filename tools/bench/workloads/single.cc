@@ -58,7 +58,7 @@ void Pairs(double scale, Outcome* outcome) {
   Random random(10);
   size_t sizes[256];
   for (size_t& size : sizes) size = random.Between(16, 1024);
-  outcome->operations = Scaled(20000000, scale);
+  outcome->operations = Scaled(30000000, scale);
   for (size_t i = 0; i < outcome->operations; ++i) {
     Block block = Make(sizes[i % 256], i);
     outcome->checksum += ReadAndFree(&block);
@@ -66,11 +66,11 @@ void Pairs(double scale, Outcome* outcome) {
 }
 
 void BatchLifo(double scale, Outcome* outcome) {
-  Batches(Scaled(10000, scale), 1000, 16, 512, true, outcome);
+  Batches(Scaled(12000, scale), 1000, 16, 512, true, outcome);
 }
 
 void BatchFifo(double scale, Outcome* outcome) {
-  Batches(Scaled(10000, scale), 1000, 16, 512, false, outcome);
+  Batches(Scaled(12000, scale), 1000, 16, 512, false, outcome);
 }
 
 void BatchLargeLifo(double scale, Outcome* outcome) {

@@ -84,7 +84,7 @@ uint64_t SumTree(const Node* node) {
 
 void Text(double scale, Outcome* outcome) {
   Random random(20);
-  const std::string text = MakeText(Scaled(40000, scale), &random);
+  const std::string text = MakeText(Scaled(60000, scale), &random);
   std::unordered_map<std::string, size_t> counts;
   std::map<std::string, std::vector<size_t>> places;
   std::istringstream stream(text);

@@ -120,7 +120,7 @@ void Swap(const SwapPlan& plan, Outcome* outcome) {
 }  // namespace
 
 void ProducerConsumer(double scale, Outcome* outcome) {
-  const size_t batches = Scaled(15000, scale);
+  const size_t batches = Scaled(25000, scale);
   Channel channels[2];
   std::atomic<uint64_t> total{0};
   InThreads(4, [&](size_t index) {
@@ -137,7 +137,7 @@ void ProducerConsumer(double scale, Outcome* outcome) {
 void Server(double scale, Outcome* outcome) {
   constexpr size_t kThreads = 4;
   constexpr size_t kGenerations = 20;
-  const size_t replacements = Scaled(60000, scale);
+  const size_t replacements = Scaled(120000, scale);
   std::vector<std::vector<Block>> connections(kThreads);
   for (auto& blocks : connections) blocks.resize(1000);
   std::atomic<uint64_t> total{0};
@@ -192,7 +192,7 @@ void MixedLifetime(double scale, Outcome* outcome) {
 void Oversubscribed(double scale, Outcome* outcome) {
   // At most 64, or a large machine would measure the start of threads.
   const size_t cores = std::max(1u, std::thread::hardware_concurrency());
-  Swap({std::min<size_t>(64, 8 * cores), Scaled(6000000, scale), 2000, 512},
+  Swap({std::min<size_t>(64, 8 * cores), Scaled(10000000, scale), 2000, 512},
        outcome);
 }
 
