@@ -3,8 +3,11 @@
 
 #include <cstdio>
 #include <cstdlib>
+#include <filesystem>
 #include <fstream>
 #include <string>
+#include <system_error>
+#include <utility>
 #include <vector>
 
 #include "tools/bench/allocators.h"
@@ -48,7 +51,13 @@ std::string CheckFiles(const Options& options) {
   for (const auto& [option, path] :
        {std::pair("--json", options.json_file),
         std::pair("--report", options.report_file)}) {
-    if (path.empty() || std::ofstream(path, std::ios::app)) continue;
+    if (path.empty()) continue;
+    std::error_code error;
+    const bool existed = std::filesystem::exists(path, error);
+    const bool writable = static_cast<bool>(std::ofstream(path, std::ios::app));
+    // No empty file is left where the work is ended early.
+    if (!existed && writable) std::filesystem::remove(path, error);
+    if (writable) continue;
     return std::string(option) + "=" + path + ": can't be written";
   }
   return "";
