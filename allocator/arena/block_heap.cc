@@ -7,7 +7,7 @@
 namespace myonly::internal {
 namespace {
 
-constexpr size_t kMaxRegionBytes = size_t{2} << 20;
+constexpr size_t kMaxRegionBytes = size_t{256} << 10;
 constexpr uint64_t kQuickDecayMs = 500;
 
 // Purging less than this inside a free block costs more than it gives.
