@@ -26,11 +26,9 @@ void* SubHeap::AllocateSmall(size_t size, Status* status) {
       ++requests_[size_class];
       return AllocateBlock(size, status);
     }
+    OnSlowPath();
     list = slabs_.TakeBack(size_class);
-    if (list == nullptr) {
-      OnSlowPath();
-      list = slabs_.Refill(size_class);
-    }
+    if (list == nullptr) list = slabs_.Refill(size_class);
     // A block may still fit somewhere.
     if (ABSL_PREDICT_FALSE(list == nullptr)) return AllocateBlock(size, status);
   }

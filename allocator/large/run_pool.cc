@@ -377,6 +377,12 @@ void RunPool::PurgeWithTime(uint64_t now_ms) {
 void RunPool::PurgeOverBudget(uint64_t now_ms) {
   if (kept_for_long_) InsertKept();
   kept_for_long_ = true;
+  // With time the peak is forgotten also by who calls for little.
+  if (now_ms - Min(now_ms, peak_decay_ms_) >= kPurgeIntervalMs) {
+    peak_decay_ms_ = now_ms;
+    peak_live_slices_ -=
+        (peak_live_slices_ - Min(peak_live_slices_, live_slices_)) / 8;
+  }
   const size_t budget = DirtyBudgetSlices();
   if (dirty_.slices() <= budget) {
     last_purge_ms_ = 0;

@@ -172,6 +172,7 @@ class RunPool {
   uint32_t frees_ ABSL_GUARDED_BY(mutex_) = 0;
   // When memory over the budget was purged last or began to be; 0: it is not.
   uint64_t last_purge_ms_ ABSL_GUARDED_BY(mutex_) = 0;
+  uint64_t peak_decay_ms_ ABSL_GUARDED_BY(mutex_) = 0;
 
   // 64 descriptors are one page: a small process touches no second one.
   static constexpr size_t kFirstGrowSlices = 64;       // 2 MiB
