@@ -5,6 +5,7 @@
 #include <cerrno>
 #include <cstring>
 
+#include "absl/base/attributes.h"
 #include "absl/base/optimization.h"
 #include "allocator/base/sizes.h"
 #include "allocator/runtime/process_heap.h"
@@ -17,7 +18,6 @@ using myonly::internal::Arena;
 using myonly::internal::ArenaHandle;
 using myonly::internal::ArenaOptions;
 using myonly::internal::ArenaStats;
-using myonly::internal::IsPowerOfTwo;
 using myonly::internal::kMinAlignment;
 using myonly::internal::Min;
 using myonly::internal::ProcessHeap;
@@ -39,16 +39,16 @@ myonly_status Return(Status status) {
 // For calls that return a pointer.
 void* Checked(void* ptr) {
   if (ABSL_PREDICT_FALSE(ptr == nullptr)) {
-    errno = ProcessHeap::LastStatus() == Status::kInvalid ? EINVAL : ENOMEM;
+    const Status status = ProcessHeap::LastStatus();
+    errno = status == Status::kInvalid || status == Status::kStale ? EINVAL
+                                                                   : ENOMEM;
   }
   return ptr;
 }
 
 void* FailAlloc(Status status) {
   ProcessHeap::SetLastStatus(status);
-  errno =
-      status == Status::kInvalid || status == Status::kStale ? EINVAL : ENOMEM;
-  return nullptr;
+  return Checked(nullptr);
 }
 
 ArenaHandle HandleOf(myonly_arena* arena) {
@@ -60,15 +60,9 @@ Arena* FindArena(myonly_arena* arena, Status* status) {
   return ProcessHeap::FindArena(HandleOf(arena), status);
 }
 
-// Freeing must not change errno, whatever the system calls below it do: they
-// are raw, so nothing needs to be saved here.
-template <typename Call>
-void* AllocateIn(myonly_arena* handle, Call call) {
-  Status status;
-  Arena* arena = FindArena(handle, &status);
-  if (ABSL_PREDICT_FALSE(arena == nullptr)) return FailAlloc(status);
-  void* ptr = call(*arena, &status);
-  return ABSL_PREDICT_TRUE(ptr != nullptr) ? ptr : FailAlloc(status);
+// Apart, so that what is quick needs no stack.
+ABSL_ATTRIBUTE_NOINLINE void* ArenaAllocSlow(ArenaHandle arena, size_t size) {
+  return Checked(ProcessHeap::AllocateInSlow(arena, size, kMinAlignment));
 }
 
 void StoreUsable(const void* ptr, size_t* actual) {
@@ -238,20 +232,15 @@ myonly_status myonly_arena_create(const myonly_arena_options* options,
 }
 
 void* myonly_arena_alloc(myonly_arena* arena, size_t size) noexcept {
-  return AllocateIn(arena, [size](Arena& in, Status* status) {
-    return in.Allocate(size, status);
-  });
+  void* ptr = ProcessHeap::AllocateInQuick(HandleOf(arena), size);
+  return ABSL_PREDICT_TRUE(ptr != nullptr)
+             ? ptr
+             : ArenaAllocSlow(HandleOf(arena), size);
 }
 
 void* myonly_arena_calloc(myonly_arena* arena, size_t count,
                           size_t size) noexcept {
-  size_t bytes;
-  if (__builtin_mul_overflow(count, size, &bytes)) {
-    return FailAlloc(Status::kNoMemory);
-  }
-  return AllocateIn(arena, [bytes](Arena& in, Status* status) {
-    return in.AllocateZeroed(bytes, status);
-  });
+  return Checked(ProcessHeap::AllocateZeroedIn(HandleOf(arena), count, size));
 }
 
 void* myonly_arena_realloc(myonly_arena* arena, void* ptr,
@@ -269,10 +258,8 @@ void* myonly_arena_realloc(myonly_arena* arena, void* ptr,
 
 void* myonly_arena_aligned_alloc(myonly_arena* arena, size_t alignment,
                                  size_t size) noexcept {
-  if (!IsPowerOfTwo(alignment)) return FailAlloc(Status::kInvalid);
-  return AllocateIn(arena, [=](Arena& in, Status* status) {
-    return in.AllocateAligned(size, alignment, status);
-  });
+  return Checked(
+      ProcessHeap::AllocateAlignedIn(HandleOf(arena), alignment, size));
 }
 
 void* myonly_arena_alloc_at_least(myonly_arena* arena, size_t size,
@@ -297,7 +284,7 @@ myonly_status myonly_arena_reset(myonly_arena* handle) noexcept {
   Status status;
   Arena* arena = FindArena(handle, &status);
   if (arena == nullptr) return Fail(status);
-  arena->Reset();
+  ProcessHeap::ResetArena(*arena);
   return MYONLY_OK;
 }
 
@@ -328,7 +315,7 @@ myonly_status myonly_arena_stats(myonly_arena* handle,
     if (arena == nullptr) return Fail(status);
   }
   const ArenaStats stats =
-      arena == nullptr ? ProcessHeap::Stats() : arena->Stats();
+      arena == nullptr ? ProcessHeap::Stats() : ProcessHeap::StatsOf(*arena);
   myonly_arena_stats_t full = MYONLY_ARENA_STATS_INIT;
   full.struct_size = out->struct_size;
   strncpy(full.name, stats.name, sizeof(full.name) - 1);

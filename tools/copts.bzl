@@ -40,10 +40,15 @@ MYONLY_CORE_COPTS = _WARNINGS + _NO_BUILTIN_MALLOC + [
     "-fvisibility-inlines-hidden",
 ] + select({
     "//tools:clang": [],
-    # Padding inside functions was 3 KB of the library's code and no gain.
+    # Padding inside functions, functions in several parts (each with unwind
+    # tables of its own) and wide loops over a few words were 5 KB of the
+    # library and no gain.
     "//conditions:default": [
         "-fno-align-jumps",
         "-fno-align-loops",
+        "-fno-partial-inlining",
+        "-fno-reorder-blocks-and-partition",
+        "-fno-tree-vectorize",
     ],
 })
 

@@ -20,37 +20,11 @@ constexpr uint32_t kSlowAllocationsPerDecay = 64;
 
 }  // namespace
 
-void* Arena::AllocateSlow(size_t size, Status* status) {
-  if (ABSL_PREDICT_FALSE(size > kMaxBlockRequest)) {
-    return AllocatePages(size, kMinAlignment, false, status);
-  }
-  void* ptr = nullptr;
-  bool decay;
-  {
-    MutexLock lock(mutex_);
-    // With one thread AllocateQuick has just looked.
-    if (!Mutex::IsSingleThreaded()) ptr = blocks_.AllocateQuick(size);
-    if (ptr == nullptr) ptr = AllocateBlock(size, kMinAlignment, status);
-    if (ABSL_PREDICT_FALSE(ptr == nullptr)) return nullptr;
-    ++allocations_;
-    decay = ++slow_allocations_ % kSlowAllocationsPerDecay == 0;
-  }
-  if (ABSL_PREDICT_FALSE(decay)) Decay();
-  return ptr;
-}
-
 void* Arena::AllocateBlock(size_t size, size_t alignment, Status* status) {
   void* ptr = blocks_.AllocateFree(size, alignment);
   if (ABSL_PREDICT_TRUE(ptr != nullptr)) return ptr;
   NotePeak();
-  size_t allowed = SIZE_MAX;
-  if (limit_bytes_ != 0) {
-    // Before it adds a region it gives back what is kept free.
-    blocks_.FlushQuickLists(0);
-    blocks_.FreeSpareRegion();
-    allowed = limit_bytes_ - Min(HeldBytes(), limit_bytes_);
-  }
-  return blocks_.Grow(size, alignment, allowed, status);
+  return blocks_.Grow(size, alignment, status);
 }
 
 void* Arena::AllocateZeroed(size_t size, Status* status) {
@@ -63,13 +37,20 @@ void* Arena::AllocateZeroed(size_t size, Status* status) {
 }
 
 void* Arena::AllocateAligned(size_t size, size_t alignment, Status* status) {
-  if (alignment <= kMinAlignment) return Allocate(size, status);
-  if (!BlockHeap::Serves(size, alignment)) {
+  if (ABSL_PREDICT_FALSE(!BlockHeap::Serves(size, alignment))) {
     return AllocatePages(size, alignment, false, status);
   }
-  MutexLock lock(mutex_);
-  void* ptr = AllocateBlock(size, alignment, status);
-  if (ptr != nullptr) ++allocations_;
+  void* ptr = nullptr;
+  bool decay;
+  {
+    MutexLock lock(mutex_);
+    if (alignment <= kMinAlignment) ptr = blocks_.AllocateQuick(size);
+    if (ptr == nullptr) ptr = AllocateBlock(size, alignment, status);
+    if (ABSL_PREDICT_FALSE(ptr == nullptr)) return nullptr;
+    ++allocations_;
+    decay = ++slow_allocations_ % kSlowAllocationsPerDecay == 0;
+  }
+  if (ABSL_PREDICT_FALSE(decay)) Decay();
   return ptr;
 }
 
@@ -89,16 +70,11 @@ void Arena::FreeBlock(const Slice* region, void* ptr) {
 }
 
 bool Arena::Charge(size_t bytes) {
-  if (LimitAllows(bytes)) return true;
+  if (quota_.Charge(bytes)) return true;
   // Pages of freed blocks, kept for the next of their size.
   blocks_.FlushQuickLists(0);
   blocks_.FreeSpareRegion();
-  return LimitAllows(bytes);
-}
-
-bool Arena::LimitAllows(size_t bytes) const {
-  return limit_bytes_ == 0 ||
-         (HeldBytes() <= limit_bytes_ && bytes <= limit_bytes_ - HeldBytes());
+  return quota_.Charge(bytes);
 }
 
 void* Arena::AllocatePages(size_t size, size_t alignment, bool zeroed,
@@ -143,6 +119,7 @@ void* Arena::AllocateLarge(size_t size, size_t alignment, bool zeroed,
     }
     run = (runs_.*take)(slices, RunKind::kLarge, this, &is_zero);
     if (run == nullptr) {
+      quota_.Return(bytes);
       *status = Status::kNoMemory;
       return nullptr;
     }
@@ -182,6 +159,7 @@ void* Arena::AllocateHuge(size_t size, size_t alignment, bool zeroed,
     mapping = huge_.Allocate(bytes, alignment, zeroed, this, &fresh_bytes);
   }
   if (mapping == nullptr) {
+    quota_.Return(bytes);
     *status = Status::kNoMemory;
     return nullptr;
   }
@@ -196,6 +174,7 @@ void* Arena::AllocateHuge(size_t size, size_t alignment, bool zeroed,
 }
 
 void Arena::FreeLarge(Slice* run, void* ptr) {
+  size_t bytes;
   {
     MutexLock lock(mutex_);
     if (run->kind != RunKind::kLarge || run->owner != this) {
@@ -206,15 +185,18 @@ void Arena::FreeLarge(Slice* run, void* ptr) {
     NotePeak();
     RemoveOwned(&large_, run);
     run->kind = RunKind::kBusy;
-    large_bytes_ -= run->run_slices * kSliceSize;
+    bytes = run->run_slices * kSliceSize;
+    large_bytes_ -= bytes;
     page_live_bytes_ -= run->large.usable_pages * kPageSize;
     --page_live_blocks_;
     ++frees_;
   }
   runs_.FreeAndKeep(run);
+  quota_.Return(bytes);
 }
 
 void Arena::FreeHuge(HugeMapping* mapping, void* ptr) {
+  size_t bytes;
   {
     MutexLock lock(mutex_);
     // Another thread may have freed it since it was found.
@@ -223,12 +205,14 @@ void Arena::FreeHuge(HugeMapping* mapping, void* ptr) {
     NotePeak();
     RemoveOwned(&huge_list_, mapping);
     mapping->owner = nullptr;
-    huge_bytes_ -= mapping->bytes;
-    page_live_bytes_ -= mapping->bytes;
+    bytes = mapping->bytes;
+    huge_bytes_ -= bytes;
+    page_live_bytes_ -= bytes;
     --page_live_blocks_;
     ++frees_;
   }
   huge_.Free(mapping);
+  quota_.Return(bytes);
   runs_.NotePagesElsewhere(0, huge_.live_bytes());
 }
 
@@ -249,14 +233,18 @@ bool Arena::ResizeLarge(Slice* run, void* ptr, size_t size) {
   const size_t slices = SlicesFor(run->large.payload_offset + size);
   const size_t old_slices = run->run_slices;
   if (slices > old_slices) {
-    if (!Charge((slices - old_slices) * kSliceSize) ||
-        !runs_.Extend(run, slices)) {
+    const size_t more = (slices - old_slices) * kSliceSize;
+    if (!Charge(more)) return false;
+    if (!runs_.Extend(run, slices)) {
+      quota_.Return(more);
       return false;
     }
-    large_bytes_ += (slices - old_slices) * kSliceSize;
+    large_bytes_ += more;
   } else if (slices < old_slices) {
+    const size_t less = (old_slices - slices) * kSliceSize;
     runs_.Shrink(run, slices);
-    large_bytes_ -= (old_slices - slices) * kSliceSize;
+    large_bytes_ -= less;
+    quota_.Return(less);
   }
   const size_t pages = AlignUp(size, kPageSize) / kPageSize;
   page_live_bytes_ -= run->large.usable_pages * kPageSize;
@@ -271,8 +259,14 @@ bool Arena::ResizeHuge(HugeMapping* mapping, void** ptr, size_t size,
   if (*ptr != mapping->start) ReportInside(*ptr);
   if (size <= kMaxLargeRequest / 2) return false;
   const size_t before = mapping->bytes;
-  if (size > before && !Charge(AlignUp(size - before, kPageSize))) return false;
-  if (!huge_.Resize(mapping, size, may_move)) return false;
+  const size_t more =
+      size > before ? AlignUp(size - before, kPageSize) : size_t{0};
+  if (more != 0 && !Charge(more)) return false;
+  if (!huge_.Resize(mapping, size, may_move)) {
+    quota_.Return(more);
+    return false;
+  }
+  if (mapping->bytes < before) quota_.Return(before - mapping->bytes);
   huge_bytes_ += mapping->bytes - before;
   page_live_bytes_ += mapping->bytes - before;
   *ptr = mapping->start;

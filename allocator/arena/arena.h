@@ -1,17 +1,20 @@
 // An independent heap: blocks in regions for requests up to 64 KiB, runs of
-// slices up to 8 MiB, mappings beyond.
+// slices up to 8 MiB, mappings beyond. Threads that use it much have shares of
+// it, which need no lock; what is here is what they have in common.
 //
 // Allocate: by size -> bins | run pool | huge mappings.
 // Free:     the caller has found this arena by the block's address; the block
 //           is checked, then goes back the same way.
-// Invariants: every run and mapping of the arena is in one of its lists and
-// names the arena as owner; what is held never passes the limit.
+// Invariants: every run and mapping of the arena is in one of its lists or in
+// one of its shares', and names that as its owner; what is held never passes
+// the limit.
 //
 // Composed over any page source by the pools it is given; several arenas share
 // them. Thread-safe: one lock, taken before the pools' locks.
 #ifndef MYONLY_ALLOCATOR_ARENA_ARENA_H_
 #define MYONLY_ALLOCATOR_ARENA_ARENA_H_
 
+#include <atomic>
 #include <cstddef>
 #include <cstdint>
 
@@ -24,9 +27,13 @@
 #include "allocator/base/sizes.h"
 #include "allocator/base/status.h"
 #include "allocator/large/huge_mapping.h"
+#include "allocator/large/quota.h"
 #include "allocator/large/run_pool.h"
+#include "allocator/large/slice_cache.h"
 
 namespace myonly::internal {
+
+class SubHeap;
 
 class Arena {
  public:
@@ -36,7 +43,7 @@ class Arena {
                   const char* name)
       : runs_(runs),
         huge_(huge),
-        blocks_(runs, huge, seed, RunKind::kRegion, this) {
+        blocks_({runs, quota_}, huge, seed, RunKind::kRegion, this) {
     for (size_t i = 0; i < kMaxArenaName && name[i] != '\0'; ++i) {
       name_[i] = name[i];
     }
@@ -46,27 +53,15 @@ class Arena {
 
   // Makes a closed arena, or one never used, a new one: its counters start at
   // 0.
-  void Open(const ArenaOptions& options);
+  ABSL_ATTRIBUTE_COLD void Open(const ArenaOptions& options);
 
   // --- Allocating. NULL: `*status` says why; it is not touched on success. ---
 
   void* Allocate(size_t size, Status* status) {
-    void* ptr = AllocateQuick(size);
-    return ABSL_PREDICT_TRUE(ptr != nullptr) ? ptr : AllocateSlow(size, status);
+    return AllocateAligned(size, kMinAlignment, status);
   }
 
-  // The first half of Allocate: the first block of a quick list, while the
-  // process has one thread, so that no lock is needed. NULL: the second half.
-  void* AllocateQuick(size_t size) ABSL_NO_THREAD_SAFETY_ANALYSIS {
-    if (ABSL_PREDICT_FALSE(!Mutex::IsSingleThreaded())) return nullptr;
-    void* ptr = blocks_.AllocateQuick(size);
-    if (ABSL_PREDICT_TRUE(ptr != nullptr)) ++allocations_;
-    return ptr;
-  }
-
-  void* AllocateSlow(size_t size, Status* status);
-
-  void* AllocateZeroed(size_t size, Status* status);
+  ABSL_ATTRIBUTE_COLD void* AllocateZeroed(size_t size, Status* status);
 
   // `alignment` is a power of two.
   void* AllocateAligned(size_t size, size_t alignment, Status* status);
@@ -76,26 +71,16 @@ class Arena {
   // `region` is the descriptor of the slice at `ptr`.
   void FreeBlock(const Slice* region, void* ptr);
 
-  // The fast path of FreeBlock, as AllocateQuick. False, and nothing done: use
-  // FreeBlock.
-  ABSL_ATTRIBUTE_ALWAYS_INLINE bool FreeQuick(void* ptr)
-      ABSL_NO_THREAD_SAFETY_ANALYSIS {
-    if (ABSL_PREDICT_FALSE(!Mutex::IsSingleThreaded() ||
-                           !blocks_.FreeQuick(ptr))) {
-      return false;
-    }
-    ++frees_;
-    return true;
-  }
-
-  void FreeLarge(Slice* run, void* ptr);
-  void FreeHuge(HugeMapping* mapping, void* ptr);
+  ABSL_ATTRIBUTE_COLD void FreeLarge(Slice* run, void* ptr);
+  ABSL_ATTRIBUTE_COLD void FreeHuge(HugeMapping* mapping, void* ptr);
 
   // Resize in place: false if that can't be done. For pages `may_move` tells
   // whether a mapping may move; the new address is in `*ptr`.
-  bool ResizeBlock(const Slice* region, void* ptr, size_t size);
-  bool ResizeLarge(Slice* run, void* ptr, size_t size);
-  bool ResizeHuge(HugeMapping* mapping, void** ptr, size_t size, bool may_move);
+  ABSL_ATTRIBUTE_COLD bool ResizeBlock(const Slice* region, void* ptr,
+                                       size_t size);
+  ABSL_ATTRIBUTE_COLD bool ResizeLarge(Slice* run, void* ptr, size_t size);
+  ABSL_ATTRIBUTE_COLD bool ResizeHuge(HugeMapping* mapping, void** ptr,
+                                      size_t size, bool may_move);
 
   // Usable bytes. Take no lock: the caller owns the block.
   size_t UsableBlock(const Slice* region,
@@ -105,25 +90,44 @@ class Arena {
   size_t UsableLarge(const Slice* run, const void* ptr) const;
   static size_t UsableHuge(const HugeMapping* mapping, const void* ptr);
 
-  // --- The whole arena. ---
+  // --- Threads' shares of it, for arenas of the program. ---
 
-  // Drops every block.
-  void Reset();
-  // Reset, and gives every page back. False and nothing done if
+  // Opens a share that is in no arena's list. False: this arena is closed.
+  ABSL_ATTRIBUTE_COLD bool OpenShare(SubHeap* share);
+
+  // What only the owner of a share may look into, or whoever knows that the
+  // owner does not use it: whether that is so for the owner with this token.
+  using MayLook = bool (*)(uintptr_t token);
+  static bool LookAtAll(uintptr_t /*token*/) { return true; }
+
+  // --- The whole arena. No other thread may use it during Reset and Close. ---
+
+  // Drops every block. Single slices go into the caller's `cache` if it has
+  // one.
+  ABSL_ATTRIBUTE_COLD void Reset(SliceCache* cache = nullptr);
+  // The same, and the arena is no more. False and nothing done if
   // `require_empty` and a block is live.
-  bool Close(bool require_empty);
+  ABSL_ATTRIBUTE_COLD bool Close(bool require_empty,
+                                 SliceCache* cache = nullptr);
 
   // Coalesces what waits in quick lists, gives wholly free regions back, and
   // purges the pages inside free blocks. Returns the bytes purged.
-  size_t Purge();
+  ABSL_ATTRIBUTE_COLD size_t Purge(MayLook may_look = LookAtAll);
 
-  ABSL_ATTRIBUTE_COLD ArenaStats Stats();
+  // Shares that may not be looked into tell what they published last.
+  ABSL_ATTRIBUTE_COLD ArenaStats Stats(MayLook may_look = LookAtAll);
 
   // True if every invariant holds; else `*where` is an address at the fault.
-  ABSL_ATTRIBUTE_COLD bool CheckInvariants(const void** where);
+  ABSL_ATTRIBUTE_COLD bool CheckInvariants(MayLook may_look,
+                                           const void** where);
 
   // False and nothing changed if more than `bytes` are held. 0 = no limit.
-  bool set_limit_bytes(size_t bytes);
+  ABSL_ATTRIBUTE_COLD bool set_limit_bytes(size_t bytes);
+
+  uint32_t resets() const { return resets_.load(std::memory_order_relaxed); }
+
+  // What it and its shares hold, and may hold.
+  Quota& quota() { return quota_; }
 
   // A value for whoever registers arenas: their handle. 0 at first.
   uintptr_t token() const { return token_; }
@@ -132,27 +136,28 @@ class Arena {
   Mutex& mutex_for_fork() { return mutex_; }
 
  private:
-  void* AllocatePages(size_t size, size_t alignment, bool zeroed,
-                      Status* status);
+  ABSL_ATTRIBUTE_COLD void* AllocatePages(size_t size, size_t alignment,
+                                          bool zeroed, Status* status);
   using TakeRun = Slice* (RunPool::*)(size_t, RunKind, void*, bool*);
-  void* AllocateLarge(size_t size, size_t alignment, bool zeroed, TakeRun take,
-                      Status* status);
-  void* AllocateHuge(size_t size, size_t alignment, bool zeroed,
-                     Status* status);
+  ABSL_ATTRIBUTE_COLD void* AllocateLarge(size_t size, size_t alignment,
+                                          bool zeroed, TakeRun take,
+                                          Status* status);
+  ABSL_ATTRIBUTE_COLD void* AllocateHuge(size_t size, size_t alignment,
+                                         bool zeroed, Status* status);
 
   void* AllocateBlock(size_t size, size_t alignment, Status* status)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   // On slow paths, now and then: gives back what has long been unused.
-  void Decay();
-  void DropAll() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  ABSL_ATTRIBUTE_COLD void Decay();
+  ABSL_ATTRIBUTE_COLD void DropAll(SliceCache* cache)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  ABSL_ATTRIBUTE_COLD bool CheckShares(MayLook may_look, const void** where)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 
-  // Whether `bytes` more of pages stay within the limit; to that end it gives
-  // back what is kept free.
-  bool Charge(size_t bytes) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
-  bool LimitAllows(size_t bytes) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
-  size_t HeldBytes() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
-    return blocks_.region_bytes() + large_bytes_ + huge_bytes_;
-  }
+  // Charges `bytes` of pages if they stay within the limit; to that end it
+  // gives back what is kept free.
+  ABSL_ATTRIBUTE_COLD bool Charge(size_t bytes)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   // Usable bytes of live blocks. Those in regions are what is not free, so that
   // the fast paths count blocks only.
   size_t LiveBytes() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
@@ -165,7 +170,10 @@ class Arena {
 
   RunPool& runs_;
   HugeMappings& huge_;
+  Quota quota_;
   Mutex mutex_{LockRank::kArena};
+  bool is_open_ ABSL_GUARDED_BY(mutex_) = false;
+  SubHeap* shares_ ABSL_GUARDED_BY(mutex_) = nullptr;
   uint64_t allocations_ ABSL_GUARDED_BY(mutex_) = 0;
   uint64_t frees_ ABSL_GUARDED_BY(mutex_) = 0;
   BlockHeap blocks_ ABSL_GUARDED_BY(mutex_);
@@ -178,8 +186,7 @@ class Arena {
   uint64_t peak_live_bytes_ ABSL_GUARDED_BY(mutex_) = 0;
   size_t large_bytes_ ABSL_GUARDED_BY(mutex_) = 0;
   size_t huge_bytes_ ABSL_GUARDED_BY(mutex_) = 0;
-  size_t limit_bytes_ ABSL_GUARDED_BY(mutex_) = 0;
-  uint64_t resets_ ABSL_GUARDED_BY(mutex_) = 0;
+  std::atomic<uint32_t> resets_{0};
   uintptr_t token_ = 0;
   char name_[kMaxArenaName + 1] = {};
 };

@@ -1,37 +1,74 @@
 // The arena as a whole: opening, resetting, closing, purging, statistics and
-// checks.
+// checks; its own part and the threads' shares.
 
 #include <cstring>
 
 #include "allocator/arena/arena.h"
 #include "allocator/arena/owner_list.h"
+#include "allocator/arena/sub_heap.h"
 
 namespace myonly::internal {
+
 void Arena::Open(const ArenaOptions& options) {
   MutexLock lock(mutex_);
   memset(name_, 0, sizeof(name_));
   strncpy(name_, options.name, kMaxArenaName);
-  limit_bytes_ = options.limit_bytes;
-  allocations_ = frees_ = resets_ = 0;
+  quota_.set_limit_bytes(options.limit_bytes);
+  allocations_ = frees_ = 0;
+  resets_.store(0, std::memory_order_relaxed);
   peak_live_bytes_ = 0;
+  is_open_ = true;
 }
 
-void Arena::Reset() {
+bool Arena::OpenShare(SubHeap* share) {
   MutexLock lock(mutex_);
-  NotePeak();
-  DropAll();
-  ++resets_;
-}
-
-bool Arena::Close(bool require_empty) {
-  MutexLock lock(mutex_);
-  if (require_empty && allocations_ != frees_) return false;
-  DropAll();
+  if (!is_open_) return false;
+  PushOwned(&shares_, share);
+  share->Open(token_);
   return true;
 }
 
-void Arena::DropAll() {
-  blocks_.DropAll();
+void Arena::Reset(SliceCache* cache) {
+  MutexLock lock(mutex_);
+  NotePeak();
+  DropAll(cache);
+  resets_.fetch_add(1, std::memory_order_relaxed);
+}
+
+bool Arena::Close(bool require_empty, SliceCache* cache) {
+  MutexLock lock(mutex_);
+  if (require_empty) {
+    uint64_t live_blocks = allocations_ - frees_;
+    for (SubHeap* share = shares_; share != nullptr; share = share->next) {
+      ArenaStats stats = {};
+      share->AddStats(&stats);
+      live_blocks += stats.live_blocks;
+    }
+    if (live_blocks != 0) return false;
+  }
+  is_open_ = false;
+  DropAll(cache);
+  while (shares_ != nullptr) {
+    SubHeap* share = shares_;
+    RemoveOwned(&shares_, share);
+    share->Close();
+  }
+  return true;
+}
+
+void Arena::DropAll(SliceCache* cache) {
+  SubHeap* next;
+  for (SubHeap* share = shares_; share != nullptr; share = next) {
+    next = share->next;
+    if (share->is_frozen()) {
+      // In the child of a fork, of a thread that is not in it: whatever that
+      // was doing, its slabs and regions stay as they are.
+      RemoveOwned(&shares_, share);
+    } else {
+      share->DropAll(cache);
+    }
+  }
+  blocks_.DropAll(cache);
   while (large_ != nullptr) {
     Slice* run = large_;
     RemoveOwned(&large_, run);
@@ -42,17 +79,22 @@ void Arena::DropAll() {
     RemoveOwned(&huge_list_, mapping);
     huge_.Free(mapping);
   }
+  quota_.Forget();
   large_bytes_ = huge_bytes_ = 0;
   page_live_bytes_ = page_live_blocks_ = 0;
   frees_ = allocations_;
 }
 
-size_t Arena::Purge() {
+size_t Arena::Purge(MayLook may_look) {
   MutexLock lock(mutex_);
-  return blocks_.Purge();
+  size_t purged = blocks_.Purge();
+  for (SubHeap* share = shares_; share != nullptr; share = share->next) {
+    if (may_look(share->token())) purged += share->Purge();
+  }
+  return purged;
 }
 
-ArenaStats Arena::Stats() {
+ArenaStats Arena::Stats(MayLook may_look) {
   MutexLock lock(mutex_);
   NotePeak();
   ArenaStats stats = {};
@@ -70,12 +112,19 @@ ArenaStats Arena::Stats() {
     ++stats.huge_blocks;
   }
   stats.free_block_bytes = blocks_.free_bytes();
-  stats.limit_bytes = limit_bytes_;
-  stats.resets = resets_;
+  stats.limit_bytes = quota_.limit_bytes();
+  stats.resets = resets();
+  for (SubHeap* share = shares_; share != nullptr; share = share->next) {
+    if (may_look(share->token())) {
+      share->AddStats(&stats);
+    } else {
+      share->AddPublishedStats(&stats);
+    }
+  }
   return stats;
 }
 
-bool Arena::CheckInvariants(const void** where) {
+bool Arena::CheckInvariants(MayLook may_look, const void** where) {
   MutexLock lock(mutex_);
   size_t live_bytes = 0;
   size_t live_blocks = 0;
@@ -98,15 +147,36 @@ bool Arena::CheckInvariants(const void** where) {
     ++live_blocks;
   }
   *where = this;
-  return large_bytes == large_bytes_ && huge_bytes == huge_bytes_ &&
-         live_bytes == LiveBytes() && live_blocks == allocations_ - frees_ &&
-         (limit_bytes_ == 0 || HeldBytes() <= limit_bytes_);
+  if (large_bytes != large_bytes_ || huge_bytes != huge_bytes_ ||
+      live_bytes != LiveBytes() || live_blocks != allocations_ - frees_) {
+    return false;
+  }
+  return CheckShares(may_look, where);
+}
+
+// What is held adds up only if every share may be looked into.
+bool Arena::CheckShares(MayLook may_look, const void** where) {
+  size_t held = blocks_.region_bytes() + large_bytes_ + huge_bytes_;
+  bool saw_all = token_ != 0;
+  for (SubHeap* share = shares_; share != nullptr; share = share->next) {
+    if (!may_look(share->token()) || share->is_frozen()) {
+      saw_all = false;
+    } else if (!share->CheckInvariants(where)) {
+      return false;
+    } else {
+      held += share->held_bytes();
+    }
+  }
+  *where = this;
+  const size_t limit = quota_.limit_bytes();
+  return (!saw_all || held == quota_.charged_bytes()) &&
+         (limit == 0 || quota_.charged_bytes() <= limit);
 }
 
 bool Arena::set_limit_bytes(size_t bytes) {
   MutexLock lock(mutex_);
-  if (bytes != 0 && bytes < HeldBytes()) return false;
-  limit_bytes_ = bytes;
+  if (bytes != 0 && bytes < quota_.charged_bytes()) return false;
+  quota_.set_limit_bytes(bytes);
   return true;
 }
 

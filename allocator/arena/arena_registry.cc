@@ -48,7 +48,7 @@ size_t ArenaRegistry::TakeSlot() {
 }
 
 Arena* ArenaRegistry::Find(ArenaHandle handle, Status* status) const {
-  const size_t index = (handle >> 4) & kMaxArenas;
+  const size_t index = SlotOf(handle);
   const uint64_t generation = handle >> 24;
   *status = Status::kInvalid;
   if ((handle & 15) != 0 || index == 0 || generation == 0 ||
@@ -64,13 +64,14 @@ Arena* ArenaRegistry::Find(ArenaHandle handle, Status* status) const {
   return nullptr;
 }
 
-Status ArenaRegistry::Destroy(ArenaHandle handle, bool require_empty) {
+Status ArenaRegistry::Destroy(ArenaHandle handle, bool require_empty,
+                              SliceCache* cache) {
   MutexLock lock(mutex_);
   Status status;
   Arena* arena = Find(handle, &status);
   if (arena == nullptr) return status;
-  if (!arena->Close(require_empty)) return Status::kBusy;
-  const size_t index = (handle >> 4) & kMaxArenas;
+  if (!arena->Close(require_empty, cache)) return Status::kBusy;
+  const size_t index = SlotOf(handle);
   Slot& slot = slots_[index];
   slot.live.store(false, std::memory_order_relaxed);
   slot.generation.fetch_add(1, std::memory_order_release);

@@ -35,13 +35,20 @@ class ArenaRegistry {
 
   static constexpr size_t kMaxArenas = (size_t{1} << 20) - 1;
 
+  // Which slot the handle is of, if it is one.
+  static constexpr size_t SlotOf(ArenaHandle handle) {
+    return (handle >> 4) & kMaxArenas;
+  }
+
   Status Create(const ArenaOptions& options, ArenaHandle* out);
 
   // NULL: `*status` tells whether the handle is stale or never was one.
   Arena* Find(ArenaHandle handle, Status* status) const;
 
-  // kBusy and nothing done if `require_empty` and a block is live.
-  Status Destroy(ArenaHandle handle, bool require_empty);
+  // kBusy and nothing done if `require_empty` and a block is live. Single
+  // slices go into the caller's `cache` if it has one.
+  Status Destroy(ArenaHandle handle, bool require_empty,
+                 SliceCache* cache = nullptr);
 
   // Calls visit(Arena&) for each live arena, in the order of slots.
   template <typename Visit>

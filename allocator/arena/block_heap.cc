@@ -38,14 +38,12 @@ void* BlockHeap::AllocateFree(size_t size, size_t alignment) {
   return PayloadOf(block);
 }
 
-void* BlockHeap::Grow(size_t size, size_t alignment, size_t allowed_bytes,
-                      Status* status) {
+void* BlockHeap::Grow(size_t size, size_t alignment, Status* status) {
   const size_t bytes = Block::BytesFor(size);
   FlushQuickLists(0);
   Block* block = bins_.AllocateAligned(bytes, alignment);
   if (block != nullptr) return block->payload();
-  const Status added =
-      AddRegion(AlignedBlockBytes(size, alignment), allowed_bytes);
+  const Status added = AddRegion(AlignedBlockBytes(size, alignment));
   if (added != Status::kOk) {
     *status = added;
     return nullptr;
@@ -55,33 +53,36 @@ void* BlockHeap::Grow(size_t size, size_t alignment, size_t allowed_bytes,
   return block->payload();
 }
 
+// At a limit the arena gives back what it keeps free, where memory is short the
+// process does, before a region is refused.
+Slice* BlockHeap::TakeRun(size_t slices, bool is_least, Status* status) {
+  Slice* run = runs_.Allocate(slices, kind_, owner_, status);
+  if (ABSL_PREDICT_TRUE(run != nullptr)) return run;
+  if (*status == Status::kQuota) {
+    FreeSpareRegion();
+  } else if (!is_least || huge_.Purge(0) == 0) {
+    return nullptr;
+  }
+  return runs_.Allocate(slices, kind_, owner_, status);
+}
+
 // Regions double with what there is, so that a small heap stays small; when
 // that much can't be had, the least that serves.
-Status BlockHeap::AddRegion(size_t block_bytes, size_t allowed_bytes) {
+Status BlockHeap::AddRegion(size_t block_bytes) {
   if (bins_.key() == 0) bins_.set_key(seed_() | 1);
   const size_t least = SlicesFor(block_bytes + BinManager::kRegionOverhead);
   const size_t want =
       Max(least, SlicesFor(Min(region_bytes_, kMaxRegionBytes)));
-  for (size_t slices = want;; slices = least) {
-    const size_t bytes = slices * kSliceSize;
-    if (bytes <= allowed_bytes) {
-      bool zeroed;
-      Slice* run = runs_.Allocate(slices, kind_, owner_, &zeroed);
-      if (run == nullptr && slices == least && huge_.Purge(0) != 0) {
-        run = runs_.Allocate(slices, kind_, owner_, &zeroed);
-      }
-      if (run != nullptr) {
-        PushOwned(&regions_, run);
-        region_bytes_ += bytes;
-        ++num_regions_;
-        bins_.AddRegion(runs_.AddressOf(run), bytes);
-        return Status::kOk;
-      }
-      if (slices == least) return Status::kNoMemory;
-    } else if (slices == least) {
-      return Status::kQuota;
-    }
-  }
+  Status status = Status::kOk;
+  Slice* run = TakeRun(want, want == least, &status);
+  if (run == nullptr && want != least) run = TakeRun(least, true, &status);
+  if (run == nullptr) return status;
+  const size_t bytes = run->run_slices * kSliceSize;
+  PushOwned(&regions_, run);
+  region_bytes_ += bytes;
+  ++num_regions_;
+  bins_.AddRegion(runs_.pool().AddressOf(run), bytes);
+  return Status::kOk;
 }
 
 void BlockHeap::Free(const Slice* region, void* ptr) {
@@ -156,7 +157,7 @@ void BlockHeap::FreeSpareRegion() {
   const BoundaryTag tag = first->Read();
   if (tag.used || first->Next(tag.size)->size() != 0) return;
   bins_.RemoveRegion(first);
-  FreeRegion(runs_.FindRun(runs_.Find(first)));
+  FreeRegion(runs_.pool().FindRun(runs_.pool().Find(first)));
 }
 
 void BlockHeap::FreeRegion(Slice* run) {
@@ -172,27 +173,31 @@ size_t BlockHeap::Purge() {
   size_t purged = 0;
   bins_.VisitFree(kMinPurgeBlockBytes,
                   [this, &purged](char* start, size_t bytes) {
-                    purged += runs_.PurgeInside(start, bytes);
+                    purged += runs_.pool().PurgeInside(start, bytes);
                   });
   return purged;
 }
 
-void BlockHeap::DropAll() {
+void BlockHeap::DropAll(SliceCache* cache) {
   // With another key no tag left in these pages passes for a live block's.
   bins_.Reset();
   bins_.set_key(NextSealKey(bins_.key()));
   spare_region_ = nullptr;
-  while (regions_ != nullptr) FreeRegion(regions_);
+  while (Slice* run = regions_) {
+    regions_ = run->next;
+    runs_.FreeTo(cache, run);
+  }
+  region_bytes_ = num_regions_ = 0;
 }
 
 bool BlockHeap::Check(size_t* live_bytes, size_t* live_blocks,
                       const void** where) const {
   size_t region_bytes = 0;
   for (Slice* run = regions_; run != nullptr; run = run->next) {
-    *where = runs_.AddressOf(run);
+    *where = runs_.pool().AddressOf(run);
     if (run->kind != kind_ || run->owner != owner_) return false;
     region_bytes += run->run_slices * kSliceSize;
-    if (!bins_.CheckRegion(runs_.AddressOf(run), live_bytes, live_blocks,
+    if (!bins_.CheckRegion(runs_.pool().AddressOf(run), live_bytes, live_blocks,
                            where)) {
       return false;
     }
@@ -201,7 +206,7 @@ bool BlockHeap::Check(size_t* live_bytes, size_t* live_blocks,
 }
 
 void BlockHeap::ReportBadBlock(const Slice* region, void* ptr) const {
-  const Slice* run = runs_.FindRun(region);
+  const Slice* run = runs_.pool().FindRun(region);
   if (run == nullptr) ReportAndAbort("double free", ptr);
   Block* block = Block::FromPayload(ptr);
   const uint64_t word = bins_.LiveTag(ptr);
@@ -209,7 +214,7 @@ void BlockHeap::ReportBadBlock(const Slice* region, void* ptr) const {
     ReportAndAbort("overwritten header",
                    block->Next(Block::SizeIn(word))->payload());
   }
-  ReportAndAbort(bins_.Diagnose(runs_.AddressOf(run), ptr), ptr);
+  ReportAndAbort(bins_.Diagnose(runs_.pool().AddressOf(run), ptr), ptr);
 }
 
 }  // namespace myonly::internal

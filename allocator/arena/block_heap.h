@@ -21,8 +21,9 @@
 #include "allocator/base/status.h"
 #include "allocator/blocks/bin_manager.h"
 #include "allocator/blocks/block.h"
+#include "allocator/large/charged_runs.h"
 #include "allocator/large/huge_mapping.h"
-#include "allocator/large/run_pool.h"
+#include "allocator/pages/slice.h"
 
 namespace myonly::internal {
 
@@ -30,7 +31,7 @@ class BlockHeap {
  public:
   // `owner` and `kind` go into the regions' descriptors. `seed` gives a number
   // that is hard to guess, for the seals; it is called for the first region.
-  constexpr BlockHeap(RunPool& runs, HugeMappings& huge, uint64_t (*seed)(),
+  constexpr BlockHeap(ChargedRuns runs, HugeMappings& huge, uint64_t (*seed)(),
                       RunKind kind, void* owner)
       : runs_(runs), huge_(huge), seed_(seed), owner_(owner), kind_(kind) {}
   BlockHeap(const BlockHeap&) = delete;
@@ -53,10 +54,8 @@ class BlockHeap {
   // kMaxBlockRequest, as in all that follows.
   void* AllocateFree(size_t size, size_t alignment);
 
-  // Adds a region of at most `allowed_bytes` if coalescing does not help. NULL:
-  // `*status` says why.
-  void* Grow(size_t size, size_t alignment, size_t allowed_bytes,
-             Status* status);
+  // Adds a region if coalescing does not help. NULL: `*status` says why.
+  void* Grow(size_t size, size_t alignment, Status* status);
 
   // Whether a block of this size and alignment is served here.
   static bool Serves(size_t size, size_t alignment);
@@ -89,10 +88,11 @@ class BlockHeap {
   void Decay(uint64_t now_ms);
 
   // Gives back what can be given back. Returns the bytes purged.
-  size_t Purge();
+  ABSL_ATTRIBUTE_COLD size_t Purge();
 
-  // Forgets all blocks and gives the regions back.
-  void DropAll();
+  // Forgets all blocks and gives the regions back, single slices to the
+  // caller's `cache` if it has one.
+  ABSL_ATTRIBUTE_COLD void DropAll(SliceCache* cache);
 
   // False and an address at the fault if a tag, a list or a region is broken;
   // `*live_bytes` and `*live_blocks` grow by what is live.
@@ -113,11 +113,12 @@ class BlockHeap {
   static void* PayloadOf(Block* block) {
     return ABSL_PREDICT_TRUE(block != nullptr) ? block->payload() : nullptr;
   }
-  Status AddRegion(size_t block_bytes, size_t allowed_bytes);
+  Slice* TakeRun(size_t slices, bool is_least, Status* status);
+  Status AddRegion(size_t block_bytes);
   void FreeRegion(Slice* run);
   void RegionIsFree(Block* whole);
 
-  RunPool& runs_;
+  ChargedRuns runs_;
   HugeMappings& huge_;
   uint64_t (*const seed_)();
   void* const owner_;

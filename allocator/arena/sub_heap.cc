@@ -1,36 +1,86 @@
 #include "allocator/arena/sub_heap.h"
 
+#include <cstring>
+
 #include "allocator/base/clock.h"
 #include "allocator/base/sizes.h"
 
 namespace myonly::internal {
 namespace {
 
-constexpr uint32_t kSlowPathsPerDecay = 64;
+// Between two resets.
+constexpr uint64_t kFewRequests = 256;
 
 }  // namespace
 
-void SubHeap::MoveLists(Object** lists) {
+void SubHeap::MoveLists(Object** to) {
+  if (to == lists_) return;
   for (size_t i = 0; i < kNumSizeClasses; ++i) {
-    lists[i] = lists_ == nullptr ? nullptr : lists_[i];
-    if (lists_ != nullptr) lists_[i] = nullptr;
+    to[i] = lists_[i];
+    lists_[i] = nullptr;
   }
-  lists_ = lists;
+  lists_ = to;
 }
 
-void* SubHeap::AllocateSmall(size_t size, Status* status) {
-  const size_t size_class = SizeClassFor(Max(size, 1));
-  Object* list = lists_[size_class];  // a request of 0 bytes
+void SubHeap::Open(uintptr_t arena_handle) {
+  block_allocations_ = block_frees_ = 0;
+  peak_live_bytes_ = allocations_before_ = 0;
+  slabs_.ResetCounters();
+  Publish();
+  handle = arena_handle;
+}
+
+void SubHeap::DropAll(SliceCache* cache) {
+  posted_.Clear();
+  slabs_.DropAll(lists_, cache);
+  blocks_.DropAll(cache);
+  block_frees_ = block_allocations_;
+  // After few requests it is small again: what is not wanted much needs no
+  // slab.
+  const uint64_t allocations = slabs_.taken() + block_allocations_;
+  if (allocations - allocations_before_ < kFewRequests) {
+    memset(requests_, 0, sizeof(requests_));
+    region_requests_ = 0;
+  }
+  allocations_before_ = allocations;
+  Publish();
+}
+
+void* SubHeap::Allocate(size_t size, size_t alignment, Status* status) {
+  TakeInSome();
+  if (size > kMaxBlockRequest || !BlockHeap::Serves(size, alignment)) {
+    void* ptr = arena_.AllocateAligned(size, alignment, status);
+    if (ptr != nullptr || *status != Status::kQuota) return ptr;
+    ReleaseSpare();
+    return arena_.AllocateAligned(size, alignment, status);
+  }
+  // Objects whose size is a multiple of the alignment are aligned.
+  const size_t bytes = AlignUp(Max(size, 1), alignment);
+  if (bytes <= kMaxSlabRequest &&
+      (alignment == kMinAlignment || HasSlabFor(bytes))) {
+    void* object = AllocateSmall(bytes);
+    if (ABSL_PREDICT_TRUE(object != nullptr)) return object;
+  }
+  if (alignment == kMinAlignment) {
+    void* ptr = AllocateBlockQuick(size);
+    if (ABSL_PREDICT_TRUE(ptr != nullptr)) return ptr;
+  }
+  return AllocateBlockSlow(size, alignment, status);
+}
+
+void* SubHeap::AllocateSmall(size_t bytes) {
+  const size_t size_class = SizeClassFor(bytes);
+  Object* list = lists_[size_class];
   if (list == nullptr) {
     if (ABSL_PREDICT_FALSE(requests_[size_class] < kRequestsBeforeSlab)) {
       ++requests_[size_class];
-      return AllocateBlock(size, status);
+      return nullptr;
     }
     OnSlowPath();
     list = slabs_.TakeBack(size_class);
-    if (list == nullptr) list = slabs_.Refill(size_class);
-    // A block may still fit somewhere.
-    if (ABSL_PREDICT_FALSE(list == nullptr)) return AllocateBlock(size, status);
+    Status status;  // a block may still fit somewhere
+    if (list == nullptr) list = slabs_.Refill(size_class, &status);
+    if (ABSL_PREDICT_FALSE(list == nullptr)) return nullptr;
   }
   lists_[size_class] = list->next;
   Slab::ClearMark(list);
@@ -46,29 +96,58 @@ void* SubHeap::AllocateBlockSlow(size_t size, size_t alignment,
       ++region_requests_;
       return arena_.AllocateAligned(size, alignment, status);
     }
-    ptr = blocks_.Grow(size, alignment, SIZE_MAX, status);
-    if (ptr == nullptr) return nullptr;
+    ptr = blocks_.Grow(size, alignment, status);
+    if (ABSL_PREDICT_FALSE(ptr == nullptr)) {
+      if (*status != Status::kQuota) return nullptr;
+      // At the arena's limit it gives back what it keeps free, and then takes
+      // what the arena has.
+      ReleaseSpare();
+      ptr = blocks_.AllocateFree(size, alignment);
+      if (ptr == nullptr) ptr = blocks_.Grow(size, alignment, status);
+      if (ptr == nullptr) {
+        return arena_.AllocateAligned(size, alignment, status);
+      }
+    }
   }
   ++block_allocations_;
   OnSlowPath();
   return ptr;
 }
 
-void SubHeap::OnSlowPath() {
-  if (++slow_paths_ % kSlowPathsPerDecay == 0) {
-    const uint64_t now = CoarseMs();
-    blocks_.Decay(now);
-    runs_.PurgeWithTime(now);
-    Publish();
+void SubHeap::Decay() {
+  const uint64_t now = CoarseMs();
+  blocks_.Decay(now);
+  cache_->Decay(runs_, now);
+  runs_.PurgeWithTime(now);
+  Publish();
+}
+
+void SubHeap::TakeIn(size_t chains) {
+  RemoteChain chain;
+  for (size_t i = 0; i < chains && posted_.Pop(&chain); ++i) {
+    Slice* slice = runs_.Find(chain.first);
+    if (slice->kind == RunKind::kSlab) {
+      slabs_.FreeChain(slice, chain.first, chain.last, chain.count);
+    } else {
+      blocks_.FreePosted(slice, chain.first);
+      ++block_frees_;
+    }
   }
 }
 
-size_t SubHeap::Purge() {
+void SubHeap::ReleaseSpare() {
+  TakeInAll();
   for (size_t i = 0; i < kNumSizeClasses; ++i) {
     slabs_.Return(lists_[i]);
     lists_[i] = nullptr;
   }
   slabs_.ReleaseEmpty();
+  blocks_.FlushQuickLists(0);
+  blocks_.FreeSpareRegion();
+}
+
+size_t SubHeap::Purge() {
+  ReleaseSpare();
   const size_t purged = blocks_.Purge();
   Publish();
   return purged;
@@ -107,6 +186,7 @@ void SubHeap::AddPublishedStats(ArenaStats* stats) const {
 }
 
 void SubHeap::AddStats(ArenaStats* stats) {
+  TakeInAll();
   size_t objects = 0;
   size_t object_bytes = 0;
   slabs_.CountUsed(&objects, &object_bytes);
@@ -132,7 +212,8 @@ void SubHeap::AddStats(ArenaStats* stats) {
       slabs_.slab_bytes() - object_bytes + blocks_.free_bytes();
 }
 
-bool SubHeap::CheckInvariants(const void** where) const {
+bool SubHeap::CheckInvariants(const void** where) {
+  TakeInAll();
   size_t live_bytes = 0;
   size_t live_blocks = 0;
   if (!slabs_.Check(where) ||

@@ -1,6 +1,10 @@
 // One thread's share of an arena: slabs for requests up to 1 KiB, blocks up to
 // 64 KiB. Nothing here takes a lock, but for pages.
 //
+// Of the process's default arena every thread has one as soon as it allocates
+// in earnest. Of an arena of the program it has one once it uses that much; it
+// keeps it for the arenas that come after in the same slot.
+//
 // Allocate: a class's list of objects (the caller pops it) | slab pool; blocks:
 //           bins and quick lists of its own.
 // The first requests of a class, and the first blocks of all, come as blocks
@@ -8,7 +12,8 @@
 // what is not used is not touched.
 //
 // Externally synchronised: only the owning thread calls these, but for
-// what is marked so.
+// what is marked so; and Reset and Close of the arena, which no thread may use
+// meanwhile.
 #ifndef MYONLY_ALLOCATOR_ARENA_SUB_HEAP_H_
 #define MYONLY_ALLOCATOR_ARENA_SUB_HEAP_H_
 
@@ -21,6 +26,7 @@
 #include "allocator/arena/arena.h"
 #include "allocator/arena/arena_options.h"
 #include "allocator/arena/block_heap.h"
+#include "allocator/arena/remote_free_queue.h"
 #include "allocator/base/status.h"
 #include "allocator/large/huge_mapping.h"
 #include "allocator/large/run_pool.h"
@@ -30,53 +36,75 @@
 
 namespace myonly::internal {
 
-class SubHeap {
+// The part of a share that the fast path of an arena of the program needs. A
+// thread that has not met any keeps one without an arena at hand, whose lists
+// are empty.
+struct ShareFront {
+  // No handle has this value.
+  static constexpr uintptr_t kNoArena = 3;
+
+  // Of the arena, as long as that is open. Read plainly, so that it can be an
+  // operand: who may use a handle has synchronised with whoever made it, and
+  // with whoever destroyed it.
+  uintptr_t handle;
+  Object* lists[kNumSizeClasses];
+};
+
+class SubHeap : public ShareFront {
  public:
-  // `token` is the owning thread's, for its slabs.
+  // `token` is the owning thread's, for its slabs, as is `cache`.
   SubHeap(Arena& arena, RunPool& runs, HugeMappings& huge, uint64_t (*seed)(),
-          uintptr_t token)
-      : arena_(arena),
+          uintptr_t token, SliceCache* cache)
+      : ShareFront{kNoArena, {}},
+        arena_(arena),
         runs_(runs),
+        cache_(cache),
         token_(token),
-        slabs_(runs, this, token),
-        blocks_(runs, huge, seed, RunKind::kSubHeapRegion, this) {}
+        slabs_({runs, arena.quota(), cache}, this, token),
+        blocks_({runs, arena.quota(), cache}, huge, seed,
+                RunKind::kSubHeapRegion, this) {}
   SubHeap(const SubHeap&) = delete;
   SubHeap& operator=(const SubHeap&) = delete;
 
-  // Where the lists of objects are from now on, kNumSizeClasses of them; it
-  // moves them there.
-  void MoveLists(Object** lists);
+  // The lists of objects are in `elsewhere` from now on, kNumSizeClasses of
+  // them; and here again.
+  void LendLists(Object** elsewhere) { MoveLists(elsewhere); }
+  void TakeListsBack() { MoveLists(lists); }
 
-  // A block or object for a request of up to kMaxSlabRequest bytes whose list
-  // is empty. NULL: `*status` says why.
-  void* AllocateSmall(size_t size, Status* status);
+  // A share of an arena of the program: the arena's list; whether it is in one;
+  // what the arena does when it is opened, reset and closed.
+  SubHeap* previous = nullptr;
+  SubHeap* next = nullptr;
+  bool is_open() const { return handle != kNoArena; }
+  ABSL_ATTRIBUTE_COLD void Open(uintptr_t arena_handle);
+  ABSL_ATTRIBUTE_COLD void DropAll(SliceCache* cache);
+  void Close() { handle = kNoArena; }
 
-  // Whether requests of `size` bytes come from slabs by now.
-  bool HasSlabFor(size_t size) const {
-    return requests_[SizeClassFor(size)] >= kRequestsBeforeSlab;
+  // In the child of a fork: its thread was lost, perhaps in the midst of a
+  // call.
+  void Freeze() { is_frozen_ = true; }
+  bool is_frozen() const { return is_frozen_; }
+
+  // Any request, when the list for it is empty or there is none. NULL:
+  // `*status` says why.
+  void* Allocate(size_t size, size_t alignment, Status* status);
+
+  // An object of a class whose list is empty, of what came back to its active
+  // slab; NULL: there is none, or others have posted something.
+  void* AllocateBack(size_t size_class) {
+    if (ABSL_PREDICT_FALSE(!posted_.empty())) return nullptr;
+    OnSlowPath();
+    lists_[size_class] = slabs_.TakeBack(size_class);
+    return Slab::TakeFirst(&lists_[size_class]);
   }
 
-  // A block of up to kMaxBlockRequest bytes: from a quick list, or NULL; and
-  // from wherever there is one.
-  void* AllocateBlockQuick(size_t size) {
-    void* ptr = blocks_.AllocateQuick(size);
-    if (ABSL_PREDICT_TRUE(ptr != nullptr)) ++block_allocations_;
-    return ptr;
-  }
-  // As AllocateBlockQuick, for more than kMaxSlabRequest bytes and at most
-  // BlockHeap::kMaxQuickRequest.
+  // A block from a quick list, or NULL; for more than kMaxSlabRequest bytes and
+  // at most BlockHeap::kMaxQuickRequest.
   void* AllocateMediumQuick(size_t size) {
     void* ptr = blocks_.AllocateMediumQuick(size);
     if (ABSL_PREDICT_TRUE(ptr != nullptr)) ++block_allocations_;
     return ptr;
   }
-  void* AllocateBlock(size_t size, Status* status) {
-    void* ptr = AllocateBlockQuick(size);
-    return ABSL_PREDICT_TRUE(ptr != nullptr)
-               ? ptr
-               : AllocateBlockSlow(size, kMinAlignment, status);
-  }
-  void* AllocateBlockSlow(size_t size, size_t alignment, Status* status);
 
   // --- What its owner frees and resizes. ---
 
@@ -99,17 +127,19 @@ class SubHeap {
 
   // --- What others have freed. ---
 
-  void FreeChain(Slice* slab, Object* first, Object* last, size_t count) {
-    slabs_.FreeChain(slab, first, last, count);
+  // Takes in some of what others have posted; all of it.
+  void TakeInSome() {
+    if (ABSL_PREDICT_FALSE(!posted_.empty())) TakeIn(kMaxTakenIn);
   }
-
-  // A block on which MarkPosted was called.
-  void FreePostedBlock(const Slice* region, void* ptr) {
-    blocks_.FreePosted(region, ptr);
-    ++block_frees_;
-  }
+  void TakeInAll() { TakeIn(SIZE_MAX); }
 
   // --- By any thread that owns the block. ---
+
+  // Hands a chain of freed objects, or a block on which MarkPosted was called,
+  // to the share whose slab or region `slice` is.
+  static void Post(Slice* slice, const RemoteChain& chain) {
+    static_cast<SubHeap*>(slice->owner)->posted_.Push(chain);
+  }
 
   // It is about to be posted to the owner. A bad pointer is reported and
   // aborts, also if somebody else posted it before.
@@ -123,16 +153,21 @@ class SubHeap {
   // --- The whole. ---
 
   // Gives back what can be given back. Returns the bytes purged inside blocks.
-  size_t Purge();
+  ABSL_ATTRIBUTE_COLD size_t Purge();
+
+  // What it holds of the system's memory.
+  size_t held_bytes() const {
+    return slabs_.slab_bytes() + blocks_.region_bytes();
+  }
 
   // Adds what is in here; exact, and only for the owner.
   ABSL_ATTRIBUTE_COLD void AddStats(ArenaStats* stats);
   // The same by other threads: as of the owner's last slow path, and objects
   // in its lists count as in use.
-  void AddPublishedStats(ArenaStats* stats) const;
-  void Publish();
+  ABSL_ATTRIBUTE_COLD void AddPublishedStats(ArenaStats* stats) const;
+  ABSL_ATTRIBUTE_COLD void Publish();
 
-  ABSL_ATTRIBUTE_COLD bool CheckInvariants(const void** where) const;
+  ABSL_ATTRIBUTE_COLD bool CheckInvariants(const void** where);
 
   Arena& arena() const { return arena_; }
   uintptr_t token() const { return token_; }
@@ -142,16 +177,42 @@ class SubHeap {
   // requests for blocks before there is a region.
   static constexpr uint8_t kRequestsBeforeSlab = 8;
   static constexpr uint8_t kRequestsBeforeRegion = 8;
+  static constexpr uint32_t kSlowPathsPerDecay = 64;
 
-  void OnSlowPath();
+  // Chains per slow path, so that no call takes long.
+  static constexpr size_t kMaxTakenIn = 256;
+
+  // Whether objects of `bytes` come from slabs by now.
+  bool HasSlabFor(size_t bytes) const {
+    return requests_[SizeClassFor(bytes)] >= kRequestsBeforeSlab;
+  }
+  // An object, or NULL: there shall be a block instead.
+  void* AllocateSmall(size_t bytes);
+  void* AllocateBlockQuick(size_t size) {
+    void* ptr = blocks_.AllocateQuick(size);
+    if (ABSL_PREDICT_TRUE(ptr != nullptr)) ++block_allocations_;
+    return ptr;
+  }
+  void* AllocateBlockSlow(size_t size, size_t alignment, Status* status);
+
+  ABSL_ATTRIBUTE_COLD void MoveLists(Object** to);
+  void OnSlowPath() {
+    if (ABSL_PREDICT_FALSE(++slow_paths_ % kSlowPathsPerDecay == 0)) Decay();
+  }
+  ABSL_ATTRIBUTE_COLD void Decay();
+  void TakeIn(size_t chains);
+  ABSL_ATTRIBUTE_COLD void ReleaseSpare();
 
   Arena& arena_;
   RunPool& runs_;
+  SliceCache* const cache_;
   const uintptr_t token_;
-  Object** lists_ = nullptr;
+  Object** lists_ = lists;  // here or elsewhere
+  bool is_frozen_ = false;
   uint64_t block_allocations_ = 0;
   uint64_t block_frees_ = 0;
   uint64_t peak_live_bytes_ = 0;
+  uint64_t allocations_before_ = 0;  // the last reset
   uint32_t slow_paths_ = 0;
   uint8_t region_requests_ = 0;
   uint8_t requests_[kNumSizeClasses] = {};
@@ -165,6 +226,8 @@ class SubHeap {
   } published_;
   SlabPool slabs_;
   BlockHeap blocks_;
+  // On a line of its own: others write it.
+  alignas(64) RemoteFreeQueue posted_;
 };
 
 }  // namespace myonly::internal

@@ -172,7 +172,7 @@ ABSL_ATTRIBUTE_ALWAYS_INLINE inline Block* BinManager::Coalesce(Block* block,
   return whole ? block : nullptr;
 }
 
-Block* BinManager::FreeAndCoalesce(Block* block) {
+ABSL_ATTRIBUTE_NOINLINE Block* BinManager::FreeAndCoalesce(Block* block) {
   return Coalesce(block, block->Load());
 }
 
@@ -200,7 +200,7 @@ Block* BinManager::FlushQuickLists(size_t keep_bytes) {
     if (ABSL_PREDICT_FALSE(!block->IsSealedPlain(key_, word))) {
       ReportAndAbort("overwritten header of a free block", block->payload());
     }
-    Block* whole = Coalesce(block, word);
+    Block* whole = FreeAndCoalesce(block);
     if (whole != nullptr) return whole;
   }
   return nullptr;

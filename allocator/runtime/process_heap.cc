@@ -32,8 +32,20 @@ uint64_t RandomSeed() {
 
 ABSL_CONST_INIT ProcessGlobals process_globals;
 
+ABSL_CONST_INIT ShareFront no_share = {ShareFront::kNoArena, {}};
+
 __attribute__((tls_model("initial-exec"))) __thread ThisThread this_thread = {
-    {}, kNoToken, kNoToken, 0, nullptr, 0, 0, false, Status::kOk};
+    {},
+    kNoToken,
+    kNoToken,
+    0,
+    nullptr,
+    {&no_share, &no_share, &no_share, &no_share, &no_share, &no_share,
+     &no_share, &no_share},
+    0,
+    0,
+    false,
+    Status::kOk};
 
 namespace {
 
@@ -75,7 +87,7 @@ void WatchThisThread() {
   }
 }
 
-ABSL_ATTRIBUTE_NOINLINE ThreadState* AcquireState() {
+ABSL_ATTRIBUTE_COLD ThreadState* AcquireState() {
   ThisThread& thread = this_thread;
   if (thread.ended || !thread.HasStarted()) return nullptr;
   // Alone, there is nobody to share with.
@@ -119,7 +131,7 @@ Arena& ArenaOfRun(const Slice* slice) {
 }
 
 // NULL: no live block can be there.
-Arena* ArenaOfPlace(const Place& place) {
+ABSL_ATTRIBUTE_COLD Arena* ArenaOfPlace(const Place& place) {
   if (place.mapping != nullptr) {
     return static_cast<Arena*>(place.mapping->owner);
   }
@@ -140,8 +152,14 @@ Arena* ArenaOfPlace(const Place& place) {
   }
 }
 
+// Of a share of this thread. A slab that was given up still has its owner.
 bool IsMine(const Slice* slice) {
-  return reinterpret_cast<uintptr_t>(slice->owner) == this_thread.heap;
+  return SubHeapOf(slice).token() == this_thread.token;
+}
+
+void PostOne(Slice* slice, void* ptr) {
+  auto* object = static_cast<Object*>(ptr);
+  SubHeap::Post(slice, {object, object, 1});
 }
 
 [[noreturn]] ABSL_ATTRIBUTE_NOINLINE void ReportUnknown(const Place& place,
@@ -151,7 +169,7 @@ bool IsMine(const Slice* slice) {
       ptr);
 }
 
-void CheckObject(const Slice* slab, const void* ptr) {
+ABSL_ATTRIBUTE_COLD void CheckObject(const Slice* slab, const void* ptr) {
   if (slab->slab.carved == 0) ReportAndAbort("double free", ptr);
   if (!Slab::IsObject(slab, ptr) ||
       static_cast<const Object*>(ptr)->mark == slab) {
@@ -169,31 +187,30 @@ void ProcessHeap::Attend(const void* /*ptr*/, Slice* slab) {
   SubHeapOf(slab).Attend(slab);
 }
 
+// What an arena of the program has freed is posted at once: nothing of it may
+// wait here when it is reset.
 void ProcessHeap::FreeOther(void* ptr, Slice* slice) {
-  if (ABSL_PREDICT_FALSE(!IsMine(slice))) return FreeOfOther(ptr, slice);
-  // A slab that was given up still has its owner.
-  if (slice->kind != RunKind::kSubHeapRegion) {
-    ReportAndAbort("double free", ptr);
-  }
-  SubHeapOf(slice).FreeBlock(slice, ptr);
-}
-
-void ProcessHeap::FreeOfOther(void* ptr, Slice* slice) {
-  ThreadState* state = this_thread.state;
   switch (RunKind{slice->kind}) {
-    case RunKind::kSubHeapRegion:
-      SubHeapOf(slice).MarkPosted(slice, ptr);
-      g.threads.Post(slice, static_cast<Object*>(ptr));
-      return;
-    case RunKind::kSlab:
-      Slab::CheckAndMark(slice, ptr);
-      if (ABSL_PREDICT_FALSE(state == nullptr)) state = AcquireState();
-      if (ABSL_PREDICT_TRUE(state != nullptr)) {
-        state->FreeRemote(slice, ptr);
-      } else {
-        g.threads.Post(slice, static_cast<Object*>(ptr));
+    case RunKind::kSubHeapRegion: {
+      SubHeap& heap = SubHeapOf(slice);
+      if (IsMine(slice)) {
+        if (!heap.FreeBlockQuick(ptr)) heap.FreeBlock(slice, ptr);
+        return;
       }
-      return;
+      heap.MarkPosted(slice, ptr);
+      return PostOne(slice, ptr);
+    }
+    case RunKind::kSlab: {
+      // It was given up, and is not in use.
+      if (slice->token == Slice::kNoSlab) ReportAndAbort("double free", ptr);
+      Slab::CheckAndMark(slice, ptr);
+      ThreadState* state = this_thread.state;
+      if (ABSL_PREDICT_FALSE(state == nullptr)) state = AcquireState();
+      if (state != nullptr && !SubHeapOf(slice).is_open()) {
+        return state->FreeRemote(slice, ptr);
+      }
+      return PostOne(slice, ptr);
+    }
     case RunKind::kRegion:
       ArenaOfRun(slice).FreeBlock(slice, ptr);
       return;
@@ -224,26 +241,28 @@ void ProcessHeap::FreeElsewhere(void* ptr) {
 
 // --- Allocating. ---
 
-void* ProcessHeap::AllocateSlow(size_t size) {
-  if (size > kMaxSlabRequest) {
-    void* ptr = AllocateMediumQuick(size);
-    if (ABSL_PREDICT_TRUE(ptr != nullptr)) return ptr;
-  }
-  return AllocateSlower(size);
+namespace {
+
+ABSL_ATTRIBUTE_NOINLINE void* AllocateDefault(size_t size, size_t alignment) {
+  Status status;
+  ThreadState* state = size <= kMaxBlockRequest ? StateOfThisThread() : nullptr;
+  void* ptr = state == nullptr
+                  ? g.default_arena.AllocateAligned(size, alignment, &status)
+                  : state->Allocate(state->heap(), size, alignment, &status);
+  return ABSL_PREDICT_TRUE(ptr != nullptr) ? ptr : Fail(status);
 }
 
-ABSL_ATTRIBUTE_NOINLINE void* ProcessHeap::AllocateSlower(size_t size) {
-  Status status;
-  void* ptr;
-  ThreadState* state = size <= kMaxBlockRequest ? StateOfThisThread() : nullptr;
-  if (ABSL_PREDICT_FALSE(state == nullptr)) {
-    ptr = g.default_arena.Allocate(size, &status);
-  } else if (size > kMaxSlabRequest) {
-    ptr = state->AllocateBlock(size, &status);
-  } else {
-    ptr = state->AllocateSmall(size, &status);
+}  // namespace
+
+void* ProcessHeap::AllocateSlow(size_t size) {
+  void* ptr = nullptr;
+  if (size > kMaxSlabRequest) {
+    ptr = AllocateMediumQuick(size);
+  } else if (ABSL_PREDICT_TRUE(this_thread.state != nullptr)) {
+    ptr = this_thread.state->AllocateBack(SizeClassFor(size));
   }
-  return ABSL_PREDICT_TRUE(ptr != nullptr) ? ptr : Fail(status);
+  if (ABSL_PREDICT_TRUE(ptr != nullptr)) return ptr;
+  return AllocateDefault(size, kMinAlignment);
 }
 
 void* ProcessHeap::AllocateZeroed(size_t count, size_t size) {
@@ -260,24 +279,10 @@ void* ProcessHeap::AllocateZeroed(size_t count, size_t size) {
   return ptr != nullptr ? ptr : Fail(status);
 }
 
-// Objects whose size is a multiple of the alignment are aligned, as slabs are.
 void* ProcessHeap::AllocateAligned(size_t alignment, size_t size) {
   if (!IsPowerOfTwo(alignment)) return Fail(Status::kInvalid);
-  if (alignment <= kMinAlignment) return Allocate(size);
-  Status status;
-  ThreadState* state =
-      BlockHeap::Serves(size, alignment) ? StateOfThisThread() : nullptr;
-  void* ptr;
-  if (state == nullptr) {
-    ptr = g.default_arena.AllocateAligned(size, alignment, &status);
-  } else {
-    const size_t bytes = AlignUp(Max(size, 1), alignment);
-    if (bytes <= kMaxSlabRequest && state->heap().HasSlabFor(bytes)) {
-      return Allocate(bytes);
-    }
-    ptr = state->AllocateAligned(size, alignment, &status);
-  }
-  return ptr != nullptr ? ptr : Fail(status);
+  return alignment <= kMinAlignment ? Allocate(size)
+                                    : AllocateDefault(size, alignment);
 }
 
 // --- Resizing. ---
@@ -299,7 +304,7 @@ size_t QuickUsableSize(const void* ptr, Slice** slice) {
              : 0;
 }
 
-size_t UsableSizeOf(const Place& place, void* ptr) {
+ABSL_ATTRIBUTE_COLD size_t UsableSizeOf(const Place& place, void* ptr) {
   if (place.mapping != nullptr) return Arena::UsableHuge(place.mapping, ptr);
   if (place.slice == nullptr) ReportUnknown(place, ptr);
   const Slice* slice = place.slice;
@@ -325,7 +330,8 @@ bool IsGoodFit(size_t size, size_t usable) {
   return size <= usable && (size > usable / 2 || usable <= kSmall);
 }
 
-bool ResizeInPlace(const Place& place, void** ptr, size_t size, bool may_move) {
+ABSL_ATTRIBUTE_COLD bool ResizeInPlace(const Place& place, void** ptr,
+                                       size_t size, bool may_move) {
   if (size > kMaxRequest) return false;
   if (place.mapping != nullptr) {
     return static_cast<Arena*>(place.mapping->owner)
@@ -335,9 +341,7 @@ bool ResizeInPlace(const Place& place, void** ptr, size_t size, bool may_move) {
   Slice* slice = place.slice;
   switch (RunKind{slice->kind}) {
     case RunKind::kSubHeapRegion:
-      if (IsMine(slice)) {
-        return this_thread.state->heap().ResizeBlock(slice, *ptr, size);
-      }
+      if (IsMine(slice)) return SubHeapOf(slice).ResizeBlock(slice, *ptr, size);
       // Only its owner may change a block.
       return IsGoodFit(size, SubHeapOf(slice).UsableBlock(slice, *ptr));
     case RunKind::kSlab:
@@ -356,14 +360,15 @@ bool ResizeInPlace(const Place& place, void** ptr, size_t size, bool may_move) {
 // block.
 bool ResizeQuickly(const Slice* slice, void* ptr, size_t usable, size_t size) {
   if (slice->token == Slice::kNoSlab && IsMine(slice)) {
-    return this_thread.state->heap().ResizeBlock(slice, ptr, size);
+    return SubHeapOf(slice).ResizeBlock(slice, ptr, size);
   }
   return IsGoodFit(size, usable);
 }
 
-// To a new block of the default arena.
-void* Move(void* ptr, size_t usable, size_t size) {
-  void* moved = ProcessHeap::Allocate(size);
+// To a new block of the same arena; 0: the default arena.
+void* Move(ArenaHandle arena, void* ptr, size_t usable, size_t size) {
+  void* moved = arena == 0 ? ProcessHeap::Allocate(size)
+                           : ProcessHeap::AllocateIn(arena, size);
   if (moved == nullptr) return nullptr;
   memcpy(moved, ptr, Min(size, usable));
   ProcessHeap::Free(ptr);
@@ -381,21 +386,14 @@ void* ProcessHeap::Reallocate(void* ptr, size_t size) {
   Slice* slice;
   const size_t quick = QuickUsableSize(ptr, &slice);
   if (ABSL_PREDICT_TRUE(quick != 0)) {
-    return ResizeQuickly(slice, ptr, quick, size) ? ptr
-                                                  : Move(ptr, quick, size);
+    if (ResizeQuickly(slice, ptr, quick, size)) return ptr;
+    return Move(SubHeapOf(slice).arena().token(), ptr, quick, size);
   }
   const Place place = Locate(ptr);
   if (ResizeInPlace(place, &ptr, size, /*may_move=*/true)) return ptr;
   if (size > kMaxRequest) return Fail(Status::kNoMemory);
   const size_t usable = UsableSizeOf(place, ptr);
-  Arena* arena = ArenaOfPlace(place);
-  if (arena == &g.default_arena) return Move(ptr, usable, size);
-  Status status;
-  void* moved = arena->Allocate(size, &status);
-  if (moved == nullptr) return Fail(status);
-  memcpy(moved, ptr, Min(size, usable));
-  Free(ptr);
-  return moved;
+  return Move(ArenaOfPlace(place)->token(), ptr, usable, size);
 }
 
 bool ProcessHeap::TryResize(void* ptr, size_t size) {
@@ -410,18 +408,88 @@ size_t ProcessHeap::UsableSize(const void* ptr) {
   return UsableSizeOf(Locate(ptr), const_cast<void*>(ptr));
 }
 
-// --- Arenas. ---
+// --- Arenas of the program. ---
 
-Status ProcessHeap::CreateArena(const ArenaOptions& options, ArenaHandle* out) {
-  return g.registry.Create(options, out);
+namespace {
+
+// This thread's share of the arena, from now on remembered; NULL: it has none.
+SubHeap* ShareOf(ArenaHandle handle) {
+  const ThreadState* state = this_thread.state;
+  if (state == nullptr) return nullptr;
+  const size_t slot = ArenaRegistry::SlotOf(handle);
+  SubHeap* share = state->ShareIn(slot);
+  if (share == nullptr || share->handle != handle) return nullptr;
+  this_thread.recent_shares[slot % ThisThread::kRecentShares] = share;
+  return share;
+}
+
+// This thread's share of the arena, opened if it is time. NULL: it has none,
+// and the arena itself is in `*arena`, unless there is none either: `*status`
+// says why.
+ABSL_ATTRIBUTE_COLD SubHeap* OpenShareOf(ArenaHandle handle, Arena** arena,
+                                         Status* status) {
+  *arena = g.registry.Find(handle, status);
+  ThreadState* state = StateOfThisThread();
+  if (*arena == nullptr || state == nullptr) return nullptr;
+  const size_t slot = ArenaRegistry::SlotOf(handle);
+  SubHeap* share = state->ShareIn(slot);
+  if (share != nullptr && share->handle == handle) return share;
+  return state->NoteRequest(handle, (*arena)->resets())
+             ? g.threads.OpenShare(state, slot, **arena)
+             : nullptr;
+}
+
+}  // namespace
+
+void* ProcessHeap::AllocateInSlow(ArenaHandle handle, size_t size,
+                                  size_t alignment) {
+  SubHeap* share = ShareOf(handle);
+  const size_t size_class = SizeClassFor(size);
+  if (ABSL_PREDICT_TRUE(share != nullptr && alignment == kMinAlignment &&
+                        size_class < kNumSizeClasses)) {
+    // It had been forgotten for others; or the list is empty.
+    void* ptr = Slab::TakeFirst(&share->lists[size_class]);
+    if (ABSL_PREDICT_TRUE(ptr != nullptr)) return ptr;
+  }
+  Status status;
+  Arena* arena = nullptr;
+  void* ptr = nullptr;
+  if (ABSL_PREDICT_FALSE(share == nullptr)) {
+    share = OpenShareOf(handle, &arena, &status);
+  }
+  if (ABSL_PREDICT_TRUE(share != nullptr)) {
+    ptr = this_thread.state->Allocate(*share, size, alignment, &status);
+  } else if (arena != nullptr) {
+    ptr = arena->AllocateAligned(size, alignment, &status);
+  }
+  return ABSL_PREDICT_TRUE(ptr != nullptr) ? ptr : Fail(status);
+}
+
+void* ProcessHeap::AllocateZeroedIn(ArenaHandle handle, size_t count,
+                                    size_t size) {
+  size_t bytes;
+  if (ABSL_PREDICT_FALSE(__builtin_mul_overflow(count, size, &bytes))) {
+    return Fail(Status::kNoMemory);
+  }
+  if (bytes <= kMaxBlockRequest) {
+    void* ptr = AllocateIn(handle, bytes);
+    return ABSL_PREDICT_TRUE(ptr != nullptr) ? memset(ptr, 0, bytes) : nullptr;
+  }
+  Status status;
+  Arena* arena = g.registry.Find(handle, &status);
+  void* ptr =
+      arena == nullptr ? nullptr : arena->AllocateZeroed(bytes, &status);
+  return ptr != nullptr ? ptr : Fail(status);
+}
+
+void* ProcessHeap::AllocateAlignedIn(ArenaHandle handle, size_t alignment,
+                                     size_t size) {
+  if (!IsPowerOfTwo(alignment)) return Fail(Status::kInvalid);
+  return AllocateInSlow(handle, size, Max(alignment, kMinAlignment));
 }
 
 Arena* ProcessHeap::FindArena(ArenaHandle handle, Status* status) {
   return g.registry.Find(handle, status);
-}
-
-Status ProcessHeap::DestroyArena(ArenaHandle handle, bool require_empty) {
-  return g.registry.Destroy(handle, require_empty);
 }
 
 Arena& ProcessHeap::DefaultArena() { return g.default_arena; }
@@ -432,62 +500,6 @@ Status ProcessHeap::ArenaOf(const void* ptr, ArenaHandle* out) {
   return arena == nullptr ? Status::kInvalid : Status::kOk;
 }
 
-size_t ProcessHeap::Purge(size_t keep_bytes) {
-  size_t purged = 0;
-  if (ThreadState* state = this_thread.state) purged += state->Purge();
-  purged += g.threads.PurgeOrphans();
-  purged += g.default_arena.Purge();
-  g.registry.VisitAll([&purged](Arena& arena) { purged += arena.Purge(); });
-  const size_t dirty = g.runs.dirty_bytes();
-  purged += g.huge.Purge(keep_bytes - Min(dirty, keep_bytes));
-  purged += g.runs.Purge(keep_bytes);
-  return purged;
-}
-
-ArenaStats ProcessHeap::Stats() {
-  ArenaStats stats = g.default_arena.Stats();
-  ThreadState* state = this_thread.state;
-  if (state != nullptr) {
-    state->TakeInAll();
-    state->heap().AddStats(&stats);
-  }
-  g.threads.AddStats(state, &stats);
-  return stats;
-}
-
-namespace {
-
-Status ReportBroken(const void* where) {
-  Printer line;
-  line.Text("myonlymalloc: broken invariant at ").Address(where).Text("\n");
-  line.WriteTo(2);
-  return Status::kCorrupt;
-}
-
-}  // namespace
-
-Status ProcessHeap::CheckArena(Arena& arena) {
-  const void* where = nullptr;
-  return arena.CheckInvariants(&where) ? Status::kOk : ReportBroken(where);
-}
-
-Status ProcessHeap::CheckInvariants() {
-  g.runs.CheckInvariants();
-  g.huge.CheckInvariants();
-  const void* where = nullptr;
-  if (ThreadState* state = this_thread.state) {
-    state->TakeInAll();
-    if (!state->heap().CheckInvariants(&where)) return ReportBroken(where);
-  }
-  if (!g.threads.CheckOrphans(&where)) return ReportBroken(where);
-  return CheckArena(g.default_arena);
-}
-
-void ProcessHeap::ApplyOptions(const Options& options) {
-  g.runs.set_dirty_floor_bytes(options.dirty_floor);
-  g.huge.set_cache_floor_bytes(options.huge_cache);
-}
-
 Status ProcessHeap::LastStatus() { return this_thread.last_status; }
 void ProcessHeap::SetLastStatus(Status status) {
   this_thread.last_status = status;
@@ -496,44 +508,6 @@ void ProcessHeap::SetLastStatus(Status status) {
 void ProcessHeap::WatchThreads() {
   is_watching_threads = pthread_key_create(&thread_end_key, OnThreadEnd) == 0;
   WatchThisThread();
-}
-
-// In the order of ranks, so that no other thread can hold one and wait.
-void ProcessHeap::PrepareFork() {
-  g.threads.mutex_for_fork().LockForFork();
-  g.registry.mutex_for_fork().LockForFork();
-  g.default_arena.mutex_for_fork().LockForFork();
-  g.registry.VisitAllLocked(
-      [](Arena& arena) { arena.mutex_for_fork().LockForFork(); });
-  g.runs.mutex_for_fork().LockForFork();
-  g.huge.mutex_for_fork().LockForFork();
-  g.metadata.mutex_for_fork().LockForFork();
-  Mutex::BeginFork();
-}
-
-void ProcessHeap::ParentAfterFork() {
-  Mutex::EndFork();
-  g.metadata.mutex_for_fork().UnlockAfterFork();
-  g.huge.mutex_for_fork().UnlockAfterFork();
-  g.runs.mutex_for_fork().UnlockAfterFork();
-  g.registry.VisitAllLocked(
-      [](Arena& arena) { arena.mutex_for_fork().UnlockAfterFork(); });
-  g.default_arena.mutex_for_fork().UnlockAfterFork();
-  g.registry.mutex_for_fork().UnlockAfterFork();
-  g.threads.mutex_for_fork().UnlockAfterFork();
-}
-
-void ProcessHeap::ChildAfterFork() {
-  Mutex::EndFork();
-  g.metadata.mutex_for_fork().ResetAfterFork();
-  g.huge.mutex_for_fork().ResetAfterFork();
-  g.runs.mutex_for_fork().ResetAfterFork();
-  g.registry.VisitAllLocked(
-      [](Arena& arena) { arena.mutex_for_fork().ResetAfterFork(); });
-  g.default_arena.mutex_for_fork().ResetAfterFork();
-  g.registry.mutex_for_fork().ResetAfterFork();
-  g.threads.FreezeOthers(this_thread.state);
-  g.threads.mutex_for_fork().ResetAfterFork();
 }
 
 }  // namespace myonly::internal

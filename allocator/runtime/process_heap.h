@@ -22,6 +22,7 @@
 #include "absl/base/optimization.h"
 #include "allocator/arena/arena.h"
 #include "allocator/arena/arena_registry.h"
+#include "allocator/base/sizes.h"
 #include "allocator/base/status.h"
 #include "allocator/options/options.h"
 #include "allocator/pages/slice.h"
@@ -47,11 +48,7 @@ class ProcessHeap {
   ABSL_ATTRIBUTE_ALWAYS_INLINE static void* AllocateQuick(size_t size) {
     const size_t size_class = SizeClassFor(size);
     if (ABSL_PREDICT_FALSE(size_class >= kNumSizeClasses)) return nullptr;
-    Object* object = this_thread.lists[size_class];
-    if (ABSL_PREDICT_FALSE(object == nullptr)) return nullptr;
-    this_thread.lists[size_class] = object->next;
-    Slab::ClearMark(object);
-    return object;
+    return Slab::TakeFirst(&this_thread.lists[size_class]);
   }
   ABSL_ATTRIBUTE_ALWAYS_INLINE static void* AllocateMediumQuick(size_t size) {
     if (ABSL_PREDICT_FALSE(size > this_thread.most_quick_bytes)) return nullptr;
@@ -87,10 +84,42 @@ class ProcessHeap {
 
   // Arenas. Find returns NULL for a handle that is stale or was never one and
   // stores which in `*status`.
-  static Status CreateArena(const ArenaOptions& options, ArenaHandle* out);
+  ABSL_ATTRIBUTE_COLD static Status CreateArena(const ArenaOptions& options,
+                                                ArenaHandle* out);
   static Arena* FindArena(ArenaHandle handle, Status* status);
-  static Status DestroyArena(ArenaHandle handle, bool require_empty);
+  ABSL_ATTRIBUTE_COLD static Status DestroyArena(ArenaHandle handle,
+                                                 bool require_empty);
   static Arena& DefaultArena();
+  ABSL_ATTRIBUTE_COLD static void ResetArena(Arena& arena);
+
+  // The allocate family on an arena of the program. NULL, too, for a handle
+  // that Find would not find.
+  ABSL_ATTRIBUTE_ALWAYS_INLINE static void* AllocateInQuick(ArenaHandle handle,
+                                                            size_t size) {
+    ShareFront& share =
+        *this_thread.recent_shares[ArenaRegistry::SlotOf(handle) %
+                                   ThisThread::kRecentShares];
+    if (ABSL_PREDICT_FALSE(share.handle != handle)) return nullptr;
+    const size_t size_class = SizeClassFor(size);
+    if (ABSL_PREDICT_FALSE(size_class >= kNumSizeClasses)) return nullptr;
+    return Slab::TakeFirst(&share.lists[size_class]);
+  }
+  static void* AllocateIn(ArenaHandle handle, size_t size) {
+    void* ptr = AllocateInQuick(handle, size);
+    return ABSL_PREDICT_TRUE(ptr != nullptr)
+               ? ptr
+               : AllocateInSlow(handle, size, kMinAlignment);
+  }
+  static void* AllocateInSlow(ArenaHandle handle, size_t size,
+                              size_t alignment);
+  ABSL_ATTRIBUTE_COLD static void* AllocateZeroedIn(ArenaHandle handle,
+                                                    size_t count, size_t size);
+  static void* AllocateAlignedIn(ArenaHandle handle, size_t alignment,
+                                 size_t size);
+
+  // What it and all threads' shares of it hold. What other threads do meanwhile
+  // may be missing, objects in their lists count as live.
+  ABSL_ATTRIBUTE_COLD static ArenaStats StatsOf(Arena& arena);
   // Of the default arena and all threads' shares of it. What other threads do
   // meanwhile may be missing, objects in their lists count as live.
   ABSL_ATTRIBUTE_COLD static ArenaStats Stats();
@@ -99,7 +128,7 @@ class ProcessHeap {
   static Status ArenaOf(const void* ptr, ArenaHandle* out);
 
   // Gives free pages back until at most `keep_bytes` stay; returns the bytes.
-  static size_t Purge(size_t keep_bytes);
+  ABSL_ATTRIBUTE_COLD static size_t Purge(size_t keep_bytes);
 
   // Every invariant of one arena; kCorrupt, and one line on stderr says where.
   ABSL_ATTRIBUTE_COLD static Status CheckArena(Arena& arena);
@@ -122,11 +151,9 @@ class ProcessHeap {
   ABSL_ATTRIBUTE_COLD static void ChildAfterFork();
 
  private:
-  static void* AllocateSlower(size_t size);
   // With the address first, where free() has it already.
   static void FreeOther(void* ptr, Slice* slice);
-  static void FreeOfOther(void* ptr, Slice* slice);
-  static void FreeElsewhere(void* ptr);
+  ABSL_ATTRIBUTE_COLD static void FreeElsewhere(void* ptr);
   static void Attend(const void* ptr, Slice* slab);
 };
 

@@ -16,6 +16,7 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "absl/base/attributes.h"
 #include "absl/base/optimization.h"
 #include "allocator/base/preset.h"
 #include "allocator/base/sizes.h"
@@ -58,6 +59,14 @@ class Slab {
   // What anybody does who takes an object from a list.
   static void ClearMark(Object* object) {
     if constexpr (kChecksObjects) object->mark = nullptr;
+  }
+  // The first object of a list, or NULL.
+  ABSL_ATTRIBUTE_ALWAYS_INLINE static void* TakeFirst(Object** list) {
+    Object* object = *list;
+    if (ABSL_PREDICT_FALSE(object == nullptr)) return nullptr;
+    *list = object->next;
+    ClearMark(object);
+    return object;
   }
   [[noreturn]] static void ReportBadFree(const Slice* slice, const void* ptr);
 

@@ -1,5 +1,7 @@
 #include "allocator/slabs/slab_pool.h"
 
+#include <initializer_list>
+
 #include "allocator/base/check.h"
 #include "allocator/base/preset.h"
 
@@ -19,18 +21,20 @@ Object* SlabPool::TakeBack(size_t size_class) {
   const size_t back = fields.carved - used;
   known_back_ += back;
   taken_ += back;
+  carved_lists_ &= ~CarvedBit(size_class);
   return list;
 }
 
-Object* SlabPool::Refill(size_t size_class) {
+Object* SlabPool::Refill(size_t size_class, Status* status) {
   Object* list = TakeBack(size_class);
   if (list != nullptr) return list;
   Class& lists = classes_[size_class];
   if (Slice* slab = lists.active) {
     const size_t used = slab->slab.needed;
-    list = Slab::Carve(slab, runs_.AddressOf(slab));
+    list = Slab::Carve(slab, runs_.pool().AddressOf(slab));
     if (ABSL_PREDICT_TRUE(list != nullptr)) {
       NoteTaken(size_class, slab->slab.needed - used);
+      carved_lists_ |= CarvedBit(size_class);
       return list;
     }
     Slab::Sleep(slab);
@@ -42,24 +46,17 @@ Object* SlabPool::Refill(size_t size_class) {
     Remove(slab);
     slab->slab.state = SlabState::kActive;
   } else {
-    slab = NewSlab(size_class);
+    slab = NewSlab(size_class, status);
     if (slab == nullptr) return nullptr;
   }
   lists.active = slab;
-  return Refill(size_class);
+  return Refill(size_class, status);
 }
 
-Slice* SlabPool::NewSlab(size_t size_class) {
-  Slice* slab = idle_;
-  if (slab != nullptr) {
-    idle_ = slab->next;
-    --num_idle_;
-  } else {
-    bool zeroed;
-    slab = runs_.Allocate(1, RunKind::kSlab, owner_, &zeroed);
-    if (slab == nullptr) return nullptr;
-    ++num_slabs_;
-  }
+Slice* SlabPool::NewSlab(size_t size_class, Status* status) {
+  Slice* slab = runs_.Allocate(1, RunKind::kSlab, owner_, status);
+  if (slab == nullptr) return nullptr;
+  ++num_slabs_;
   Slab::Open(slab, size_class);
   slab->token = token_;
   return slab;
@@ -67,14 +64,6 @@ Slice* SlabPool::NewSlab(size_t size_class) {
 
 void SlabPool::GiveUp(Slice* slab) {
   NoteBack(slab->slab.size_class, slab->slab.carved);
-  slab->token = Slice::kNoSlab;
-  if (num_idle_ < kMaxIdle) {
-    slab->slab.carved = 0;  // no address in it is an object's any more
-    slab->next = idle_;
-    idle_ = slab;
-    ++num_idle_;
-    return;
-  }
   --num_slabs_;
   runs_.Free(slab);
 }
@@ -132,7 +121,7 @@ void SlabPool::FreeChain(Slice* slab, Object* first, Object* last,
 void SlabPool::Return(Object* list) {
   while (list != nullptr) {
     Object* next = list->next;
-    Slice* slab = runs_.Find(list);
+    Slice* slab = runs_.pool().Find(list);
     // Neither allocated nor freed; that it is back will be noted later.
     --taken_;
     --known_back_;
@@ -149,13 +138,39 @@ void SlabPool::ReleaseEmpty() {
     lists.active = nullptr;
     GiveUp(slab);
   }
-  while (idle_ != nullptr) {
-    Slice* slab = idle_;
-    idle_ = slab->next;
-    --num_idle_;
-    --num_slabs_;
-    runs_.Free(slab);
+}
+
+size_t SlabPool::ListLength(size_t size_class, const Object* list) const {
+  size_t length = 0;
+  if ((carved_lists_ & CarvedBit(size_class)) != 0) {
+    const Slice* slab = classes_[size_class].active;
+    const size_t bytes = ObjectBytes(size_class);
+    const char* end = runs_.pool().AddressOf(slab) + slab->slab.carved * bytes;
+    return static_cast<size_t>(end - reinterpret_cast<const char*>(list)) /
+           bytes;
   }
+  for (; list != nullptr; list = list->next) ++length;
+  return length;
+}
+
+void SlabPool::DropAll(Object** lists, SliceCache* cache) {
+  for (size_t i = 0; i < kNumSizeClasses; ++i) {
+    if (lists[i] == nullptr) continue;
+    taken_ -= ListLength(i, lists[i]);
+    lists[i] = nullptr;
+  }
+  for (Class& lists_of_class : classes_) {
+    for (Slice** list : {&lists_of_class.active, &lists_of_class.partial,
+                         &lists_of_class.full}) {
+      while (Slice* slab = *list) {
+        *list = list == &lists_of_class.active ? nullptr : slab->next;
+        --num_slabs_;
+        runs_.FreeTo(cache, slab);
+      }
+    }
+  }
+  known_back_ = taken_;
+  used_bytes_ = 0;
 }
 
 void SlabPool::CountUsed(size_t* objects, size_t* bytes) const {
@@ -167,13 +182,13 @@ void SlabPool::CountUsed(size_t* objects, size_t* bytes) const {
 }
 
 bool SlabPool::Check(const void** where) const {
-  size_t slabs = num_idle_;
+  size_t slabs = 0;
   bool good = true;
   VisitSlabs([this, where, &slabs, &good](Slice* slab) {
     if (!good) return;
     ++slabs;
     const SlabFields& fields = slab->slab;
-    char* start = runs_.AddressOf(slab);
+    char* start = runs_.pool().AddressOf(slab);
     *where = start;
     size_t free = 0;
     for (const Object* object = fields.free; object != nullptr && good;

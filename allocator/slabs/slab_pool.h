@@ -15,7 +15,8 @@
 #include <cstdint>
 
 #include "absl/base/attributes.h"
-#include "allocator/large/run_pool.h"
+#include "allocator/base/status.h"
+#include "allocator/large/charged_runs.h"
 #include "allocator/pages/slice.h"
 #include "allocator/slabs/size_class.h"
 #include "allocator/slabs/slab.h"
@@ -25,7 +26,7 @@ namespace myonly::internal {
 class SlabPool {
  public:
   // `owner` and `token` go into the slabs' descriptors.
-  constexpr SlabPool(RunPool& runs, void* owner, uintptr_t token)
+  constexpr SlabPool(ChargedRuns runs, void* owner, uintptr_t token)
       : runs_(runs), owner_(owner), token_(token) {}
   SlabPool(const SlabPool&) = delete;
   SlabPool& operator=(const SlabPool&) = delete;
@@ -35,12 +36,12 @@ class SlabPool {
   Object* TakeBack(size_t size_class);
 
   // A list of objects of the class, which count as used from now on. NULL: a
-  // slab is needed and can't be had.
-  Object* Refill(size_t size_class);
+  // slab is needed and can't be had, `*status` says why.
+  Object* Refill(size_t size_class, Status* status);
 
   // The objects of the class that are gone from Refill but not in use are
   // returned: a list, as Refill made it.
-  void Return(Object* list);
+  ABSL_ATTRIBUTE_COLD void Return(Object* list);
 
   // What Slab::Free has found: the slab's counter is at 0, and `extra` objects
   // more than it waited for are back.
@@ -50,7 +51,15 @@ class SlabPool {
   void FreeChain(Slice* slab, Object* first, Object* last, size_t count);
 
   // Gives up the slabs that are kept although all their objects are back.
-  void ReleaseEmpty();
+  ABSL_ATTRIBUTE_COLD void ReleaseEmpty();
+
+  // Forgets all objects and gives the slabs back, to the caller's `cache` if it
+  // has one. `lists` are what is left of the lists made last, one of each
+  // class: they don't count as taken. It walks only those that TakeBack made.
+  ABSL_ATTRIBUTE_COLD void DropAll(Object** lists, SliceCache* cache);
+
+  // Counts from 0 again; there are no slabs.
+  void ResetCounters() { taken_ = known_back_ = 0; }
 
   // Objects handed out by Refill and not back, and their bytes. Exact; walks
   // the slabs.
@@ -68,16 +77,13 @@ class SlabPool {
   size_t used_bytes() const { return used_bytes_; }
 
  private:
-  // Empty slabs that are kept for the next class that needs one.
-  static constexpr size_t kMaxIdle = 4;
-
   struct Class {
     Slice* active;
     Slice* partial;
     Slice* full;
   };
 
-  Slice* NewSlab(size_t size_class);
+  Slice* NewSlab(size_t size_class, Status* status);
   void GiveUp(Slice* slab);
   Slice*& ListOf(Slice* slab) {
     Class& lists = classes_[slab->slab.size_class];
@@ -85,6 +91,8 @@ class SlabPool {
   }
   void Push(Slice* slab);
   void Remove(Slice* slab);
+  ABSL_ATTRIBUTE_COLD size_t ListLength(size_t size_class,
+                                        const Object* list) const;
 
   template <typename Visit>
   void VisitSlabs(Visit visit) const {
@@ -99,7 +107,7 @@ class SlabPool {
     }
   }
 
-  RunPool& runs_;
+  ChargedRuns runs_;
   void* const owner_;
   const uintptr_t token_;
   void NoteTaken(size_t size_class, size_t objects) {
@@ -115,8 +123,11 @@ class SlabPool {
   uint64_t known_back_ = 0;
   size_t used_bytes_ = 0;
   size_t num_slabs_ = 0;
-  size_t num_idle_ = 0;
-  Slice* idle_ = nullptr;
+  // Classes whose list was made by carving: it ends with the page.
+  static constexpr uint64_t CarvedBit(size_t size_class) {
+    return uint64_t{1} << (size_class - 1);  // class 0 has no objects
+  }
+  uint64_t carved_lists_ = 0;
   Class classes_[kNumSizeClasses] = {};
 };
 

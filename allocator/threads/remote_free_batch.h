@@ -10,10 +10,10 @@
 #include <cstdint>
 
 #include "absl/base/optimization.h"
+#include "allocator/arena/remote_free_queue.h"
 #include "allocator/base/sizes.h"
 #include "allocator/pages/slice.h"
 #include "allocator/slabs/size_class.h"
-#include "allocator/threads/remote_free_queue.h"
 
 namespace myonly::internal {
 
@@ -41,9 +41,11 @@ class RemoteFreeBatch {
     }
   }
 
+  bool empty() const { return in_use_ == 0; }
+
   template <typename Post>
   void PostAll(Post post) {
-    if (in_use_ == 0) return;
+    if (empty()) return;
     for (Place& place : places_) {
       if (place.slab != nullptr) PostPlace(place, post);
     }

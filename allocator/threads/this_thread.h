@@ -19,6 +19,9 @@ namespace myonly::internal {
 
 inline constexpr uintptr_t kNoToken = 1;
 
+// Of no arena, with empty lists.
+extern ShareFront no_share;
+
 struct ThisThread {
   Object* lists[kNumSizeClasses];
   uintptr_t token;  // of `state`, or kNoToken
@@ -27,6 +30,9 @@ struct ThisThread {
   // none.
   size_t most_quick_bytes;
   ThreadState* state;  // NULL: it has none (yet, or any more)
+  // Shares of arenas of the program that it used last, by slot.
+  static constexpr size_t kRecentShares = 8;
+  ShareFront* recent_shares[kRecentShares];
   uint32_t requests;   // made without a state
   uint8_t end_rounds;  // of its destructors, so far
   bool ended;          // its state is given up for good
@@ -39,6 +45,7 @@ struct ThisThread {
     token = has ? state->token() : kNoToken;
     heap = has ? reinterpret_cast<uintptr_t>(&state->heap()) : kNoToken;
     most_quick_bytes = has ? BlockHeap::kMaxQuickRequest : 0;
+    for (ShareFront*& share : recent_shares) share = &no_share;
   }
 };
 

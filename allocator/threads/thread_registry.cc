@@ -32,13 +32,25 @@ void ThreadRegistry::Release(ThreadState* state) {
   orphans_ = state;
 }
 
+SubHeap* ThreadRegistry::OpenShare(ThreadState* state, size_t slot,
+                                   Arena& arena) {
+  SubHeap** place = state->PlaceFor(slot, metadata_);
+  if (place == nullptr) return nullptr;
+  if (*place == nullptr) {
+    void* memory = metadata_.Allocate(sizeof(SubHeap));
+    if (memory == nullptr) return nullptr;
+    *place = ::new (memory)
+        SubHeap(arena, runs_, huge_, seed_, state->token(), state->slices());
+  }
+  return arena.OpenShare(*place) ? *place : nullptr;
+}
+
 void ThreadRegistry::AddStats(const ThreadState* own, ArenaStats* stats) {
   MutexLock lock(mutex_);
   for (ThreadState* state = states_; state != nullptr; state = state->next_) {
     if (state == own) continue;
     if (state->phase_.load(std::memory_order_relaxed) ==
         ThreadState::Phase::kOrphan) {
-      state->TakeInAll();
       state->heap_.AddStats(stats);
     } else {
       state->heap_.AddPublishedStats(stats);
@@ -60,7 +72,6 @@ bool ThreadRegistry::CheckOrphans(const void** where) {
   MutexLock lock(mutex_);
   for (ThreadState* state = orphans_; state != nullptr;
        state = state->next_orphan_) {
-    state->TakeInAll();
     if (!state->heap_.CheckInvariants(where)) return false;
   }
   return true;
@@ -72,6 +83,7 @@ void ThreadRegistry::FreezeOthers(const ThreadState* own) {
                             ThreadState::Phase::kLive) {
       state->phase_.store(ThreadState::Phase::kFrozen,
                           std::memory_order_relaxed);
+      state->FreezeShares();
     }
   }
 }

@@ -42,11 +42,18 @@ class ThreadRegistry {
   // The calling thread gives its state up.
   void Release(ThreadState* state);
 
-  // Hands one freed object or block to the thread whose slab or region `slice`
-  // is.
-  static void Post(Slice* slice, Object* object) {
-    ThreadState::Post(slice, {object, object, 1});
+  // Opens a share of `arena` for the calling thread, whose state this is: the
+  // one it has had in this slot, or a new one. NULL: no memory, or the arena is
+  // closed.
+  SubHeap* OpenShare(ThreadState* state, size_t slot, Arena& arena);
+
+  // Whether the state with this token waits for a thread; under the lock.
+  static bool IsOrphan(uintptr_t token) {
+    return reinterpret_cast<const ThreadState*>(token)->phase_.load(
+               std::memory_order_relaxed) == ThreadState::Phase::kOrphan;
   }
+  // With it no orphan finds a thread.
+  Mutex& mutex() { return mutex_; }
 
   // Adds what all states but `own` (the caller's, or NULL) have.
   void AddStats(const ThreadState* own, ArenaStats* stats);
@@ -61,8 +68,6 @@ class ThreadRegistry {
   // In the child of a fork: the states of all threads but `own` stay as they
   // are for ever.
   void FreezeOthers(const ThreadState* own) ABSL_NO_THREAD_SAFETY_ANALYSIS;
-
-  Mutex& mutex_for_fork() { return mutex_; }
 
  private:
   MetadataAllocator& metadata_;

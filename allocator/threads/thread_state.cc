@@ -2,19 +2,35 @@
 
 namespace myonly::internal {
 
-void ThreadState::Post(Slice* slice, const RemoteChain& chain) {
-  auto* heap = static_cast<SubHeap*>(slice->owner);
-  reinterpret_cast<ThreadState*>(heap->token())->queue_.Push(chain);
+SubHeap** ThreadState::PlaceFor(size_t slot, MetadataAllocator& metadata) {
+  if (shares_ == nullptr) {
+    shares_ = static_cast<SubHeap***>(
+        metadata.Allocate(kSharePages * sizeof(SubHeap**)));
+    if (shares_ == nullptr) return nullptr;
+  }
+  SubHeap**& page = shares_[slot / kSharesPerPage];
+  if (page == nullptr) {
+    page = static_cast<SubHeap**>(
+        metadata.Allocate(kSharesPerPage * sizeof(SubHeap*)));
+    if (page == nullptr) return nullptr;
+  }
+  return &page[slot % kSharesPerPage];
 }
 
-void ThreadState::TakeIn(size_t chains) {
-  RemoteChain chain;
-  for (size_t i = 0; i < chains && queue_.Pop(&chain); ++i) {
-    Slice* slice = runs_.Find(chain.first);
-    if (slice->kind == RunKind::kSlab) {
-      heap_.FreeChain(slice, chain.first, chain.last, chain.count);
-    } else {
-      heap_.FreePostedBlock(slice, chain.first);
+bool ThreadState::NoteRequest(uintptr_t arena_handle, uint32_t resets) {
+  NewArena& arena = new_arenas_[arena_handle / 16 % kNewArenas];
+  if (arena.handle != arena_handle || arena.resets != resets) {
+    arena = {arena_handle, resets, 0};
+  }
+  return ++arena.requests > kRequestsBeforeShare;
+}
+
+void ThreadState::FreezeShares() {
+  if (shares_ == nullptr) return;
+  for (size_t i = 0; i < kSharePages; ++i) {
+    if (shares_[i] == nullptr) continue;
+    for (size_t j = 0; j < kSharesPerPage; ++j) {
+      if (shares_[i][j] != nullptr) shares_[i][j]->Freeze();
     }
   }
 }

@@ -1,12 +1,11 @@
-// What one thread owns of the process's heap: its share of the default arena,
-// the queue of what others have freed of it, and what it has freed of others
-// and not posted yet.
+// What one thread owns of the process's heap: its shares of arenas, the default
+// arena's first of all, and what it has freed of others and not posted yet.
 //
 // Never unmapped: a dead thread's state is adopted whole by a later one, with
 // its slabs and its token, so that no descriptor is rewritten. Its address is
 // its token.
 //
-// Only its thread calls these, but for Post and those marked so.
+// Only its thread calls these.
 #ifndef MYONLY_ALLOCATOR_THREADS_THREAD_STATE_H_
 #define MYONLY_ALLOCATOR_THREADS_THREAD_STATE_H_
 
@@ -17,13 +16,14 @@
 #include "absl/base/optimization.h"
 #include "allocator/arena/arena.h"
 #include "allocator/arena/sub_heap.h"
+#include "allocator/base/sizes.h"
 #include "allocator/base/status.h"
 #include "allocator/large/huge_mapping.h"
 #include "allocator/large/run_pool.h"
+#include "allocator/large/slice_cache.h"
+#include "allocator/pages/metadata_allocator.h"
 #include "allocator/pages/slice.h"
-#include "allocator/slabs/size_class.h"
 #include "allocator/threads/remote_free_batch.h"
-#include "allocator/threads/remote_free_queue.h"
 
 namespace myonly::internal {
 
@@ -32,9 +32,8 @@ class ThreadState {
   ThreadState(Arena& arena, RunPool& runs, HugeMappings& huge,
               uint64_t (*seed)())
       : runs_(runs),
-        heap_(arena, runs, huge, seed, reinterpret_cast<uintptr_t>(this)) {
-    heap_.MoveLists(parked_lists_);
-  }
+        heap_(arena, runs, huge, seed, reinterpret_cast<uintptr_t>(this),
+              &slices_) {}
   ThreadState(const ThreadState&) = delete;
   ThreadState& operator=(const ThreadState&) = delete;
 
@@ -42,47 +41,58 @@ class ThreadState {
   uintptr_t token() const { return heap_.token(); }
 
   // A thread takes it, with the lists of objects in `lists`; and gives it up.
-  void Attach(Object** lists) { heap_.MoveLists(lists); }
+  void Attach(Object** lists) { heap_.LendLists(lists); }
   void Detach() {
     PostBatch();
-    heap_.MoveLists(parked_lists_);
+    heap_.TakeListsBack();
     heap_.Publish();
   }
 
-  // The slow paths of allocating: what others have freed comes home first.
-  void* AllocateSmall(size_t size, Status* status) {
-    ExchangeRemote();
-    return heap_.AllocateSmall(size, status);
+  // An object of what came back to this thread's slabs, or NULL: Allocate looks
+  // further.
+  void* AllocateBack(size_t size_class) {
+    return ABSL_PREDICT_TRUE(batch_.empty()) ? heap_.AllocateBack(size_class)
+                                             : nullptr;
   }
-  void* AllocateBlock(size_t size, Status* status) {
-    ExchangeRemote();
-    return heap_.AllocateBlock(size, status);
-  }
-  void* AllocateAligned(size_t size, size_t alignment, Status* status) {
-    ExchangeRemote();
-    return heap_.AllocateBlockSlow(size, alignment, status);
+
+  // The slow path of allocating, from one of its shares: what has been freed
+  // of others goes home first.
+  void* Allocate(SubHeap& share, size_t size, size_t alignment,
+                 Status* status) {
+    PostBatch();
+    return share.Allocate(size, alignment, status);
   }
 
   // Frees an object of another thread's slab.
-  void FreeRemote(Slice* slab, void* object) { batch_.Add(slab, object, Post); }
-
-  // Hands a chain to the thread whose slab or region `slice` is. By any thread.
-  static void Post(Slice* slice, const RemoteChain& chain);
-
-  // Posts what waits here, and takes in some of what others have posted.
-  void ExchangeRemote() {
-    PostBatch();
-    if (ABSL_PREDICT_FALSE(!queue_.empty())) TakeIn(kMaxTakenIn);
+  void FreeRemote(Slice* slab, void* object) {
+    batch_.Add(slab, object, SubHeap::Post);
   }
-  // Takes in all that others have posted so far.
-  void TakeInAll() { TakeIn(SIZE_MAX); }
 
   // Gives back what can be given back; returns the bytes purged inside blocks.
   size_t Purge() {
     PostBatch();
-    TakeInAll();
-    return heap_.Purge();
+    const size_t purged = heap_.Purge();
+    slices_.Release(runs_);
+    return purged;
   }
+  SliceCache* slices() { return &slices_; }
+
+  // --- Shares of arenas of the program, by the arena's slot. ---
+
+  // The share of an arena in this slot, open or not; NULL: there is none yet.
+  SubHeap* ShareIn(size_t slot) const {
+    if (shares_ == nullptr) return nullptr;
+    SubHeap** page = shares_[slot / kSharesPerPage];
+    return page == nullptr ? nullptr : page[slot % kSharesPerPage];
+  }
+  // Where that is kept; NULL: no memory for it.
+  SubHeap** PlaceFor(size_t slot, MetadataAllocator& metadata);
+
+  // One more request to an arena that it has no share of, reset so many times.
+  // True: since then there have been so many that it should have one.
+  bool NoteRequest(uintptr_t arena_handle, uint32_t resets);
+
+  void FreezeShares();
 
  private:
   friend class ThreadRegistry;
@@ -94,23 +104,34 @@ class ThreadState {
     kFrozen,  // its thread was lost in a fork, perhaps in the midst of a call
   };
 
-  // Chains per slow path, so that no call takes long.
-  static constexpr size_t kMaxTakenIn = 256;
+  // Requests of a thread that an arena serves from what its threads have in
+  // common before the thread gets a share.
+  static constexpr uint32_t kRequestsBeforeShare = 256;
+  // Arenas that are told apart while they get there.
+  static constexpr size_t kNewArenas = 16;
+  struct NewArena {
+    uintptr_t handle;
+    uint32_t resets;
+    uint32_t requests;
+  };
 
-  void PostBatch() { batch_.PostAll(Post); }
-  void TakeIn(size_t chains);
+  static constexpr size_t kMaxSlots = size_t{1} << 20;
+  static constexpr size_t kSharesPerPage = kPageSize / sizeof(SubHeap*);
+  static constexpr size_t kSharePages = kMaxSlots / kSharesPerPage;
 
-  RunPool& runs_;
+  void PostBatch() { batch_.PostAll(SubHeap::Post); }
+
   std::atomic<Phase> phase_{Phase::kLive};
   ThreadState* next_ = nullptr;         // of all
   ThreadState* next_orphan_ = nullptr;  // of orphans
   uint64_t orphan_since_ms_ = 0;
   bool trimmed_ = false;
-  // On a line of its own: others write it.
-  alignas(64) RemoteFreeQueue queue_;
-  alignas(64) RemoteFreeBatch batch_;
-  Object* parked_lists_[kNumSizeClasses] = {};
+  RunPool& runs_;
+  SliceCache slices_;
+  RemoteFreeBatch batch_;
   SubHeap heap_;
+  SubHeap*** shares_ = nullptr;  // kSharePages pages of kSharesPerPage
+  NewArena new_arenas_[kNewArenas] = {};
 };
 
 }  // namespace myonly::internal

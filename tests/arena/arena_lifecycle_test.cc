@@ -311,13 +311,13 @@ TEST_F(ArenaLifecycleTest, TheCheckNamesAPlantedCorruption) {
   const size_t usable = ground().UsableSize(first);
   Allocate(100);
   const void* where = nullptr;
-  ASSERT_TRUE(arena().CheckInvariants(&where));
+  ASSERT_TRUE(arena().CheckInvariants(Arena::LookAtAll, &where));
   const char kept = first[usable];
   first[usable] = static_cast<char>(~kept);
-  EXPECT_FALSE(arena().CheckInvariants(&where));
+  EXPECT_FALSE(arena().CheckInvariants(Arena::LookAtAll, &where));
   EXPECT_EQ(where, first + usable + Block::kTagBytes);
   first[usable] = kept;
-  EXPECT_TRUE(arena().CheckInvariants(&where));
+  EXPECT_TRUE(arena().CheckInvariants(Arena::LookAtAll, &where));
 }
 
 TEST_F(ArenaLifecycleTest, TheCheckNamesARunOfAnotherOwner) {
@@ -325,10 +325,10 @@ TEST_F(ArenaLifecycleTest, TheCheckNamesARunOfAnotherOwner) {
   Slice* run = ground().runs().FindRun(ground().runs().Find(ptr));
   run->owner = this;
   const void* where = nullptr;
-  EXPECT_FALSE(arena().CheckInvariants(&where));
+  EXPECT_FALSE(arena().CheckInvariants(Arena::LookAtAll, &where));
   EXPECT_EQ(where, ptr);
   run->owner = &arena();
-  EXPECT_TRUE(arena().CheckInvariants(&where));
+  EXPECT_TRUE(arena().CheckInvariants(Arena::LookAtAll, &where));
 }
 
 TEST_F(ArenaLifecycleDeathTest, OverflowIntoTheNextHeaderIsFoundByFree) {

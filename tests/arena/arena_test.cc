@@ -193,30 +193,6 @@ TEST_P(ArenaTest, SuccessLeavesTheStatusAlone) {
   EXPECT_EQ(status, Status::kBusy);
 }
 
-// --- The fast path. ---
-
-TEST_P(ArenaTest, QuickGivesBackWhatQuickTook) {
-  if (!Mutex::IsSingleThreaded()) GTEST_SKIP() << "libc sees threads";
-  EXPECT_EQ(arena().AllocateQuick(100), nullptr);
-  void* ptr = Allocate(100);
-  EXPECT_TRUE(arena().FreeQuick(ptr));
-  EXPECT_EQ(arena().Stats().live_blocks, 0U);
-  EXPECT_FALSE(arena().FreeQuick(ptr));
-  EXPECT_EQ(arena().AllocateQuick(100), ptr);
-  EXPECT_EQ(arena().Stats().live_blocks, 1U);
-  EXPECT_EQ(arena().AllocateQuick(SIZE_MAX), nullptr);
-}
-
-TEST_P(ArenaTest, QuickFreeRefusesWhatIsNoLiveBlock) {
-  if (!Mutex::IsSingleThreaded()) GTEST_SKIP() << "libc sees threads";
-  char* ptr = static_cast<char*>(Allocate(100));
-  Fill(ptr, 100, 1);
-  for (size_t inside = 8; inside < 96; inside += 8) {
-    EXPECT_FALSE(arena().FreeQuick(ptr + inside)) << inside;
-  }
-  EXPECT_EQ(arena().Stats().live_blocks, 1U);
-}
-
 // --- Resizing. ---
 
 TEST_P(ArenaTest, ABlockGrowsIntoFreeMemoryBehindIt) {

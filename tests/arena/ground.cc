@@ -75,7 +75,7 @@ bool Ground::Check(Arena& arena) {
   runs_.CheckInvariants();
   huge_.CheckInvariants();
   const void* where = nullptr;
-  return arena.CheckInvariants(&where);
+  return arena.CheckInvariants(Arena::LookAtAll, &where);
 }
 
 void Fill(void* ptr, size_t bytes, uint32_t tag) {

@@ -10,6 +10,7 @@
 
 #include "allocator/blocks/bin_manager.h"
 #include "allocator/blocks/block.h"
+#include "myonly/myonly.h"
 
 namespace {
 
@@ -51,6 +52,20 @@ __attribute__((noinline)) void Pairs(size_t count) {
   }
 }
 
+// The same in an arena of the program.
+__attribute__((noinline)) void ArenaPairs(size_t count) {
+  static myonly_arena* const arena = [] {
+    myonly_arena* made = nullptr;
+    if (myonly_arena_create(nullptr, &made) != MYONLY_OK) abort();
+    return made;
+  }();
+  for (size_t i = 0; i < count; ++i) {
+    void* block = myonly_arena_alloc(arena, sizes[i % kSizes]);
+    Keep(block);
+    free(block);
+  }
+}
+
 // The same without quick lists: each block is split off a large free one, and
 // coalesced with it again.
 __attribute__((noinline)) void SplitAndCoalesce(size_t count) {
@@ -86,6 +101,7 @@ struct Pattern {
 constexpr Pattern kPatterns[] = {
     {"loop", Loop},
     {"pairs", Pairs},
+    {"arena_pairs", ArenaPairs},
     {"split_coalesce", SplitAndCoalesce},
     {"replace", Replace},
 };

@@ -118,6 +118,7 @@ constexpr double kSplitAndCoalesce = 300;
 const Pattern kPatterns[] = {
     {"pairs", "24", "24", kObject},
     {"pairs", "100", "100", kObject},
+    {"arena_pairs", "24", "24", kObject + 6},
     {"pairs", "1024", "1024", kLargestObject},
     {"pairs", "4096", "4096", kQuickHit},
     {"pairs", "10000", "10000", kQuickHit},

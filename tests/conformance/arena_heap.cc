@@ -100,7 +100,7 @@ bool ArenaHeap::Check() {
   ground_.runs().CheckInvariants();
   ground_.huge().CheckInvariants();
   const void* where = nullptr;
-  return arena_.CheckInvariants(&where);
+  return arena_.CheckInvariants(internal::Arena::LookAtAll, &where);
 }
 
 }  // namespace myonly::testing

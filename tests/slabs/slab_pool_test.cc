@@ -7,7 +7,10 @@
 
 #include "allocator/base/preset.h"
 #include "allocator/base/sizes.h"
+#include "allocator/base/status.h"
+#include "allocator/large/quota.h"
 #include "allocator/large/run_pool.h"
+#include "allocator/large/slice_cache.h"
 #include "allocator/pages/mmap_page_source.h"
 #include "allocator/pages/slice.h"
 #include "allocator/slabs/size_class.h"
@@ -42,7 +45,8 @@ class SlabPoolTest : public ::testing::Test {
   // Takes all that one refill gives.
   std::vector<Object*> TakeOnce(size_t size_class) {
     std::vector<Object*> taken;
-    for (Object* object = pool_.Refill(size_class); object != nullptr;) {
+    for (Object* object = pool_.Refill(size_class, &status_);
+         object != nullptr;) {
       Object* next = object->next;
       Slab::ClearMark(object);
       taken.push_back(object);
@@ -74,7 +78,10 @@ class SlabPoolTest : public ::testing::Test {
 
   MmapPageSource pages_;
   RunPool runs_{pages_};
-  SlabPool pool_{runs_, this, kToken};
+  SliceCache cache_;
+  Quota quota_;
+  Status status_ = Status::kOk;
+  SlabPool pool_{{runs_, quota_, &cache_}, this, kToken};
 };
 
 TEST_F(SlabPoolTest, ObjectsOfEveryClassAreDistinctAlignedAndWhole) {
@@ -144,6 +151,8 @@ TEST_F(SlabPoolTest, SlabsThatAreEmptyGoBack) {
     EXPECT_LE(pool_.slab_bytes(), 16 * kSliceSize);
     pool_.ReleaseEmpty();
     EXPECT_EQ(pool_.slab_bytes(), 0U);
+    EXPECT_EQ(quota_.charged_bytes(), 0U);
+    cache_.Release(runs_);
     EXPECT_EQ(runs_.live_bytes(), 0U);
   }
   EXPECT_EQ(pool_.taken(), pool_.known_back());
@@ -170,7 +179,7 @@ TEST_F(SlabPoolTest, AChainComesBackAtOnceInEveryState) {
 }
 
 TEST_F(SlabPoolTest, ReturnedListsCountAsNeitherAllocatedNorFreed) {
-  Object* list = pool_.Refill(3);
+  Object* list = pool_.Refill(3, &status_);
   pool_.Return(list);
   EXPECT_EQ(Used(), 0U);
   EXPECT_EQ(pool_.taken(), 0U);
@@ -191,7 +200,7 @@ TEST_F(SlabPoolDeathTest, ASecondFreeIsReportedWhateverHappenedBetween) {
   EXPECT_DEATH(Free(all[19]), "myonlymalloc: double free at 0x");
   EXPECT_DEATH(Free(all[3]), "myonlymalloc: double free at 0x");
   // Also once the object waits in the thread's list.
-  Object* list = pool_.Refill(SizeClassFor(48));
+  Object* list = pool_.Refill(SizeClassFor(48), &status_);
   EXPECT_DEATH(Free(list->next), "myonlymalloc: double free at 0x");
 }
 

@@ -4,10 +4,10 @@
 #include <thread>
 #include <vector>
 
+#include "allocator/arena/remote_free_queue.h"
 #include "allocator/pages/slice.h"
 #include "allocator/slabs/size_class.h"
 #include "allocator/threads/remote_free_batch.h"
-#include "allocator/threads/remote_free_queue.h"
 #include "gtest/gtest.h"
 
 namespace myonly::internal {

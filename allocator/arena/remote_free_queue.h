@@ -1,5 +1,5 @@
-// What other threads have freed of one thread's heap: they push chains of
-// objects, the owner takes all of them at once.
+// What other threads have freed of one thread's share of an arena: they push
+// chains of objects, the owner takes all of them at once.
 //
 // A chain lies in its own objects, which are of one slab; a block is a chain of
 // one:
@@ -13,8 +13,8 @@
 // 1986, without its pop).
 //
 // Push by any thread; the rest by the owner.
-#ifndef MYONLY_ALLOCATOR_THREADS_REMOTE_FREE_QUEUE_H_
-#define MYONLY_ALLOCATOR_THREADS_REMOTE_FREE_QUEUE_H_
+#ifndef MYONLY_ALLOCATOR_ARENA_REMOTE_FREE_QUEUE_H_
+#define MYONLY_ALLOCATOR_ARENA_REMOTE_FREE_QUEUE_H_
 
 #include <atomic>
 #include <cstddef>
@@ -56,6 +56,12 @@ class RemoteFreeQueue {
     return head_.load(std::memory_order_relaxed) == 0 && taken_ == 0;
   }
 
+  // Forgets all chains, whose memory is not theirs any more. Nobody may push.
+  void Clear() {
+    head_.store(0, std::memory_order_relaxed);
+    taken_ = 0;
+  }
+
   // Takes a chain out. False: there is none.
   bool Pop(RemoteChain* chain) {
     if (taken_ == 0) {
@@ -89,4 +95,4 @@ class RemoteFreeQueue {
 
 }  // namespace myonly::internal
 
-#endif  // MYONLY_ALLOCATOR_THREADS_REMOTE_FREE_QUEUE_H_
+#endif  // MYONLY_ALLOCATOR_ARENA_REMOTE_FREE_QUEUE_H_

@@ -1,0 +1,41 @@
+// The runs of one arena: a run pool's, charged to the arena's quota; single
+// slices from a thread's cache, if it has one.
+//
+// Thread-safe but for the cache.
+#ifndef MYONLY_ALLOCATOR_LARGE_CHARGED_RUNS_H_
+#define MYONLY_ALLOCATOR_LARGE_CHARGED_RUNS_H_
+
+#include <cstddef>
+
+#include "allocator/base/status.h"
+#include "allocator/large/quota.h"
+#include "allocator/large/run_pool.h"
+#include "allocator/large/slice_cache.h"
+#include "allocator/pages/slice.h"
+
+namespace myonly::internal {
+
+class ChargedRuns {
+ public:
+  constexpr ChargedRuns(RunPool& pool, Quota& quota,
+                        SliceCache* cache = nullptr)
+      : pool_(pool), quota_(quota), cache_(cache) {}
+
+  // As RunPool::Allocate. NULL: `*status` says why.
+  Slice* Allocate(size_t slices, RunKind kind, void* owner, Status* status);
+
+  void Free(Slice* run) { FreeTo(cache_, run); }
+  // The same into another cache: the calling thread's, or NULL.
+  void FreeTo(SliceCache* cache, Slice* run);
+
+  RunPool& pool() const { return pool_; }
+
+ private:
+  RunPool& pool_;
+  Quota& quota_;
+  SliceCache* const cache_;
+};
+
+}  // namespace myonly::internal
+
+#endif  // MYONLY_ALLOCATOR_LARGE_CHARGED_RUNS_H_

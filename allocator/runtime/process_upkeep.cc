@@ -1,0 +1,146 @@
+// The process heap as a whole: its arenas, purging, statistics, checks, options
+// and fork.
+
+#include "allocator/arena/arena_registry.h"
+#include "allocator/base/printer.h"
+#include "allocator/base/sizes.h"
+#include "allocator/large/slice_cache.h"
+#include "allocator/runtime/process_heap.h"
+#include "allocator/threads/thread_registry.h"
+
+namespace myonly::internal {
+namespace {
+
+ProcessGlobals& g = process_globals;
+
+SliceCache* SlicesOfThisThread() {
+  ThreadState* state = this_thread.state;
+  return state == nullptr ? nullptr : state->slices();
+}
+
+}  // namespace
+
+Status ProcessHeap::CreateArena(const ArenaOptions& options, ArenaHandle* out) {
+  return g.registry.Create(options, out);
+}
+
+Status ProcessHeap::DestroyArena(ArenaHandle handle, bool require_empty) {
+  return g.registry.Destroy(handle, require_empty, SlicesOfThisThread());
+}
+
+void ProcessHeap::ResetArena(Arena& arena) {
+  arena.Reset(SlicesOfThisThread());
+}
+
+namespace {
+
+// The shares of this thread and, under the registry's lock, of orphans.
+bool MayLook(uintptr_t token) {
+  return token == this_thread.token || ThreadRegistry::IsOrphan(token);
+}
+
+}  // namespace
+
+size_t ProcessHeap::Purge(size_t keep_bytes) {
+  size_t purged = 0;
+  if (ThreadState* state = this_thread.state) purged += state->Purge();
+  purged += g.threads.PurgeOrphans();
+  purged += g.default_arena.Purge(MayLook);
+  {
+    MutexLock lock(g.threads.mutex());
+    g.registry.VisitAll(
+        [&purged](Arena& arena) { purged += arena.Purge(MayLook); });
+  }
+  const size_t dirty = g.runs.dirty_bytes();
+  purged += g.huge.Purge(keep_bytes - Min(dirty, keep_bytes));
+  purged += g.runs.Purge(keep_bytes);
+  return purged;
+}
+
+ArenaStats ProcessHeap::StatsOf(Arena& arena) {
+  MutexLock lock(g.threads.mutex());
+  return arena.Stats(MayLook);
+}
+
+ArenaStats ProcessHeap::Stats() {
+  ArenaStats stats = g.default_arena.Stats(MayLook);
+  ThreadState* state = this_thread.state;
+  if (state != nullptr) state->heap().AddStats(&stats);
+  g.threads.AddStats(state, &stats);
+  return stats;
+}
+
+namespace {
+
+Status ReportBroken(const void* where) {
+  Printer line;
+  line.Text("myonlymalloc: broken invariant at ").Address(where).Text("\n");
+  line.WriteTo(2);
+  return Status::kCorrupt;
+}
+
+}  // namespace
+
+Status ProcessHeap::CheckArena(Arena& arena) {
+  const void* where = nullptr;
+  MutexLock lock(g.threads.mutex());
+  return arena.CheckInvariants(MayLook, &where) ? Status::kOk
+                                                : ReportBroken(where);
+}
+
+Status ProcessHeap::CheckInvariants() {
+  g.runs.CheckInvariants();
+  g.huge.CheckInvariants();
+  const void* where = nullptr;
+  ThreadState* state = this_thread.state;
+  if (state != nullptr && !state->heap().CheckInvariants(&where)) {
+    return ReportBroken(where);
+  }
+  if (!g.threads.CheckOrphans(&where)) return ReportBroken(where);
+  return CheckArena(g.default_arena);
+}
+
+void ProcessHeap::ApplyOptions(const Options& options) {
+  g.runs.set_dirty_floor_bytes(options.dirty_floor);
+  g.huge.set_cache_floor_bytes(options.huge_cache);
+}
+
+// In the order of ranks, so that no other thread can hold one and wait.
+void ProcessHeap::PrepareFork() {
+  g.threads.mutex().LockForFork();
+  g.registry.mutex_for_fork().LockForFork();
+  g.default_arena.mutex_for_fork().LockForFork();
+  g.registry.VisitAllLocked(
+      [](Arena& arena) { arena.mutex_for_fork().LockForFork(); });
+  g.runs.mutex_for_fork().LockForFork();
+  g.huge.mutex_for_fork().LockForFork();
+  g.metadata.mutex_for_fork().LockForFork();
+  Mutex::BeginFork();
+}
+
+void ProcessHeap::ParentAfterFork() {
+  Mutex::EndFork();
+  g.metadata.mutex_for_fork().UnlockAfterFork();
+  g.huge.mutex_for_fork().UnlockAfterFork();
+  g.runs.mutex_for_fork().UnlockAfterFork();
+  g.registry.VisitAllLocked(
+      [](Arena& arena) { arena.mutex_for_fork().UnlockAfterFork(); });
+  g.default_arena.mutex_for_fork().UnlockAfterFork();
+  g.registry.mutex_for_fork().UnlockAfterFork();
+  g.threads.mutex().UnlockAfterFork();
+}
+
+void ProcessHeap::ChildAfterFork() {
+  Mutex::EndFork();
+  g.metadata.mutex_for_fork().ResetAfterFork();
+  g.huge.mutex_for_fork().ResetAfterFork();
+  g.runs.mutex_for_fork().ResetAfterFork();
+  g.registry.VisitAllLocked(
+      [](Arena& arena) { arena.mutex_for_fork().ResetAfterFork(); });
+  g.default_arena.mutex_for_fork().ResetAfterFork();
+  g.registry.mutex_for_fork().ResetAfterFork();
+  g.threads.FreezeOthers(this_thread.state);
+  g.threads.mutex().ResetAfterFork();
+}
+
+}  // namespace myonly::internal

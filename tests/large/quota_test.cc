@@ -1,0 +1,57 @@
+#include "allocator/large/quota.h"
+
+#include <atomic>
+#include <thread>
+#include <vector>
+
+#include "gtest/gtest.h"
+
+namespace myonly::internal {
+namespace {
+
+TEST(QuotaTest, HoldsWhatItMayAndNoByteMore) {
+  Quota quota;
+  EXPECT_TRUE(quota.Charge(size_t{1} << 50));  // there is no limit
+  quota.Return(size_t{1} << 50);
+  quota.set_limit_bytes(1000);
+  EXPECT_TRUE(quota.Charge(1000));
+  EXPECT_FALSE(quota.Charge(1));
+  EXPECT_TRUE(quota.Charge(0));
+  quota.Return(1);
+  EXPECT_FALSE(quota.Charge(2));
+  EXPECT_FALSE(quota.Charge(SIZE_MAX));
+  EXPECT_TRUE(quota.Charge(1));
+  // Below what is held: nothing more, until that has fallen.
+  quota.set_limit_bytes(500);
+  quota.Return(400);
+  EXPECT_FALSE(quota.Charge(1));
+  quota.Return(200);
+  EXPECT_TRUE(quota.Charge(100));
+  EXPECT_EQ(quota.charged_bytes(), 500U);
+}
+
+TEST(QuotaTest, ThreadsTogetherNeverPassIt) {
+  constexpr size_t kLimit = 1000;
+  Quota quota;
+  quota.set_limit_bytes(kLimit);
+  std::atomic<size_t> held{0};
+  std::atomic<size_t> passed{0};
+  std::vector<std::thread> threads;
+  for (size_t t = 0; t < 8; ++t) {
+    threads.emplace_back([&, t] {
+      for (size_t i = 0; i < 20000; ++i) {
+        const size_t bytes = 1 + (i * 31 + t * 17) % 300;
+        if (!quota.Charge(bytes)) continue;
+        if (held.fetch_add(bytes) + bytes > kLimit) ++passed;
+        held.fetch_sub(bytes);
+        quota.Return(bytes);
+      }
+    });
+  }
+  for (std::thread& thread : threads) thread.join();
+  EXPECT_EQ(passed, 0U);
+  EXPECT_EQ(quota.charged_bytes(), 0U);
+}
+
+}  // namespace
+}  // namespace myonly::internal

@@ -1,0 +1,92 @@
+#include "allocator/large/slice_cache.h"
+
+#include <vector>
+
+#include "allocator/base/sizes.h"
+#include "allocator/base/status.h"
+#include "allocator/large/charged_runs.h"
+#include "allocator/large/quota.h"
+#include "allocator/large/run_pool.h"
+#include "allocator/pages/mmap_page_source.h"
+#include "allocator/pages/slice.h"
+#include "gtest/gtest.h"
+
+namespace myonly::internal {
+namespace {
+
+class SliceCacheTest : public ::testing::Test {
+ protected:
+  std::vector<Slice*> Allocate(size_t count) {
+    std::vector<Slice*> runs;
+    for (size_t i = 0; i < count; ++i) {
+      runs.push_back(charged_.Allocate(1, RunKind::kSlab, this, &status_));
+    }
+    return runs;
+  }
+  void FreeAll(const std::vector<Slice*>& runs) {
+    for (Slice* run : runs) charged_.Free(run);
+  }
+
+  MmapPageSource pages_;
+  RunPool pool_{pages_};
+  Quota quota_;
+  SliceCache cache_;
+  Status status_ = Status::kOk;
+  ChargedRuns charged_{pool_, quota_, &cache_};
+};
+
+TEST_F(SliceCacheTest, TheLastOneComesBackFirst) {
+  const std::vector<Slice*> runs = Allocate(2);
+  EXPECT_EQ(quota_.charged_bytes(), 2 * kSliceSize);
+  FreeAll(runs);
+  // Nobody is charged for what is kept, and nothing there is anybody's.
+  EXPECT_EQ(quota_.charged_bytes(), 0U);
+  EXPECT_EQ(cache_.bytes(), 2 * kSliceSize);
+  EXPECT_EQ(pool_.FindRun(runs[0]), nullptr);
+  Slice* again = charged_.Allocate(1, RunKind::kSubHeapRegion, this, &status_);
+  EXPECT_EQ(again, runs[1]);
+  EXPECT_EQ(again->kind, RunKind::kSubHeapRegion);
+  EXPECT_EQ(again->token, Slice::kNoSlab);
+  charged_.Free(again);
+  cache_.Release(pool_);
+  EXPECT_EQ(pool_.live_bytes(), 0U);
+  pool_.CheckInvariants();
+}
+
+TEST_F(SliceCacheTest, KeepsNoMoreThanItSays) {
+  FreeAll(Allocate(2 * SliceCache::kMaxSlices));
+  EXPECT_EQ(cache_.bytes(), SliceCache::kMaxSlices * kSliceSize);
+  EXPECT_EQ(pool_.live_bytes(), cache_.bytes());
+  pool_.CheckInvariants();
+  cache_.Release(pool_);
+  EXPECT_EQ(pool_.live_bytes(), 0U);
+}
+
+TEST_F(SliceCacheTest, WhatIsNotWantedGoesBackWithTime) {
+  FreeAll(Allocate(20));
+  cache_.Decay(pool_, 10000);  // looks for the first time
+  const std::vector<Slice*> wanted = Allocate(5);
+  FreeAll(wanted);
+  cache_.Decay(pool_, 10001);  // too soon to tell
+  EXPECT_EQ(cache_.bytes(), 20 * kSliceSize);
+  cache_.Decay(pool_, 11000);
+  EXPECT_EQ(cache_.bytes(), 5 * kSliceSize);
+  cache_.Decay(pool_, 12000);
+  EXPECT_EQ(cache_.bytes(), 0U);
+}
+
+TEST_F(SliceCacheTest, LongRunsAndRefusedOnesPassItBy) {
+  Slice* run = charged_.Allocate(3, RunKind::kSubHeapRegion, this, &status_);
+  ASSERT_NE(run, nullptr);
+  charged_.Free(run);
+  EXPECT_EQ(cache_.bytes(), 0U);
+  FreeAll(Allocate(1));
+  quota_.set_limit_bytes(kSliceSize - 1);
+  EXPECT_EQ(charged_.Allocate(1, RunKind::kSlab, this, &status_), nullptr);
+  EXPECT_EQ(status_, Status::kQuota);
+  EXPECT_EQ(cache_.bytes(), kSliceSize);
+  cache_.Release(pool_);
+}
+
+}  // namespace
+}  // namespace myonly::internal
