@@ -11,7 +11,7 @@ constexpr size_t kMaxRegionBytes = size_t{256} << 10;
 constexpr uint64_t kQuickDecayMs = 500;
 
 // Purging less than this inside a free block costs more than it gives.
-constexpr size_t kMinPurgeBlockBytes = 4 * kPageSize;
+constexpr size_t kMinPurgeBlockBytes = 2 * kPageSize;
 
 // A block that is aligned may lose this much before its payload.
 size_t AlignedBlockBytes(size_t size, size_t alignment) {
@@ -161,20 +161,38 @@ void BlockHeap::FreeSpareRegion() {
 }
 
 void BlockHeap::FreeRegion(Slice* run) {
+  if (idle_region_ == run) idle_region_ = run->next;
   RemoveOwned(&regions_, run);
   region_bytes_ -= run->run_slices * kSliceSize;
   --num_regions_;
   runs_.Free(run);
 }
 
+size_t BlockHeap::PurgeRegion(Slice* run, bool at_once, size_t* purged) {
+  const auto purge = [this, purged](char* start, size_t bytes) {
+    *purged += runs_.pool().PurgeInside(start, bytes);
+  };
+  return bins_.PurgeRegion(runs_.pool().AddressOf(run), kMinPurgeBlockBytes,
+                           at_once, purge);
+}
+
+bool BlockHeap::PurgeIdle(size_t blocks) {
+  size_t purged = 0;
+  for (size_t walked = 0; idle_region_ != nullptr;) {
+    if (walked >= blocks) return true;
+    walked += PurgeRegion(idle_region_, /*at_once=*/false, &purged);
+    idle_region_ = idle_region_->next;
+  }
+  return false;
+}
+
 size_t BlockHeap::Purge() {
   FlushQuickLists(0);
   FreeSpareRegion();
   size_t purged = 0;
-  bins_.VisitFree(kMinPurgeBlockBytes,
-                  [this, &purged](char* start, size_t bytes) {
-                    purged += runs_.pool().PurgeInside(start, bytes);
-                  });
+  for (Slice* run = regions_; run != nullptr; run = run->next) {
+    PurgeRegion(run, /*at_once=*/true, &purged);
+  }
   return purged;
 }
 
@@ -187,6 +205,7 @@ void BlockHeap::DropAll(SliceCache* cache) {
     regions_ = run->next;
     runs_.FreeTo(cache, run);
   }
+  idle_region_ = nullptr;
   region_bytes_ = num_regions_ = 0;
 }
 

@@ -55,7 +55,7 @@ class BlockHeap {
   void* AllocateFree(size_t size, size_t alignment);
 
   // Adds a region if coalescing does not help. NULL: `*status` says why.
-  void* Grow(size_t size, size_t alignment, Status* status);
+  ABSL_ATTRIBUTE_COLD void* Grow(size_t size, size_t alignment, Status* status);
 
   // Whether a block of this size and alignment is served here.
   static bool Serves(size_t size, size_t alignment);
@@ -87,6 +87,12 @@ class BlockHeap {
   // What has waited in quick lists for a while will not be wanted soon.
   void Decay(uint64_t now_ms);
 
+  // Purges pages inside free blocks that no walk over their region but the
+  // last has found otherwise. Goes on after `blocks` blocks; true: there is
+  // more of this epoch.
+  ABSL_ATTRIBUTE_COLD bool PurgeIdle(size_t blocks);
+  void BeginEpoch() { idle_region_ = regions_; }
+
   // Gives back what can be given back. Returns the bytes purged.
   ABSL_ATTRIBUTE_COLD size_t Purge();
 
@@ -113,10 +119,13 @@ class BlockHeap {
   static void* PayloadOf(Block* block) {
     return ABSL_PREDICT_TRUE(block != nullptr) ? block->payload() : nullptr;
   }
-  Slice* TakeRun(size_t slices, bool is_least, Status* status);
-  Status AddRegion(size_t block_bytes);
-  void FreeRegion(Slice* run);
+  ABSL_ATTRIBUTE_COLD Slice* TakeRun(size_t slices, bool is_least,
+                                     Status* status);
+  ABSL_ATTRIBUTE_COLD Status AddRegion(size_t block_bytes);
+  ABSL_ATTRIBUTE_COLD void FreeRegion(Slice* run);
   void RegionIsFree(Block* whole);
+  ABSL_ATTRIBUTE_COLD size_t PurgeRegion(Slice* run, bool at_once,
+                                         size_t* purged);
 
   ChargedRuns runs_;
   HugeMappings& huge_;
@@ -125,6 +134,7 @@ class BlockHeap {
   const RunKind kind_;
   bool flushed_since_decay_ = false;
   Slice* regions_ = nullptr;
+  Slice* idle_region_ = nullptr;  // PurgeIdle goes on here
   Block* spare_region_ = nullptr;
   size_t num_regions_ = 0;
   size_t region_bytes_ = 0;

@@ -13,6 +13,17 @@ constexpr uint64_t kFewRequests = 256;
 
 }  // namespace
 
+SubHeap::SubHeap(Arena& arena, RunPool& runs, HugeMappings& huge,
+                 uint64_t (*seed)(), uintptr_t token, SliceCache* cache)
+    : ShareFront{kNoArena, {}},
+      arena_(arena),
+      runs_(runs),
+      cache_(cache),
+      token_(token),
+      slabs_({runs, arena.quota(), cache}, this, token),
+      blocks_({runs, arena.quota(), cache}, huge, seed, RunKind::kSubHeapRegion,
+              this) {}
+
 void SubHeap::MoveLists(Object** to) {
   if (to == lists_) return;
   for (size_t i = 0; i < kNumSizeClasses; ++i) {
@@ -114,12 +125,43 @@ void* SubHeap::AllocateBlockSlow(size_t size, size_t alignment,
   return ptr;
 }
 
-void SubHeap::Decay() {
+void SubHeap::LookAtClock() {
+  slow_paths_left_ = slow_paths_each_;
+  slow_paths_ += slow_paths_each_;
   const uint64_t now = CoarseMs();
-  blocks_.Decay(now);
-  cache_->Decay(runs_, now);
-  runs_.PurgeWithTime(now);
+  if (ABSL_PREDICT_FALSE(now - decay_ms_ >= kDecayIntervalMs)) Decay(now);
+}
+
+void SubHeap::Decay(uint64_t now_ms) {
+  const uint64_t elapsed = now_ms - decay_ms_;
+  const bool is_quiet = slow_paths_ < kQuietSlowPaths;
+  decay_ms_ = now_ms;
+  slow_paths_ = 0;
   Publish();
+  blocks_.Decay(now_ms);
+  cache_->Decay(runs_, now_ms);
+  const bool sweeps = PurgeIdle(now_ms, elapsed);
+  const bool more = runs_.PurgeWithTime(now_ms) || sweeps;
+  SetQuiet(is_quiet && more);
+}
+
+void SubHeap::SetQuiet(bool is_quiet) {
+  if (is_quiet && slow_paths_each_ != 1) ReturnLists();
+  slow_paths_each_ = slow_paths_left_ = is_quiet ? 1 : kSlowPathsPerLook;
+  slabs_.set_takes_few(is_quiet);
+}
+
+bool SubHeap::PurgeIdle(uint64_t now_ms, uint64_t elapsed_ms) {
+  if (!is_sweeping_) {
+    if (now_ms - epoch_ms_ < kEpochMs) return false;
+    epoch_ms_ = now_ms;
+    slabs_.BeginEpoch();
+    blocks_.BeginEpoch();
+  }
+  const size_t slabs = Min(elapsed_ms * kSlabsPerMs, kMaxSlabs);
+  is_sweeping_ = slabs_.Sweep(slabs);
+  if (blocks_.PurgeIdle(slabs * kBlocksPerSlab)) is_sweeping_ = true;
+  return is_sweeping_;
 }
 
 void SubHeap::TakeIn(size_t chains) {
@@ -135,12 +177,16 @@ void SubHeap::TakeIn(size_t chains) {
   }
 }
 
-void SubHeap::ReleaseSpare() {
-  TakeInAll();
+void SubHeap::ReturnLists() {
   for (size_t i = 0; i < kNumSizeClasses; ++i) {
     slabs_.Return(lists_[i]);
     lists_[i] = nullptr;
   }
+}
+
+void SubHeap::ReleaseSpare() {
+  TakeInAll();
+  ReturnLists();
   slabs_.ReleaseEmpty();
   blocks_.FlushQuickLists(0);
   blocks_.FreeSpareRegion();
@@ -148,7 +194,7 @@ void SubHeap::ReleaseSpare() {
 
 size_t SubHeap::Purge() {
   ReleaseSpare();
-  const size_t purged = blocks_.Purge();
+  const size_t purged = blocks_.Purge() + slabs_.SweepAll();
   Publish();
   return purged;
 }

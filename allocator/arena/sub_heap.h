@@ -53,16 +53,9 @@ struct ShareFront {
 class SubHeap : public ShareFront {
  public:
   // `token` is the owning thread's, for its slabs, as is `cache`.
-  SubHeap(Arena& arena, RunPool& runs, HugeMappings& huge, uint64_t (*seed)(),
-          uintptr_t token, SliceCache* cache)
-      : ShareFront{kNoArena, {}},
-        arena_(arena),
-        runs_(runs),
-        cache_(cache),
-        token_(token),
-        slabs_({runs, arena.quota(), cache}, this, token),
-        blocks_({runs, arena.quota(), cache}, huge, seed,
-                RunKind::kSubHeapRegion, this) {}
+  ABSL_ATTRIBUTE_COLD SubHeap(Arena& arena, RunPool& runs, HugeMappings& huge,
+                              uint64_t (*seed)(), uintptr_t token,
+                              SliceCache* cache);
   SubHeap(const SubHeap&) = delete;
   SubHeap& operator=(const SubHeap&) = delete;
 
@@ -177,7 +170,18 @@ class SubHeap : public ShareFront {
   // requests for blocks before there is a region.
   static constexpr uint8_t kRequestsBeforeSlab = 8;
   static constexpr uint8_t kRequestsBeforeRegion = 8;
-  static constexpr uint32_t kSlowPathsPerDecay = 64;
+  // A thread that takes few slow paths between two looks at the clock is quiet.
+  // While there is more to purge, each of its slow paths looks at the clock,
+  // and short lists bring it there.
+  static constexpr uint32_t kSlowPathsPerLook = 16;
+  static constexpr uint64_t kDecayIntervalMs = 8;
+  static constexpr uint32_t kQuietSlowPaths = 64;
+  static constexpr uint64_t kEpochMs = 1000;
+  // Of PurgeIdle: 10 slabs for each millisecond since the last time take less
+  // than a tenth of it; and some 2 ms at most.
+  static constexpr size_t kSlabsPerMs = 10;
+  static constexpr size_t kMaxSlabs = 256;
+  static constexpr size_t kBlocksPerSlab = 8;
 
   // Chains per slow path, so that no call takes long.
   static constexpr size_t kMaxTakenIn = 256;
@@ -197,9 +201,13 @@ class SubHeap : public ShareFront {
 
   ABSL_ATTRIBUTE_COLD void MoveLists(Object** to);
   void OnSlowPath() {
-    if (ABSL_PREDICT_FALSE(++slow_paths_ % kSlowPathsPerDecay == 0)) Decay();
+    if (ABSL_PREDICT_FALSE(--slow_paths_left_ == 0)) LookAtClock();
   }
-  ABSL_ATTRIBUTE_COLD void Decay();
+  void LookAtClock();
+  ABSL_ATTRIBUTE_COLD void Decay(uint64_t now_ms);
+  void SetQuiet(bool is_quiet);
+  bool PurgeIdle(uint64_t now_ms, uint64_t elapsed_ms);
+  void ReturnLists();
   void TakeIn(size_t chains);
   ABSL_ATTRIBUTE_COLD void ReleaseSpare();
 
@@ -212,8 +220,13 @@ class SubHeap : public ShareFront {
   uint64_t block_allocations_ = 0;
   uint64_t block_frees_ = 0;
   uint64_t peak_live_bytes_ = 0;
-  uint64_t allocations_before_ = 0;  // the last reset
-  uint32_t slow_paths_ = 0;
+  uint64_t allocations_before_ = 0;               // the last reset
+  uint32_t slow_paths_left_ = kSlowPathsPerLook;  // until the next look
+  uint32_t slow_paths_each_ = kSlowPathsPerLook;  // from one look to the next
+  uint32_t slow_paths_ = 0;                       // since decay_ms_
+  bool is_sweeping_ = false;                      // this epoch's
+  uint64_t decay_ms_ = 0;
+  uint64_t epoch_ms_ = 0;
   uint8_t region_requests_ = 0;
   uint8_t requests_[kNumSizeClasses] = {};
   struct Published {

@@ -9,11 +9,6 @@ namespace {
 // bin is taken.
 constexpr int kMaxProbes = 4;
 
-Block* FirstBlock(void* region) {
-  return reinterpret_cast<Block*>(static_cast<char*>(region) +
-                                  Block::kTagBytes);
-}
-
 }  // namespace
 
 void BinManager::AddRegion(void* start, size_t bytes) {
@@ -57,8 +52,10 @@ Block* BinManager::TakeFromBins(size_t bytes) {
   return block;
 }
 
-inline void BinManager::Use(Block* block, uint64_t word, size_t index,
-                            size_t bytes) {
+ABSL_ATTRIBUTE_ALWAYS_INLINE inline void BinManager::Use(Block* block,
+                                                         uint64_t word,
+                                                         size_t index,
+                                                         size_t bytes) {
   const size_t total = Block::SizeIn(word);
   const size_t previous_size = Block::PreviousSizeIn(word);
   Block* next = block->Next(total);

@@ -135,18 +135,27 @@ class BinManager {
   // `region`. Walks the region.
   const char* Diagnose(void* region, const void* ptr) const;
 
-  // Calls visit(start, bytes) for the payload of each free block of at least
-  // `bytes`, links excluded.
-  template <typename Visit>
-  void VisitFree(size_t bytes, Visit visit) const {
-    for (size_t i = bins_with_.FindNext(BinIndex(bytes)); i < kNumBins;
-         i = bins_with_.FindNext(i + 1)) {
-      for (Block* block = bins_[i]; block != nullptr;
-           block = block->next_free()) {
-        visit(reinterpret_cast<char*>(block) + sizeof(Block),
-              block->size() - sizeof(Block));
-      }
+  // Calls purge(start, bytes) for the payload, links excluded, of each free
+  // block of at least `least_bytes` in the region that begins at `region`;
+  // once, and unless `at_once` not before a walk has found it as the walk
+  // before did. Returns the number of blocks walked over.
+  template <typename Purge>
+  size_t PurgeRegion(void* region, size_t least_bytes, bool at_once,
+                     Purge purge) {
+    size_t blocks = 1;
+    for (Block* block = FirstBlock(region); block->size() != 0;
+         block = block->Next(), ++blocks) {
+      CheckSealed(block);
+      BoundaryTag tag = block->Read();
+      if (tag.used || tag.purged || tag.size < least_bytes) continue;
+      tag.purged = tag.aged || at_once;
+      tag.aged = true;
+      block->Write(key_, tag);
+      if (!tag.purged) continue;
+      purge(reinterpret_cast<char*>(block) + sizeof(Block),
+            tag.size - sizeof(Block));
     }
+    return blocks;
   }
 
   // Checks the region that begins at `region`; adds up the live blocks' usable
@@ -172,6 +181,10 @@ class BinManager {
   static constexpr size_t kMinQuickLimitBytes = size_t{1} << 20;
 
  private:
+  static Block* FirstBlock(void* region) {
+    return reinterpret_cast<Block*>(static_cast<char*>(region) +
+                                    Block::kTagBytes);
+  }
   // The list has room: its bytes are taken off it already.
   void PushQuick(Block* block, size_t bytes) {
     const uint32_t index = QuickIndex(bytes);

@@ -2,13 +2,15 @@
 // neighbours can be found.
 //
 //   63         44 43              24 23          4  3   2     1     0
-//   [ seal : 20  ][ previous / 16:20 ][ size / 16:20 ][ - quick pfree used ]
+//   [ seal : 20  ][ previous / 16:20 ][ size / 16:20 ][ aged quick pfree used ]
 //
 //   size      of this block, tag included; 0 in the sentinel that ends a region
 //   previous  size of the block before it; 0 in a region's first block
 //   used      the block is allocated, or waits in a quick list
 //   pfree     the block before it is free
 //   quick     it waits in a quick list: used, but not the program's
+//   aged      a free block that has been seen free before; the top bit of its
+//             size tells that its pages were purged
 //   seal      a keyed hash of the tag's place and of all but `quick`, so that
 //             an overwritten tag, or payload taken for a tag, is recognised
 //
@@ -36,6 +38,8 @@ struct BoundaryTag {
   bool used;
   bool previous_free;
   bool quick;
+  bool aged = false;
+  bool purged = false;
 };
 
 class Block {
@@ -43,7 +47,7 @@ class Block {
   static constexpr size_t kTagBytes = 8;
   static constexpr size_t kGranularity = 16;
   static constexpr size_t kMinBytes = 32;
-  static constexpr size_t kMaxBytes = ((size_t{1} << 20) - 1) * kGranularity;
+  static constexpr size_t kMaxBytes = ((size_t{1} << 19) - 1) * kGranularity;
 
   static Block* FromPayload(void* payload) {
     return reinterpret_cast<Block*>(static_cast<char*>(payload) - kTagBytes);
@@ -61,14 +65,17 @@ class Block {
                        const BoundaryTag& tag) {
     const uint64_t low =
         uint64_t{tag.size} | (uint64_t{tag.previous_size} << 20) |
-        (tag.used ? kUsed : 0) | (tag.previous_free ? kPreviousFree : 0);
+        (tag.used ? kUsed : 0) | (tag.previous_free ? kPreviousFree : 0) |
+        (tag.aged ? kAged : 0) | (tag.purged ? kPurged : 0);
     return low | Seal(place, key, low) | (tag.quick ? kQuick : 0);
   }
 
   static constexpr size_t SizeIn(uint64_t word) { return word & kSizeMask; }
   static BoundaryTag Unpack(uint64_t word) {
-    return {SizeIn(word), (word >> 20) & kSizeMask, (word & kUsed) != 0,
-            (word & kPreviousFree) != 0, (word & kQuick) != 0};
+    return {SizeIn(word),         (word >> 20) & kSizeMask,
+            (word & kUsed) != 0,  (word & kPreviousFree) != 0,
+            (word & kQuick) != 0, (word & kAged) != 0,
+            (word & kPurged) != 0};
   }
 
   // The fields of a word that the fast paths need by themselves.
@@ -172,7 +179,9 @@ class Block {
   static constexpr uint64_t kUsed = 1;
   static constexpr uint64_t kPreviousFree = 2;
   static constexpr uint64_t kQuick = 4;
-  static constexpr uint64_t kSizeMask = ((uint64_t{1} << 20) - 1) << 4;
+  static constexpr uint64_t kAged = 8;
+  static constexpr uint64_t kPurged = uint64_t{1} << 23;
+  static constexpr uint64_t kSizeMask = ((uint64_t{1} << 19) - 1) << 4;
   static constexpr int kSealShift = 44;
   static constexpr uint64_t kSealMask = ~uint64_t{0} << kSealShift;
 

@@ -17,8 +17,10 @@ constexpr uint64_t kPurgeIntervalMs = 100;
 // The peak forgets this fraction of what is above it at each free.
 constexpr size_t kPeakDecay = 64;
 constexpr uint64_t kDecayMs = 500;
-// At a time: 64 MiB, a few milliseconds.
+// At a time: 64 MiB, a few milliseconds; or a part of what there is, so that
+// the calls of a program that makes few do.
 constexpr size_t kMaxPurgeSlices = 2048;
+constexpr size_t kMaxPurgePart = 8;
 
 size_t DescriptorBytes(size_t slices) {
   return AlignUp(slices * sizeof(Slice), kPageSize);
@@ -368,9 +370,10 @@ void RunPool::PurgeWhileGrowing(size_t slices) {
   }
 }
 
-void RunPool::PurgeWithTime(uint64_t now_ms) {
+bool RunPool::PurgeWithTime(uint64_t now_ms) {
   MutexLock lock(mutex_);
   PurgeOverBudget(now_ms);
+  return last_purge_ms_ != 0;
 }
 
 // In half a second all that was over the budget is purged.
@@ -395,7 +398,7 @@ void RunPool::PurgeOverBudget(uint64_t now_ms) {
   last_purge_ms_ = now_ms;
   const size_t excess = dirty_.slices() - budget;
   size_t left = Min(Max(excess * Min(elapsed, kDecayMs) / kDecayMs, size_t{8}),
-                    kMaxPurgeSlices);
+                    Max(kMaxPurgeSlices, excess / kMaxPurgePart));
   while (left != 0) {
     const size_t purged = PurgeLargest(left);
     if (purged == 0) break;

@@ -87,8 +87,8 @@ class RunPool {
   void NotePagesElsewhere(size_t taken_bytes, size_t live_bytes);
 
   // Purges some of what has been over the budget for a while; cheap when that
-  // is nothing. `now_ms` is CoarseMs().
-  void PurgeWithTime(uint64_t now_ms);
+  // is nothing. True: there is more. `now_ms` is CoarseMs().
+  bool PurgeWithTime(uint64_t now_ms);
 
   // Purges the whole pages inside [start, start + bytes), which its owner does
   // not use. Returns the bytes.

@@ -66,6 +66,7 @@ class SliceCache {
       --count_;
       pool.Free(run);
     }
+    least_ = Min(least_, count_);
   }
 
   Slice* first_ = nullptr;

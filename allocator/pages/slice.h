@@ -71,6 +71,7 @@ enum class SlabState : uint8_t {
   kActive,   // its objects are being handed out
   kFull,     // all of them were, and few have come back
   kPartial,  // waits to be active again
+  kSwept,    // has waited for long: pages without a used object were purged
 };
 
 // What each kind of run keeps in its first descriptor.
@@ -82,7 +83,7 @@ struct SlabFields {
   Object* free;       // came back since the slab's objects were last taken
   uint16_t needed;    // so many more, and the slab wants attention
   uint16_t capacity;  // objects
-  uint16_t carved;    // of them, those that have ever been handed out
+  uint16_t carved;    // of them, those handed out ever and on no purged page
   uint8_t size_class;
   SlabState state;
 };
@@ -107,8 +108,15 @@ struct alignas(64) Slice {
   uint32_t head;        // index of the run's first slice
   uint32_t run_slices;  // first and last slice only
   OwnerWritten<RunKind> kind;
-  bool dirty;           // free run: its pages may be resident and not zero
+  union {
+    bool dirty;           // free run: its pages may be resident and not zero
+    uint8_t swept_pages;  // slab: bit i tells that page i has been purged
+  };
   uint8_t reservation;  // index in the run pool
+  union {
+    uint8_t waits_since;   // partial slab: the epoch of its pool
+    uint8_t swept_base16;  // swept slab: 1/16 of the used objects not counted
+  };
   uint32_t reciprocal;  // slab: 2^32 / object size, rounded up
 };
 static_assert(sizeof(Slice) == 64, "64 descriptors fill one page");

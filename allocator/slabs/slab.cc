@@ -10,8 +10,70 @@ void Slab::ReportBadFree(const Slice* slice, const void* ptr) {
                  ptr);
 }
 
+namespace {
+
+constexpr size_t kPages = kSliceSize / kPageSize;
+
+constexpr size_t PageOf(size_t offset) { return offset / kPageSize; }
+
+// The pages that an object lies on, one or two.
+unsigned PagesOf(const Object* object, size_t bytes) {
+  const size_t offset = reinterpret_cast<uintptr_t>(object) & (kSliceSize - 1);
+  return 1U << PageOf(offset) | 1U << PageOf(offset + bytes - 1);
+}
+
+bool HasPage(unsigned pages, size_t page) { return (pages >> page & 1) != 0; }
+
+// The objects of a page as a range of indices, without those that lie on one of
+// `others` too.
+struct Range {
+  size_t first;
+  size_t end;
+};
+Range ObjectsOf(size_t page, size_t bytes, size_t capacity, unsigned others) {
+  const size_t start = page * kPageSize;
+  const size_t end = start + kPageSize;
+  Range range = {start / bytes, Min((end + bytes - 1) / bytes, capacity)};
+  const bool from_before = range.first * bytes < start;
+  if (from_before && HasPage(others, page - 1)) ++range.first;
+  if (range.end * bytes > end && HasPage(others, page + 1)) --range.end;
+  return range;
+}
+
+// A list of the objects [first, first + count) in the order of addresses.
+Object* MakeList(char* start, size_t first, size_t count, size_t bytes,
+                 const Slice* mark) {
+  char* head = start + first * bytes;
+  char* last = head + (count - 1) * bytes;
+  for (char* at = head; at != last; at += bytes) {
+    auto* object = reinterpret_cast<Object*>(at);
+    object->next = reinterpret_cast<Object*>(at + bytes);
+    object->mark = mark;
+  }
+  *reinterpret_cast<Object*>(last) = {nullptr, mark};
+  return reinterpret_cast<Object*>(head);
+}
+
+}  // namespace
+
+Object* Slab::TakeSome(Slice* slice, size_t most) {
+  SlabFields& slab = slice->slab;
+  Object* list = slab.free;
+  if (list == nullptr) return nullptr;
+  Object* last = list;
+  size_t count = 1;
+  for (; count < most && last->next != nullptr; ++count) last = last->next;
+  slab.free = last->next;
+  last->next = nullptr;
+  slab.needed = static_cast<uint16_t>(slab.needed + count);
+  return list;
+}
+
 Object* Slab::Carve(Slice* slice, char* start) {
   SlabFields& slab = slice->slab;
+  if (ABSL_PREDICT_FALSE(slice->swept_pages != 0)) {
+    return CarveSwept(slice, start);
+  }
   if (slab.carved == slab.capacity) return nullptr;
   const size_t bytes = ObjectBytes(slab.size_class);
   char* first = start + slab.carved * bytes;
@@ -19,16 +81,82 @@ Object* Slab::Carve(Slice* slice, char* start) {
   const size_t in_page = reinterpret_cast<uintptr_t>(first) & (kPageSize - 1);
   const size_t count = Min((kPageSize - in_page + bytes - 1) / bytes,
                            size_t{slab.capacity} - slab.carved);
-  char* last = first + (count - 1) * bytes;
-  for (char* at = first; at != last; at += bytes) {
-    auto* object = reinterpret_cast<Object*>(at);
-    object->next = reinterpret_cast<Object*>(at + bytes);
-    object->mark = slice;
-  }
-  *reinterpret_cast<Object*>(last) = {nullptr, slice};
+  Object* list = MakeList(start, slab.carved, count, bytes, slice);
   slab.carved = static_cast<uint16_t>(slab.carved + count);
   slab.needed = static_cast<uint16_t>(slab.needed + count);
-  return reinterpret_cast<Object*>(first);
+  return list;
+}
+
+Object* Slab::CarveSwept(Slice* slice, char* start) {
+  SlabFields& slab = slice->slab;
+  const unsigned pages = slice->swept_pages;
+  const auto page = static_cast<size_t>(__builtin_ctz(pages));
+  slice->swept_pages = static_cast<uint8_t>(pages & (pages - 1));
+  const size_t bytes = ObjectBytes(slab.size_class);
+  const Range range = ObjectsOf(page, bytes, slab.capacity, slice->swept_pages);
+  const size_t count = range.end - range.first;
+  slab.carved = static_cast<uint16_t>(slab.carved + count);
+  slab.needed = static_cast<uint16_t>(slab.needed + count);
+  return MakeList(start, range.first, count, bytes, slice);
+}
+
+size_t Slab::SweptObjects(const Slice* slice) {
+  const SlabFields& slab = slice->slab;
+  size_t objects = 0;
+  for (unsigned pages = slice->swept_pages; pages != 0; pages &= pages - 1) {
+    const Range range =
+        ObjectsOf(static_cast<size_t>(__builtin_ctz(pages)),
+                  ObjectBytes(slab.size_class), slab.capacity, pages);
+    objects += range.end - range.first;
+  }
+  return objects;
+}
+
+unsigned Slab::Sweep(Slice* slice) {
+  SlabFields& slab = slice->slab;
+  const size_t bytes = ObjectBytes(slab.size_class);
+  const unsigned before = slice->swept_pages;
+  CheckSwept(slice);
+  size_t free_in[kPages] = {};
+  for (Object* object = slab.free; object != nullptr; object = object->next) {
+    for (unsigned on = PagesOf(object, bytes); on != 0; on &= on - 1) {
+      ++free_in[__builtin_ctz(on)];
+    }
+  }
+  unsigned pages = 0;
+  for (size_t page = 0; page < kPages; ++page) {
+    const Range range = ObjectsOf(page, bytes, slab.capacity, before);
+    if (!HasPage(before, page) && free_in[page] == range.end - range.first) {
+      pages |= 1U << page;
+    }
+  }
+  if (pages == 0) return 0;
+  Object** link = &slab.free;
+  size_t swept = 0;
+  while (Object* object = *link) {
+    if ((PagesOf(object, bytes) & pages) != 0) {
+      *link = object->next;
+      ++swept;
+    } else {
+      link = &object->next;
+    }
+  }
+  slab.carved = static_cast<uint16_t>(slab.carved - swept);
+  slice->swept_pages = static_cast<uint8_t>(before | pages);
+  return pages;
+}
+
+void Slab::CheckSwept(const Slice* slice) {
+  const SlabFields& slab = slice->slab;
+  size_t left = slab.carved;
+  for (const Object* object = slab.free; object != nullptr;
+       object = object->next) {
+    if (ABSL_PREDICT_FALSE(left-- == 0 ||
+                           (PagesOf(object, ObjectBytes(slab.size_class)) &
+                            slice->swept_pages) != 0)) {
+      ReportAndAbort("double free", object);
+    }
+  }
 }
 
 }  // namespace myonly::internal

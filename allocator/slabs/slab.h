@@ -4,10 +4,13 @@
 //   used objects = handed out and not on `free`
 //   needed       = used, while active or partial: 0 means that all are back
 //                = what is missing until it is worth waking, while full
+//                = what is missing until it is worth another look, while swept
 //
 // One counter for both (snmalloc's idea): a free decrements it and looks no
 // further until it is 0. Objects are carved a page at a time, so that a page
-// that nobody wants is never touched.
+// that nobody wants is never touched. Pages of a slab that waits for long are
+// purged when they have no used object; the objects on them are off the list
+// then, until they are carved again.
 //
 // Externally synchronised: only the thread that owns the slab calls these.
 #ifndef MYONLY_ALLOCATOR_SLABS_SLAB_H_
@@ -40,6 +43,7 @@ class Slab {
     slab.carved = 0;
     slab.size_class = static_cast<uint8_t>(size_class);
     slab.state = SlabState::kActive;
+    slice->swept_pages = 0;
     slice->reciprocal = Reciprocal(size_class);
   }
 
@@ -89,16 +93,28 @@ class Slab {
     return list;
   }
 
+  // The same for `most` of them at most.
+  ABSL_ATTRIBUTE_COLD static Object* TakeSome(Slice* slice, size_t most);
+
   // The objects of the next page, as a list in the order of addresses; they
   // count as used. NULL: every one has been carved. `start` is the slab's.
+  // Pages that were purged come first.
   static Object* Carve(Slice* slice, char* start);
+
+  // Takes what lies on wholly unused pages off the list; returns those pages,
+  // which the caller purges. Only for slabs that have been carved to the end.
+  ABSL_ATTRIBUTE_COLD static unsigned Sweep(Slice* slice);
+
+  // Dies if an object on a purged page has been freed. Its mark was purged too,
+  // so that nobody could see that it was free already.
+  ABSL_ATTRIBUTE_COLD static void CheckSwept(const Slice* slice);
+
+  // Objects on purged pages.
+  ABSL_ATTRIBUTE_COLD static size_t SweptObjects(const Slice* slice);
 
   // Used objects.
   static size_t Used(const Slice* slice) {
-    const SlabFields& slab = slice->slab;
-    return slab.state == SlabState::kFull
-               ? slab.capacity - WakeThreshold(slab.capacity) + slab.needed
-               : slab.needed;
+    return NotCounted(slice) + slice->slab.needed;
   }
 
   // Every object is handed out: sleeps until enough have come back.
@@ -107,11 +123,21 @@ class Slab {
     slice->slab.needed =
         static_cast<uint16_t>(WakeThreshold(slice->slab.capacity));
   }
-  // `extra` objects more have come back than were waited for.
-  static void Wake(Slice* slice, size_t extra) {
+  // It was swept, and sleeps until half of what is used has come back.
+  static void SleepSwept(Slice* slice) {
+    const size_t base16 = slice->slab.needed / 32;
+    slice->slab.state = SlabState::kSwept;
+    slice->swept_base16 = static_cast<uint8_t>(base16);
+    slice->slab.needed =
+        static_cast<uint16_t>(slice->slab.needed - 16 * base16);
+  }
+  // `extra` objects more have come back than were waited for; false: than were
+  // used.
+  static bool Wake(Slice* slice, size_t extra) {
+    const size_t used = Used(slice);
     slice->slab.state = SlabState::kPartial;
-    slice->slab.needed = static_cast<uint16_t>(
-        slice->slab.capacity - WakeThreshold(slice->slab.capacity) - extra);
+    slice->slab.needed = static_cast<uint16_t>(used - extra);
+    return extra <= used;
   }
 
   // An object begins at `ptr`, which lies in the slab, carved or not: a
@@ -135,9 +161,26 @@ class Slab {
   // An object begins at `ptr`, and has been carved.
   static bool IsObject(const Slice* slice, const void* ptr) {
     const size_t offset = reinterpret_cast<uintptr_t>(ptr) & (kSliceSize - 1);
+    const size_t carved =
+        slice->swept_pages == 0 ? slice->slab.carved : slice->slab.capacity;
     return StartsObject(slice, ptr) &&
-           offset / ObjectBytes(slice->slab.size_class) < slice->slab.carved;
+           offset / ObjectBytes(slice->slab.size_class) < carved;
   }
+
+ private:
+  // Used objects that `needed` leaves out.
+  static size_t NotCounted(const Slice* slice) {
+    const SlabFields& slab = slice->slab;
+    switch (slab.state) {
+      case SlabState::kFull:
+        return slab.capacity - WakeThreshold(slab.capacity);
+      case SlabState::kSwept:
+        return size_t{16} * slice->swept_base16;
+      default:
+        return 0;
+    }
+  }
+  static Object* CarveSwept(Slice* slice, char* start);
 };
 
 }  // namespace myonly::internal

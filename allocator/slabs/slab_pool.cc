@@ -10,18 +10,33 @@ namespace myonly::internal {
 Object* SlabPool::TakeBack(size_t size_class) {
   Slice* slab = classes_[size_class].active;
   if (ABSL_PREDICT_FALSE(slab == nullptr)) return nullptr;
-  SlabFields& fields = slab->slab;
-  const size_t used = fields.needed;
-  Object* list = Slab::TakeFree(slab);
+  if (ABSL_PREDICT_FALSE((slab->swept_pages | takes_few_) != 0)) {
+    return TakeBackCarefully(slab);
+  }
+  const size_t used = slab->slab.needed;
+  return NoteTakenBack(slab, used, Slab::TakeFree(slab));
+}
+
+Object* SlabPool::TakeBackCarefully(Slice* slab) {
+  Slab::CheckSwept(slab);
+  const size_t used = slab->slab.needed;
+  return NoteTakenBack(
+      slab, used,
+      takes_few_ != 0 ? Slab::TakeSome(slab, kFew) : Slab::TakeFree(slab));
+}
+
+inline Object* SlabPool::NoteTakenBack(Slice* slab, size_t used_before,
+                                       Object* list) {
   if (list == nullptr) return nullptr;
+  const SlabFields& fields = slab->slab;
   // More can't have come back than went: an object was freed twice.
-  if (ABSL_PREDICT_FALSE(used > fields.carved)) {
+  if (ABSL_PREDICT_FALSE(used_before > fields.carved)) {
     ReportAndAbort("double free", list);
   }
-  const size_t back = fields.carved - used;
+  const size_t back = fields.needed - used_before;
   known_back_ += back;
   taken_ += back;
-  carved_lists_ &= ~CarvedBit(size_class);
+  carved_lists_ &= ~CarvedBit(fields.size_class);
   return list;
 }
 
@@ -31,19 +46,24 @@ Object* SlabPool::Refill(size_t size_class, Status* status) {
   Class& lists = classes_[size_class];
   if (Slice* slab = lists.active) {
     const size_t used = slab->slab.needed;
+    const unsigned swept = slab->swept_pages;
     list = Slab::Carve(slab, runs_.pool().AddressOf(slab));
     if (ABSL_PREDICT_TRUE(list != nullptr)) {
       NoteTaken(size_class, slab->slab.needed - used);
       carved_lists_ |= CarvedBit(size_class);
+      if (ABSL_PREDICT_FALSE(swept != 0)) {
+        carved_lists_ &= ~CarvedBit(size_class);
+      }
       return list;
     }
     Slab::Sleep(slab);
     Push(slab);
     lists.active = nullptr;
   }
-  Slice* slab = lists.partial;
+  Slice* slab = lists.partial != nullptr ? lists.partial : lists.swept;
   if (slab != nullptr) {
     Remove(slab);
+    slab->slab.needed = static_cast<uint16_t>(Slab::Used(slab));
     slab->slab.state = SlabState::kActive;
   } else {
     slab = NewSlab(size_class, status);
@@ -63,38 +83,44 @@ Slice* SlabPool::NewSlab(size_t size_class, Status* status) {
 }
 
 void SlabPool::GiveUp(Slice* slab) {
+  if (ABSL_PREDICT_FALSE(slab->swept_pages != 0)) Slab::CheckSwept(slab);
   NoteBack(slab->slab.size_class, slab->slab.carved);
   --num_slabs_;
   runs_.Free(slab);
 }
 
 void SlabPool::Push(Slice* slab) {
-  Slice*& list = ListOf(slab);
-  slab->previous = nullptr;
-  slab->next = list;
-  if (list != nullptr) list->previous = slab;
-  list = slab;
+  Slice*& first = ListOf(slab);
+  slab->next = first;
+  slab->previous = slab;
+  if (first != nullptr) {
+    slab->previous = first->previous;
+    first->previous = slab;
+  }
+  first = slab;
 }
 
 void SlabPool::Remove(Slice* slab) {
-  if (slab->next != nullptr) slab->next->previous = slab->previous;
-  if (slab->previous != nullptr) {
-    slab->previous->next = slab->next;
+  Slice*& first = ListOf(slab);
+  Slice* after = slab->next != nullptr ? slab->next : first;
+  after->previous = slab->previous;
+  if (first == slab) {
+    first = slab->next;
   } else {
-    ListOf(slab) = slab->next;
+    slab->previous->next = slab->next;
   }
 }
 
-void SlabPool::Attend(Slice* slab, size_t extra) {
+void SlabPool::Move(Slice* slab, size_t extra) {
   SlabFields& fields = slab->slab;
-  if (fields.state == SlabState::kFull) {
+  bool good = extra == 0;
+  if (fields.state == SlabState::kFull || fields.state == SlabState::kSwept) {
     Remove(slab);
-    Slab::Wake(slab, extra);
+    good = Slab::Wake(slab, extra);
+    slab->waits_since = epoch_;
     Push(slab);
-    extra = 0;
   }
-  if (ABSL_PREDICT_FALSE(extra != 0))
-    ReportAndAbort("double free", fields.free);
+  if (ABSL_PREDICT_FALSE(!good)) ReportAndAbort("double free", fields.free);
   if (fields.needed == 0 && fields.state == SlabState::kPartial) {
     Remove(slab);
     GiveUp(slab);
@@ -131,6 +157,63 @@ void SlabPool::Return(Object* list) {
   }
 }
 
+// The list is in the order in which its slabs began to wait.
+Slice* SlabPool::OldestPartial(size_t size_class, uint8_t least_epochs) const {
+  const Slice* first = classes_[size_class].partial;
+  if (first == nullptr) return nullptr;
+  Slice* oldest = first->previous;
+  return static_cast<uint8_t>(epoch_ - oldest->waits_since) >= least_epochs
+             ? oldest
+             : nullptr;
+}
+
+size_t SlabPool::PurgeUnused(Slice* slab) {
+  const size_t before = slab->slab.carved;
+  const unsigned pages = Slab::Sweep(slab);
+  NoteBack(slab->slab.size_class, before - slab->slab.carved);
+  char* start = runs_.pool().AddressOf(slab);
+  size_t purged = 0;
+  for (unsigned left = pages; left != 0;) {
+    const auto first = static_cast<unsigned>(__builtin_ctz(left));
+    const auto count = static_cast<unsigned>(__builtin_ctz(~(left >> first)));
+    purged +=
+        runs_.pool().PurgeInside(start + first * kPageSize, count * kPageSize);
+    left &= ~0U << (first + count);
+  }
+  return purged;
+}
+
+size_t SlabPool::SweepOne(Slice* slab) {
+  Remove(slab);
+  const size_t purged = PurgeUnused(slab);
+  Slab::SleepSwept(slab);
+  Push(slab);
+  return purged;
+}
+
+bool SlabPool::Sweep(size_t slabs) {
+  constexpr uint8_t kLeastEpochs = 2;
+  for (; sweep_class_ < kNumSizeClasses; ++sweep_class_) {
+    while (Slice* slab = OldestPartial(sweep_class_, kLeastEpochs)) {
+      if (slabs-- == 0) return true;
+      SweepOne(slab);
+    }
+  }
+  sweep_class_ = 0;
+  return false;
+}
+
+size_t SlabPool::SweepAll() {
+  size_t purged = 0;
+  for (size_t i = 1; i < kNumSizeClasses; ++i) {
+    for (Slice* slab = classes_[i].swept; slab != nullptr; slab = slab->next) {
+      purged += PurgeUnused(slab);
+    }
+    while (Slice* slab = OldestPartial(i, 0)) purged += SweepOne(slab);
+  }
+  return purged;
+}
+
 void SlabPool::ReleaseEmpty() {
   for (Class& lists : classes_) {
     Slice* slab = lists.active;
@@ -161,7 +244,7 @@ void SlabPool::DropAll(Object** lists, SliceCache* cache) {
   }
   for (Class& lists_of_class : classes_) {
     for (Slice** list : {&lists_of_class.active, &lists_of_class.partial,
-                         &lists_of_class.full}) {
+                         &lists_of_class.full, &lists_of_class.swept}) {
       while (Slice* slab = *list) {
         *list = list == &lists_of_class.active ? nullptr : slab->next;
         --num_slabs_;
@@ -203,6 +286,8 @@ bool SlabPool::Check(const void** where) const {
            slab->token == token_ && fields.size_class != 0 &&
            fields.size_class < kNumSizeClasses &&
            fields.carved <= fields.capacity &&
+           (slab->swept_pages == 0 ||
+            fields.carved + Slab::SweptObjects(slab) == fields.capacity) &&
            Slab::Used(slab) + free == fields.carved;
   });
   return good && slabs == num_slabs_;

@@ -1,9 +1,13 @@
 // The slabs of one thread's share of an arena, by size class.
 //
 // TakeBack: what came back to the active slab.
-// Refill: then its next page | a partial slab becomes active | a new slab.
+// Refill: then its next page | a partial slab becomes active, the one that
+//         waited least | a swept one | a new slab.
 // Free:   the object goes to its slab; a full slab that has enough back becomes
 //         partial, one that has all back is given up.
+// Sweep:  partial slabs that waited for two epochs lose their unused pages;
+// they
+//         are looked at again when half of what they hold is back.
 // Invariants: a slab is active or in the list of its state; it bears the
 // token of the thread.
 //
@@ -13,6 +17,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <initializer_list>
 
 #include "absl/base/attributes.h"
 #include "allocator/base/status.h"
@@ -45,10 +50,25 @@ class SlabPool {
 
   // What Slab::Free has found: the slab's counter is at 0, and `extra` objects
   // more than it waited for are back.
-  void Attend(Slice* slab, size_t extra);
+  void Attend(Slice* slab, size_t extra) {
+    // The active slab stays, whatever is back.
+    if (extra != 0 || slab->slab.state != SlabState::kActive) Move(slab, extra);
+  }
 
   // `count` objects of one slab, linked from `first` to `last`, come back.
   void FreeChain(Slice* slab, Object* first, Object* last, size_t count);
+
+  // Purges the unused pages of up to `slabs` slabs that have waited since the
+  // epoch before the last. True: there may be more.
+  ABSL_ATTRIBUTE_COLD bool Sweep(size_t slabs);
+  void BeginEpoch() { ++epoch_; }
+
+  // The same for all slabs that wait, however long. Returns the bytes purged.
+  ABSL_ATTRIBUTE_COLD size_t SweepAll();
+
+  // Whether TakeBack takes but a few objects. A thread that calls for little
+  // comes by more often when lists are short.
+  void set_takes_few(bool takes_few) { takes_few_ = takes_few ? 1 : 0; }
 
   // Gives up the slabs that are kept although all their objects are back.
   ABSL_ATTRIBUTE_COLD void ReleaseEmpty();
@@ -81,16 +101,33 @@ class SlabPool {
     Slice* active;
     Slice* partial;
     Slice* full;
+    Slice* swept;
   };
 
+  static constexpr size_t kFew = 4;
+
+  Object* NoteTakenBack(Slice* slab, size_t used_before, Object* list);
+  ABSL_ATTRIBUTE_NOINLINE Object* TakeBackCarefully(Slice* slab);
+  ABSL_ATTRIBUTE_NOINLINE void Move(Slice* slab, size_t extra);
   Slice* NewSlab(size_t size_class, Status* status);
   void GiveUp(Slice* slab);
+  // A list's first slab has its last one before it.
   Slice*& ListOf(Slice* slab) {
     Class& lists = classes_[slab->slab.size_class];
-    return slab->slab.state == SlabState::kFull ? lists.full : lists.partial;
+    switch (slab->slab.state) {
+      case SlabState::kFull:
+        return lists.full;
+      case SlabState::kSwept:
+        return lists.swept;
+      default:
+        return lists.partial;
+    }
   }
-  void Push(Slice* slab);
-  void Remove(Slice* slab);
+  ABSL_ATTRIBUTE_NOINLINE void Push(Slice* slab);
+  ABSL_ATTRIBUTE_NOINLINE void Remove(Slice* slab);
+  Slice* OldestPartial(size_t size_class, uint8_t least_epochs) const;
+  size_t PurgeUnused(Slice* slab);
+  size_t SweepOne(Slice* slab);
   ABSL_ATTRIBUTE_COLD size_t ListLength(size_t size_class,
                                         const Object* list) const;
 
@@ -98,11 +135,10 @@ class SlabPool {
   void VisitSlabs(Visit visit) const {
     for (const Class& lists : classes_) {
       if (lists.active != nullptr) visit(lists.active);
-      for (Slice* slab = lists.partial; slab != nullptr; slab = slab->next) {
-        visit(slab);
-      }
-      for (Slice* slab = lists.full; slab != nullptr; slab = slab->next) {
-        visit(slab);
+      for (Slice* list : {lists.partial, lists.full, lists.swept}) {
+        for (Slice* slab = list; slab != nullptr; slab = slab->next) {
+          visit(slab);
+        }
       }
     }
   }
@@ -123,6 +159,9 @@ class SlabPool {
   uint64_t known_back_ = 0;
   size_t used_bytes_ = 0;
   size_t num_slabs_ = 0;
+  uint8_t takes_few_ = 0;
+  uint8_t epoch_ = 0;
+  uint8_t sweep_class_ = 0;  // where the next sweep goes on
   // Classes whose list was made by carving: it ends with the page.
   static constexpr uint64_t CarvedBit(size_t size_class) {
     return uint64_t{1} << (size_class - 1);  // class 0 has no objects

@@ -121,9 +121,12 @@ class Model {
   void ExpectNothingFits(size_t bytes, size_t alignment) {
     size_t wanted = RoundToQuick(bytes);
     if (alignment > 16) wanted += alignment + Block::kMinBytes;
-    bins_.VisitFree(wanted, [&](char*, size_t visited) {
-      EXPECT_EQ(BinIndex(visited + sizeof(Block)), BinIndex(wanted));
-    });
+    for (const auto& region : regions_) {
+      for (const BoundaryTag& tag : region->Tags()) {
+        if (tag.used || tag.size < wanted) continue;
+        EXPECT_EQ(BinIndex(tag.size), BinIndex(wanted));
+      }
+    }
   }
 
   void AddRegion(size_t bytes) {

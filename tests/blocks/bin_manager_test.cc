@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
+#include <cstring>
 #include <vector>
 
 #include "allocator/blocks/bin_index.h"
@@ -246,17 +247,69 @@ TEST(BinManagerTest, ManyBlocksThatAreTooSmallHideNoLargerBin) {
   EXPECT_GE(block->size(), 1008U);
 }
 
-TEST(BinManagerTest, VisitFreeShowsTheBlocksOfABinAndAbove) {
-  OneRegion heap(kRegionBytes);
-  const std::vector<Block*> free = FreeBlocks(heap, {64, 1040, 16384 + 16});
-  const size_t rest = heap.bins.free_bytes() - 64 - 1040 - 16400;
-  std::vector<size_t> seen;
-  heap.bins.VisitFree(1024, [&](char* start, size_t bytes) {
-    EXPECT_TRUE(heap.region->Has(start + bytes - 1));
-    seen.push_back(bytes + sizeof(Block));
-  });
-  std::sort(seen.begin(), seen.end());
-  EXPECT_EQ(seen, (std::vector<size_t>{1040, 16400, rest}));
+// --- What is purged inside free blocks. ---
+
+class PurgeRegionTest : public ::testing::Test {
+ protected:
+  // The sizes of the blocks that one walk purges.
+  std::vector<size_t> Walk(size_t least, bool at_once) {
+    std::vector<size_t> purged;
+    blocks_ = heap_.bins.PurgeRegion(
+        heap_.region->start(), least, at_once, [&](char* start, size_t bytes) {
+          EXPECT_TRUE(heap_.region->Has(start + bytes - 1));
+          memset(start, 0, bytes);
+          purged.push_back(bytes + sizeof(Block));
+        });
+    std::sort(purged.begin(), purged.end());
+    return purged;
+  }
+
+  OneRegion heap_{kRegionBytes};
+  size_t blocks_ = 0;
+};
+
+TEST_F(PurgeRegionTest, OnceAndOnlyWhatTheWalkBeforeFoundToo) {
+  FreeBlocks(heap_, {64, 1040, 16384 + 16});
+  const size_t rest = heap_.bins.free_bytes() - 64 - 1040 - 16400;
+  EXPECT_EQ(Walk(1024, false), std::vector<size_t>());
+  EXPECT_EQ(blocks_, heap_.region->Tags().size() + 1);
+  EXPECT_EQ(Walk(1024, false), (std::vector<size_t>{1040, 16400, rest}));
+  EXPECT_EQ(Walk(1024, false), std::vector<size_t>());
+  EXPECT_EQ(Walk(1024, true), std::vector<size_t>());
+  EXPECT_TRUE(heap_.Check(3));
+}
+
+TEST_F(PurgeRegionTest, WhatWasUsedBetweenIsLikeNew) {
+  FreeBlocks(heap_, {16384 + 16});
+  Walk(1024, false);
+  Block* block = heap_.bins.Allocate(16384 + 16);
+  ASSERT_NE(block, nullptr);
+  heap_.Free(block);
+  const std::vector<size_t> purged = Walk(1024, false);
+  EXPECT_EQ(std::count(purged.begin(), purged.end(), 16400), 0);
+  EXPECT_EQ(Walk(1024, false).size(), 1U);
+  EXPECT_TRUE(heap_.Check(1));
+}
+
+TEST_F(PurgeRegionTest, AtOnceDoesNotWait) {
+  FreeBlocks(heap_, {16384 + 16});
+  EXPECT_EQ(Walk(16384, true).size(), 2U);
+  EXPECT_TRUE(heap_.Check(1));
+}
+
+// A purged block that is joined with another, cut or resized into is no
+// different from any other.
+TEST_F(PurgeRegionTest, PurgedBlocksServe) {
+  const std::vector<Block*> row = AllocateRow(heap_, {8192, 8192, 8192, 64});
+  heap_.Free(row[1]);
+  Walk(1024, true);
+  heap_.Free(row[0]);
+  EXPECT_TRUE(heap_.Check(2));
+  Walk(1024, true);
+  Block* cut = heap_.bins.Allocate(1024);
+  ASSERT_NE(cut, nullptr);
+  EXPECT_TRUE(heap_.bins.Resize(cut, 4096));
+  EXPECT_TRUE(heap_.Check(3));
 }
 
 // --- Quick lists. ---

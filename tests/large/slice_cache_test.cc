@@ -75,6 +75,15 @@ TEST_F(SliceCacheTest, WhatIsNotWantedGoesBackWithTime) {
   EXPECT_EQ(cache_.bytes(), 0U);
 }
 
+TEST_F(SliceCacheTest, ADecayAfterAReleaseFindsNothing) {
+  FreeAll(Allocate(20));
+  cache_.Decay(pool_, 10000);
+  cache_.Release(pool_);
+  cache_.Decay(pool_, 11000);
+  EXPECT_EQ(cache_.bytes(), 0U);
+  EXPECT_EQ(pool_.live_bytes(), 0U);
+}
+
 TEST_F(SliceCacheTest, LongRunsAndRefusedOnesPassItBy) {
   Slice* run = charged_.Allocate(3, RunKind::kSubHeapRegion, this, &status_);
   ASSERT_NE(run, nullptr);

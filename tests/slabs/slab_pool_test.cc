@@ -7,20 +7,14 @@
 
 #include "allocator/base/preset.h"
 #include "allocator/base/sizes.h"
-#include "allocator/base/status.h"
-#include "allocator/large/quota.h"
-#include "allocator/large/run_pool.h"
-#include "allocator/large/slice_cache.h"
-#include "allocator/pages/mmap_page_source.h"
 #include "allocator/pages/slice.h"
 #include "allocator/slabs/size_class.h"
 #include "allocator/slabs/slab.h"
 #include "gtest/gtest.h"
+#include "tests/slabs/slab_pool_fixture.h"
 
 namespace myonly::internal {
 namespace {
-
-constexpr uintptr_t kToken = 0x1000;
 
 TEST(SizeClassTest, EverySizeIsServedByTheSmallestObjectThatHoldsIt) {
   for (size_t size = 1; size <= kMaxSlabRequest; ++size) {
@@ -39,50 +33,6 @@ TEST(SizeClassTest, NothingAndOverflowsComeOutAsNoClass) {
   EXPECT_EQ(SizeClassFor(SIZE_MAX - 14), 0U);
   EXPECT_GE(SizeClassFor(SIZE_MAX - 15), kNumSizeClasses);
 }
-
-class SlabPoolTest : public ::testing::Test {
- protected:
-  // Takes all that one refill gives.
-  std::vector<Object*> TakeOnce(size_t size_class) {
-    std::vector<Object*> taken;
-    for (Object* object = pool_.Refill(size_class, &status_);
-         object != nullptr;) {
-      Object* next = object->next;
-      Slab::ClearMark(object);
-      taken.push_back(object);
-      object = next;
-    }
-    return taken;
-  }
-  std::vector<Object*> Take(size_t size_class, size_t least) {
-    std::vector<Object*> taken;
-    while (taken.size() < least) {
-      for (Object* object : TakeOnce(size_class)) taken.push_back(object);
-    }
-    return taken;
-  }
-  void Free(Object* object) {
-    Slice* slab = runs_.Find(object);
-    if (Slab::Free(slab, object)) pool_.Attend(slab, 0);
-  }
-  bool Check() {
-    const void* where = nullptr;
-    return pool_.Check(&where);
-  }
-  size_t Used() {
-    size_t objects = 0;
-    size_t bytes = 0;
-    pool_.CountUsed(&objects, &bytes);
-    return objects;
-  }
-
-  MmapPageSource pages_;
-  RunPool runs_{pages_};
-  SliceCache cache_;
-  Quota quota_;
-  Status status_ = Status::kOk;
-  SlabPool pool_{{runs_, quota_, &cache_}, this, kToken};
-};
 
 TEST_F(SlabPoolTest, ObjectsOfEveryClassAreDistinctAlignedAndWhole) {
   for (size_t size_class = 1; size_class < kNumSizeClasses; ++size_class) {
