@@ -39,18 +39,17 @@ void* BlockHeap::AllocateFree(size_t size, size_t alignment) {
 }
 
 void* BlockHeap::Grow(size_t size, size_t alignment, Status* status) {
-  const size_t bytes = Block::BytesFor(size);
   FlushQuickLists(0);
-  Block* block = bins_.AllocateAligned(bytes, alignment);
-  if (block != nullptr) return block->payload();
+  void* ptr = AllocateFree(size, alignment);
+  if (ptr != nullptr) return ptr;
   const Status added = AddRegion(AlignedBlockBytes(size, alignment));
   if (added != Status::kOk) {
     *status = added;
     return nullptr;
   }
-  block = bins_.AllocateAligned(bytes, alignment);
-  MYONLY_CHECK(block != nullptr);
-  return block->payload();
+  ptr = AllocateFree(size, alignment);
+  MYONLY_CHECK(ptr != nullptr);
+  return ptr;
 }
 
 // At a limit the arena gives back what it keeps free, where memory is short the

@@ -19,9 +19,7 @@ void BinManager::AddRegion(void* start, size_t bytes) {
   Insert(first, size);
 }
 
-void BinManager::RemoveRegion(Block* first) {
-  Remove(first, first->size(), BinIndex(first->size()));
-}
+void BinManager::RemoveRegion(Block* first) { Remove(first, first->size()); }
 
 void BinManager::Reset() {
   const uint64_t key = key_;
@@ -31,63 +29,82 @@ void BinManager::Reset() {
   set_quick_limit_bytes(limit);
 }
 
-// The first few blocks of the bin that `bytes` belongs to may be too small; any
-// block of a larger bin fits.
 Block* BinManager::TakeFromBins(size_t bytes) {
   const size_t exact = BinIndex(bytes);
-  size_t index = bins_with_.FindNext(exact);
-  if (ABSL_PREDICT_FALSE(index == kNumBins)) return nullptr;
-  Block* block = bins_[index];
-  uint64_t word = CheckedWord(block);
-  for (int probes = 1; Block::SizeIn(word) < bytes; ++probes) {
-    block = block->next_free();
-    if (block == nullptr || probes == kMaxProbes) {
-      index = bins_with_.FindNext(exact + 1);
-      if (index == kNumBins) return nullptr;
-      block = bins_[index];
+  if (ABSL_PREDICT_FALSE(bytes > victim_bytes_ || bins_with_.Test(exact))) {
+    Block* block = FindInBins(bytes, exact);
+    if (block == nullptr) return nullptr;
+    if (block != victim_) {
+      // It is cut as the victim, and the larger rest stays that.
+      Block* victim = victim_;
+      const size_t victim_bytes = victim_bytes_;
+      const size_t total = block->size();
+      Remove(block, total);
+      victim_ = block;
+      victim_bytes_ = total;
+      CutVictim(bytes);
+      if (victim != nullptr) OfferVictim(victim, victim_bytes);
+      return block;
     }
-    word = CheckedWord(block);
   }
-  Use(block, word, index, bytes);
-  return block;
+  return CutVictim(bytes);
 }
 
-ABSL_ATTRIBUTE_ALWAYS_INLINE inline void BinManager::Use(Block* block,
-                                                         uint64_t word,
-                                                         size_t index,
-                                                         size_t bytes) {
-  const size_t total = Block::SizeIn(word);
-  const size_t previous_size = Block::PreviousSizeIn(word);
+// The first few blocks of the bin that `bytes` belongs to may be too small; any
+// block of a larger bin fits.
+Block* BinManager::FindInBins(size_t bytes, size_t exact) {
+  Block* block = bins_[exact];
+  for (int probes = 0; block != nullptr && probes < kMaxProbes; ++probes) {
+    if (Block::SizeIn(CheckedWord(block)) >= bytes) return block;
+    block = block->next_free();
+  }
+  if (bytes <= victim_bytes_) return victim_;
+  const size_t index = bins_with_.FindNext(exact + 1);
+  if (index == kNumBins) return nullptr;
+  CheckSealed(bins_[index]);
+  return bins_[index];
+}
+
+Block* BinManager::CutVictim(size_t bytes) {
+  Block* block = victim_;
+  const size_t previous_size = Block::PreviousSizeIn(CheckedWord(block));
+  const size_t total = victim_bytes_;
   Block* next = block->Next(total);
   const uint64_t next_word = CheckedWord(next);
   const size_t rest = total - bytes;
-  if (rest < Block::kMinBytes) {
-    Remove(block, total, index);
+  if (ABSL_PREDICT_FALSE(rest < Block::kMinBytes)) {
+    victim_ = nullptr;
+    victim_bytes_ = 0;
     block->Write(key_, {total, previous_size, true, false, false});
     next->WritePrevious(key_, next_word, total, false);
-    return;
+    return block;
   }
   Block* tail = block->Next(bytes);
-  Replace(block, total, index, tail, rest);
+  victim_ = tail;
+  victim_bytes_ = rest;
   block->Write(key_, {bytes, previous_size, true, false, false});
   tail->Write(key_, {rest, bytes, false, false, false});
   next->WritePrevious(key_, next_word, rest, true);
+  return block;
+}
+
+void BinManager::OfferVictim(Block* rest, size_t bytes) {
+  if (bytes <= victim_bytes_) return Insert(rest, bytes);
+  if (victim_ != nullptr) Insert(victim_, victim_bytes_);
+  victim_ = rest;
+  victim_bytes_ = bytes;
 }
 
 // A free block's neighbours are used, so only the next one's tag changes.
 void BinManager::MakeFree(Block* block, size_t bytes, size_t previous_size) {
   block->Write(key_, {bytes, previous_size, false, false, false});
   Block* next = block->Next(bytes);
-  CheckSealed(next);
-  BoundaryTag next_tag = next->Read();
-  next_tag.previous_size = bytes;
-  next_tag.previous_free = true;
-  next->Write(key_, next_tag);
+  next->WritePrevious(key_, CheckedWord(next), bytes, true);
   Insert(block, bytes);
 }
 
 Block* BinManager::AllocateAligned(size_t bytes, size_t alignment) {
-  if (alignment <= kMinAlignment) return Allocate(bytes);
+  if (alignment <= kMinAlignment) return AllocateFromBins(bytes);
   bytes = RoundToQuick(bytes);
   Block* block = TakeFromBins(bytes + alignment + Block::kMinBytes);
   if (block == nullptr) return nullptr;
@@ -99,9 +116,7 @@ Block* BinManager::AllocateAligned(size_t bytes, size_t alignment) {
     Block* aligned = block->At(lead);
     aligned->Write(key_, {tag.size - lead, lead, true, false, false});
     Block* next = aligned->Next(tag.size - lead);
-    BoundaryTag next_tag = next->Read();
-    next_tag.previous_size = tag.size - lead;
-    next->Write(key_, next_tag);
+    next->WritePrevious(key_, CheckedWord(next), tag.size - lead, false);
     // The leading part: its own previous block is used, or TakeFromBins would
     // have found it coalesced.
     MakeFree(block, lead, tag.previous_size);
@@ -124,15 +139,14 @@ void BinManager::SplitOff(Block* block, size_t bytes) {
   block->Write(key_, tag);
   size_t tail_bytes = rest;
   if (!next_tag.used) {
-    Remove(next, next_tag.size, BinIndex(next_tag.size));
+    Remove(next, next_tag.size);
     tail_bytes += next_tag.size;
   }
   MakeFree(tail, tail_bytes, bytes);
 }
 
 // `word` is the block's tag, already checked and not quick.
-ABSL_ATTRIBUTE_ALWAYS_INLINE inline Block* BinManager::Coalesce(Block* block,
-                                                                uint64_t word) {
+Block* BinManager::Coalesce(Block* block, uint64_t word) {
   size_t bytes = Block::SizeIn(word);
   size_t previous_size = Block::PreviousSizeIn(word);
   // A neighbour in a bin, whose place the result may take.
@@ -148,7 +162,7 @@ ABSL_ATTRIBUTE_ALWAYS_INLINE inline Block* BinManager::Coalesce(Block* block,
     next_word = CheckedWord(next);
   }
   if (Block::IsPreviousFree(word)) {
-    if (binned != nullptr) Remove(binned, binned_bytes, BinIndex(binned_bytes));
+    if (binned != nullptr) Remove(binned, binned_bytes);
     // The tag that is swallowed here must not look alive.
     block->Store(Block::WithoutUsed(word));
     block = block->Previous(previous_size);
@@ -159,7 +173,7 @@ ABSL_ATTRIBUTE_ALWAYS_INLINE inline Block* BinManager::Coalesce(Block* block,
     bytes += binned_bytes;
   }
   if (binned != nullptr) {
-    Replace(binned, binned_bytes, BinIndex(binned_bytes), block, bytes);
+    Replace(binned, binned_bytes, block, bytes);
   } else {
     Insert(block, bytes);
   }
@@ -170,28 +184,49 @@ ABSL_ATTRIBUTE_ALWAYS_INLINE inline Block* BinManager::Coalesce(Block* block,
 }
 
 ABSL_ATTRIBUTE_NOINLINE Block* BinManager::FreeAndCoalesce(Block* block) {
-  return Coalesce(block, block->Load());
+  const uint64_t word = block->Load();
+  const size_t bytes = Block::SizeIn(word);
+  Block* next = block->Next(bytes);
+  if (next != victim_ || Block::IsPreviousFree(word)) {
+    return Coalesce(block, word);
+  }
+  // What was cut off the victim last joins it again.
+  CheckSealed(next);
+  const size_t total = bytes + victim_bytes_;
+  next = block->Next(total);
+  const uint64_t next_word = CheckedWord(next);
+  const size_t previous_size = Block::PreviousSizeIn(word);
+  victim_ = block;
+  victim_bytes_ = total;
+  block->Write(key_, {total, previous_size, false, false, false});
+  next->WritePrevious(key_, next_word, total, true);
+  const bool whole = previous_size == 0 && Block::SizeIn(next_word) == 0;
+  return whole ? block : nullptr;
 }
 
-inline bool BinManager::IsGroupEmpty(size_t first) const {
-  uintptr_t any = 0;
-  for (size_t i = 0; i < kFlushGroup; ++i) {
-    any |= reinterpret_cast<uintptr_t>(quick_[first + i]);
+// The next list with a block, from `index` on and round; there is one.
+inline size_t BinManager::NextQuick(size_t index) const {
+  while (quick_[index] == nullptr) {
+    if (index % kFlushGroup == 0) {
+      // Most groups are empty.
+      uintptr_t any = 0;
+      for (size_t i = 0; i < kFlushGroup; ++i) {
+        any |= reinterpret_cast<uintptr_t>(quick_[index + i]);
+      }
+      index += any == 0 ? kFlushGroup : 1;
+    } else {
+      ++index;
+    }
+    if (index == kQuickHeads) index = 0;
   }
-  return any == 0;
+  return index;
 }
 
 // Lists in turn, each to its end: what nobody wants any more does not stay.
 Block* BinManager::FlushQuickLists(size_t keep_bytes) {
   while (quick_bytes() > keep_bytes) {
+    flush_index_ = NextQuick(flush_index_);
     Block* block = quick_[flush_index_];
-    if (block == nullptr) {
-      const bool skip =
-          flush_index_ % kFlushGroup == 0 && IsGroupEmpty(flush_index_);
-      flush_index_ += skip ? kFlushGroup : 1;
-      if (flush_index_ == kQuickHeads) flush_index_ = 0;
-      continue;
-    }
     PopQuick(block, flush_index_);
     const uint64_t word = block->Load();
     if (ABSL_PREDICT_FALSE(!block->IsSealedPlain(key_, word))) {
@@ -215,22 +250,18 @@ bool BinManager::Resize(Block* block, size_t bytes) {
   CheckSealed(next);
   const BoundaryTag next_tag = next->Read();
   if (next_tag.used || tag.size + next_tag.size < bytes) return false;
-  Remove(next, next_tag.size, BinIndex(next_tag.size));
+  Remove(next, next_tag.size);
   tag.size += next_tag.size;
   // What grows once grows again: 1/16 more, if there is as much.
   bytes = Min(AlignUp(bytes + bytes / 16, Block::kGranularity), tag.size);
   block->Write(key_, tag);
   Block* after = block->Next(tag.size);
-  CheckSealed(after);
-  BoundaryTag after_tag = after->Read();
-  after_tag.previous_size = tag.size;
-  after_tag.previous_free = false;
-  after->Write(key_, after_tag);
+  after->WritePrevious(key_, CheckedWord(after), tag.size, false);
   SplitOff(block, bytes);
   return true;
 }
 
-inline void BinManager::Insert(Block* block, size_t bytes) {
+void BinManager::Insert(Block* block, size_t bytes) {
   const size_t index = BinIndex(bytes);
   Block* head = bins_[index];
   block->next_free() = head;
@@ -241,28 +272,16 @@ inline void BinManager::Insert(Block* block, size_t bytes) {
   free_bytes_ += bytes;
 }
 
-// `to` takes the place of `from`, whose memory it overlaps and whose bin is
-// `index`: in the same list if the size allows.
-inline void BinManager::Replace(Block* from, size_t from_bytes, size_t index,
-                                Block* to, size_t to_bytes) {
-  if (index != BinIndex(to_bytes)) {
-    Remove(from, from_bytes, index);
-    Insert(to, to_bytes);
+// `to` takes the place of `from`, whose memory it overlaps.
+inline void BinManager::Replace(Block* from, size_t from_bytes, Block* to,
+                                size_t to_bytes) {
+  if (from == victim_) {
+    victim_ = to;
+    victim_bytes_ = to_bytes;
     return;
   }
-  free_bytes_ += to_bytes - from_bytes;
-  if (from == to) return;
-  CheckLinks(from, index);
-  Block* next = from->next_free();
-  Block* previous = from->previous_free();
-  to->next_free() = next;
-  to->previous_free() = previous;
-  if (next != nullptr) next->previous_free() = to;
-  if (previous != nullptr) {
-    previous->next_free() = to;
-  } else {
-    bins_[index] = to;
-  }
+  Remove(from, from_bytes);
+  Insert(to, to_bytes);
 }
 
 // A write after free may have changed the links.
@@ -277,7 +296,13 @@ inline void BinManager::CheckLinks(Block* block, size_t index) const {
   }
 }
 
-inline void BinManager::Remove(Block* block, size_t bytes, size_t index) {
+void BinManager::Remove(Block* block, size_t bytes) {
+  if (block == victim_) {
+    victim_ = nullptr;
+    victim_bytes_ = 0;
+    return;
+  }
+  const size_t index = BinIndex(bytes);
   CheckLinks(block, index);
   Block* next = block->next_free();
   Block* previous = block->previous_free();
@@ -338,6 +363,13 @@ bool BinManager::CheckBins(const void** where) const {
         return false;
       }
       free_bytes += tag.size;
+    }
+  }
+  if (victim_ != nullptr) {
+    *where = victim_->payload();
+    const BoundaryTag tag = victim_->Read();
+    if (!victim_->IsSealed(key_) || tag.used || tag.size != victim_bytes_) {
+      return false;
     }
   }
   size_t quick_bytes = 0;

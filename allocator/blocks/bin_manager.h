@@ -1,12 +1,17 @@
 // The blocks of one arena: free ones sorted into bins by size, recently freed
 // ones in quick lists, over regions that the caller brings.
 //
-// Allocate: quick list (no change to any neighbour), else the smallest
-//           non-empty bin that fits (bitmap scan), the rest split off.
+// Allocate: quick list (no change to any neighbour), else the bin of the size,
+//           else the victim, else the smallest non-empty bin that fits (bitmap
+//           scan); the rest is split off.
 // Free:     quick list; when those hold too much, or nothing fits any more,
 //           all of them are coalesced with both neighbours and binned.
-// Invariants: no two free blocks are adjacent; a bin's bit is set iff its list
-// is not empty; every tag is sealed; sizes of neighbours agree.
+// Invariants: no two free blocks are adjacent; every free block but the victim
+// is in the bin of its size; a bin's bit is set iff its list is not empty;
+// every tag is sealed; sizes of neighbours agree. The victim is a large rest
+// that blocks are cut off, one after the other, and that what is freed beside
+// it joins: neither changes a bin (Lea, "A Memory Allocator", 2000, has such a
+// "designated victim").
 //
 // Externally synchronised: the arena's lock is held on every call.
 #ifndef MYONLY_ALLOCATOR_BLOCKS_BIN_MANAGER_H_
@@ -168,7 +173,9 @@ class BinManager {
   ABSL_ATTRIBUTE_COLD bool CheckBins(const void** where) const;
 
   // Bytes of blocks in bins and in quick lists.
-  size_t free_bytes() const { return free_bytes_ + quick_bytes(); }
+  size_t free_bytes() const {
+    return free_bytes_ + victim_bytes_ + quick_bytes();
+  }
   size_t quick_bytes() const { return quick_limit_bytes_ - quick_room_; }
   size_t quick_limit_bytes() const { return quick_limit_bytes_; }
   // At least what they hold.
@@ -207,20 +214,22 @@ class BinManager {
     quick_room_ += block->ClearQuick();
   }
   Block* TakeFromBins(size_t bytes);
-  // Turns a free block of bin `index` into a used one of `bytes`, and gives the
-  // rest back.
-  void Use(Block* block, uint64_t word, size_t index, size_t bytes);
+  Block* FindInBins(size_t bytes, size_t exact);
+  // The victim's first `bytes` become a used block, and its rest the victim.
+  Block* CutVictim(size_t bytes);
+  // The larger one of `rest` and the victim is the victim from now on, the
+  // other one is in its bin.
+  void OfferVictim(Block* rest, size_t bytes);
   // Makes a used block smaller; the end becomes free.
-  void SplitOff(Block* block, size_t bytes);
+  ABSL_ATTRIBUTE_NOINLINE void SplitOff(Block* block, size_t bytes);
   // Makes a used block free; returns it if it spans its region.
-  Block* Coalesce(Block* block, uint64_t word);
+  ABSL_ATTRIBUTE_NOINLINE Block* Coalesce(Block* block, uint64_t word);
   // Writes the tag of a free block and what its next block says of it.
   void MakeFree(Block* block, size_t bytes, size_t previous_size);
 
-  void Insert(Block* block, size_t bytes);
-  void Remove(Block* block, size_t bytes, size_t index);
-  void Replace(Block* from, size_t from_bytes, size_t index, Block* to,
-               size_t to_bytes);
+  ABSL_ATTRIBUTE_NOINLINE void Insert(Block* block, size_t bytes);
+  ABSL_ATTRIBUTE_NOINLINE void Remove(Block* block, size_t bytes);
+  void Replace(Block* from, size_t from_bytes, Block* to, size_t to_bytes);
   void CheckLinks(Block* block, size_t index) const;
   // The tag's word; dies if it was overwritten.
   uint64_t CheckedWord(Block* block) const {
@@ -235,7 +244,7 @@ class BinManager {
   // Looking for the next list to flush goes by groups, most being empty.
   static constexpr size_t kFlushGroup = 8;
   static constexpr size_t kQuickHeads = AlignUp(kNumQuickLists, kFlushGroup);
-  bool IsGroupEmpty(size_t first) const;
+  size_t NextQuick(size_t index) const;
 
   // First, so that its place costs the fast paths no addition.
   Block* quick_[kQuickHeads] = {};
@@ -243,6 +252,8 @@ class BinManager {
   // What quick lists may still take. The limit less this is what they hold.
   size_t quick_room_ = kMinQuickLimitBytes;
   size_t quick_limit_bytes_ = kMinQuickLimitBytes;
+  Block* victim_ = nullptr;
+  size_t victim_bytes_ = 0;
   size_t free_bytes_ = 0;   // in bins
   size_t flush_index_ = 0;  // the list that is flushed next
   Bitmap<kNumBins> bins_with_;

@@ -209,15 +209,67 @@ std::vector<Block*> FreeBlocks(OneRegion& heap,
   return blocks;
 }
 
+// Everything that is free and not in `free` becomes used.
+void UseTheRest(OneRegion& heap, const std::vector<Block*>& free) {
+  size_t bytes = heap.bins.free_bytes();
+  for (Block* block : free) bytes -= block->size();
+  ASSERT_NE(heap.bins.Allocate(bytes), nullptr);
+}
+
+// Where there is no larger rest to cut from.
 TEST(BinManagerTest, TakesTheSmallestBlockThatFits) {
   OneRegion heap(kRegionBytes);
   const std::vector<Block*> free =
       FreeBlocks(heap, {8192 + 16, 128, 2048 + 16, 512, 4096 + 16});
-  EXPECT_EQ(heap.bins.Allocate(256), free[3]);
+  UseTheRest(heap, free);
+  EXPECT_EQ(heap.bins.Allocate(512), free[3]);
   EXPECT_EQ(heap.bins.Allocate(1024), free[2]);
-  EXPECT_EQ(heap.bins.Allocate(64), free[1]);
-  EXPECT_EQ(heap.bins.Allocate(4096), free[4]);
-  EXPECT_EQ(heap.bins.Allocate(4096), free[0]);
+  EXPECT_EQ(heap.bins.Allocate(128), free[1]);
+  EXPECT_EQ(heap.bins.Allocate(4096 + 16), free[4]);
+  EXPECT_EQ(heap.bins.Allocate(4096 + 16), free[0]);
+}
+
+// --- The victim. ---
+
+TEST(BinManagerTest, BlocksAreCutOffOneRestOneAfterTheOther) {
+  OneRegion heap(kRegionBytes);
+  const std::vector<Block*> free = FreeBlocks(heap, {8192 + 16, 512});
+  char* next = nullptr;
+  for (size_t bytes : {1040, 64, 4112, 2064}) {
+    Block* block = heap.bins.Allocate(bytes);
+    if (next != nullptr) {
+      EXPECT_EQ(reinterpret_cast<char*>(block), next);
+    }
+    next = reinterpret_cast<char*>(block) + bytes;
+  }
+  // A block of the very size comes first.
+  EXPECT_EQ(heap.bins.Allocate(512), free[1]);
+  EXPECT_TRUE(heap.Check(7));
+}
+
+TEST(BinManagerTest, WhatIsFreedBesideTheVictimJoinsIt) {
+  OneRegion heap(kRegionBytes);
+  const size_t all = heap.bins.free_bytes();
+  const std::vector<Block*> row = AllocateRow(heap, {1040, 64, 4112});
+  EXPECT_EQ(heap.Free(row[2]), nullptr);
+  EXPECT_EQ(heap.bins.Allocate(2064), row[2]);
+  heap.Free(row[0]);
+  EXPECT_TRUE(heap.Check(2));
+  heap.Free(row[1]);
+  EXPECT_EQ(heap.Free(row[2]), heap.region->first());
+  EXPECT_EQ(heap.bins.free_bytes(), all);
+  EXPECT_TRUE(heap.Check(0));
+}
+
+// The largest rest is the one to cut from.
+TEST(BinManagerTest, ALargerRestTakesTheVictimsPlace) {
+  OneRegion heap(8192);
+  ASSERT_NE(heap.bins.Allocate(4096), nullptr);
+  TestRegion larger(heap.bins, 65536);
+  ASSERT_NE(heap.bins.Allocate(16384), nullptr);
+  EXPECT_TRUE(larger.Has(heap.bins.Allocate(2064)));
+  EXPECT_TRUE(heap.Check(1));
+  EXPECT_TRUE(larger.Check(2));
 }
 
 TEST(BinManagerTest, AnExactFitIsFoundInItsOwnBin) {
@@ -232,6 +284,7 @@ TEST(BinManagerTest, ABlockOfTheRightBinMayBeTooSmall) {
   ASSERT_EQ(BinIndex(960), BinIndex(1008));
   OneRegion heap(kRegionBytes);
   const std::vector<Block*> free = FreeBlocks(heap, {960, 1008, 2048 + 16});
+  UseTheRest(heap, free);
   EXPECT_EQ(heap.bins.Allocate(1008), free[1]);
   Block* block = heap.bins.Allocate(1008);
   EXPECT_EQ(block, free[2]);

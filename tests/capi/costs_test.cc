@@ -113,7 +113,7 @@ TEST_P(InstructionsTest, OfAWarmPair) {
 constexpr double kObject = internal::kChecksObjects ? 47 : 36;
 constexpr double kLargestObject = internal::kChecksObjects ? 77 : 66;
 constexpr double kQuickHit = 82;
-constexpr double kSplitAndCoalesce = 300;
+constexpr double kSplitAndCoalesce = 220;
 
 const Pattern kPatterns[] = {
     {"pairs", "24", "24", kObject},
