@@ -9,6 +9,7 @@ namespace {
 
 constexpr size_t kMaxRegionBytes = size_t{256} << 10;
 constexpr uint64_t kQuickDecayMs = 500;
+constexpr size_t kBlocksWhileFreeing = 256;
 
 // Purging less than this inside a free block costs more than it gives.
 constexpr size_t kMinPurgeBlockBytes = 2 * kPageSize;
@@ -94,6 +95,7 @@ void BlockHeap::Free(const Slice* region, void* ptr) {
   // Too large for a quick list, or they hold enough.
   if (bins_.quick_bytes() + Block::SizeIn(word) > bins_.quick_limit_bytes()) {
     FlushQuickLists(bins_.quick_limit_bytes() / 4 * 3);
+    if (ABSL_PREDICT_FALSE(purges_at_once_)) PurgeWhileFreeing();
   }
   if (Block* whole = bins_.FreeAndCoalesce(block)) RegionIsFree(whole);
 }
@@ -125,8 +127,8 @@ size_t BlockHeap::UsableSize(const Slice* region, void* ptr) const {
 }
 
 void BlockHeap::FlushQuickLists(size_t keep_bytes) {
-  bins_.set_quick_limit_bytes(
-      Max(BinManager::kMinQuickLimitBytes, region_bytes_ / 2));
+  bins_.set_quick_limit_bytes(Max(BinManager::kMinQuickLimitBytes,
+                                  purges_at_once_ ? 0 : region_bytes_ / 2));
   while (Block* whole = bins_.FlushQuickLists(keep_bytes)) RegionIsFree(whole);
   flushed_since_decay_ = true;
 }
@@ -175,14 +177,19 @@ size_t BlockHeap::PurgeRegion(Slice* run, bool at_once, size_t* purged) {
                            at_once, purge);
 }
 
-bool BlockHeap::PurgeIdle(size_t blocks) {
+bool BlockHeap::PurgeIdle(size_t blocks, bool at_once) {
   size_t purged = 0;
   for (size_t walked = 0; idle_region_ != nullptr;) {
     if (walked >= blocks) return true;
-    walked += PurgeRegion(idle_region_, /*at_once=*/false, &purged);
+    walked += PurgeRegion(idle_region_, at_once, &purged);
     idle_region_ = idle_region_->next;
   }
   return false;
+}
+
+void BlockHeap::PurgeWhileFreeing() {
+  if (idle_region_ == nullptr) BeginEpoch();
+  PurgeIdle(kBlocksWhileFreeing, /*at_once=*/true);
 }
 
 size_t BlockHeap::Purge() {

@@ -87,11 +87,15 @@ class BlockHeap {
   // What has waited in quick lists for a while will not be wanted soon.
   void Decay(uint64_t now_ms);
 
-  // Purges pages inside free blocks that no walk over their region but the
-  // last has found otherwise. Goes on after `blocks` blocks; true: there is
-  // more of this epoch.
-  ABSL_ATTRIBUTE_COLD bool PurgeIdle(size_t blocks);
+  // Purges pages inside free blocks that are as the walk before has found them,
+  // or `at_once`. Stops after `blocks` blocks; true: there is more of this
+  // epoch.
+  ABSL_ATTRIBUTE_COLD bool PurgeIdle(size_t blocks, bool at_once);
   void BeginEpoch() { idle_region_ = regions_; }
+
+  // Of all heaps: pages inside free blocks don't wait to be purged, and quick
+  // lists hold little. For programs that may make no call for long.
+  static void set_purges_at_once(bool at_once) { purges_at_once_ = at_once; }
 
   // Gives back what can be given back. Returns the bytes purged.
   ABSL_ATTRIBUTE_COLD size_t Purge();
@@ -133,6 +137,9 @@ class BlockHeap {
   void* const owner_;
   const RunKind kind_;
   bool flushed_since_decay_ = false;
+  ABSL_ATTRIBUTE_COLD void PurgeWhileFreeing();
+
+  inline static bool purges_at_once_ = false;
   Slice* regions_ = nullptr;
   Slice* idle_region_ = nullptr;  // PurgeIdle goes on here
   Block* spare_region_ = nullptr;

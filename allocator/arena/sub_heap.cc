@@ -125,11 +125,12 @@ void* SubHeap::AllocateBlockSlow(size_t size, size_t alignment,
   return ptr;
 }
 
-void SubHeap::LookAtClock() {
+bool SubHeap::LookAtClock() {
   slow_paths_left_ = slow_paths_each_;
   slow_paths_ += slow_paths_each_;
   const uint64_t now = CoarseMs();
   if (ABSL_PREDICT_FALSE(now - decay_ms_ >= kDecayIntervalMs)) Decay(now);
+  return has_ticked_;
 }
 
 void SubHeap::Decay(uint64_t now_ms) {
@@ -141,7 +142,8 @@ void SubHeap::Decay(uint64_t now_ms) {
   blocks_.Decay(now_ms);
   cache_->Decay(runs_, now_ms);
   const bool sweeps = PurgeIdle(now_ms, elapsed);
-  const bool more = runs_.PurgeWithTime(now_ms) || sweeps;
+  const bool more = runs_.PurgeWithTime(now_ms) || sweeps || more_elsewhere_;
+  has_ticked_ = true;
   SetQuiet(is_quiet && more);
 }
 
@@ -160,7 +162,9 @@ bool SubHeap::PurgeIdle(uint64_t now_ms, uint64_t elapsed_ms) {
   }
   const size_t slabs = Min(elapsed_ms * kSlabsPerMs, kMaxSlabs);
   is_sweeping_ = slabs_.Sweep(slabs);
-  if (blocks_.PurgeIdle(slabs * kBlocksPerSlab)) is_sweeping_ = true;
+  if (blocks_.PurgeIdle(slabs * kBlocksPerSlab, /*at_once=*/false)) {
+    is_sweeping_ = true;
+  }
   return is_sweeping_;
 }
 
@@ -197,6 +201,20 @@ size_t SubHeap::Purge() {
   const size_t purged = blocks_.Purge() + slabs_.SweepAll();
   Publish();
   return purged;
+}
+
+bool SubHeap::PurgeStep() {
+  if (!is_sweeping_) {
+    ReleaseSpare();
+    Publish();
+    slabs_.AgeAll();
+    blocks_.BeginEpoch();
+  }
+  is_sweeping_ = slabs_.Sweep(kMaxSlabs);
+  if (blocks_.PurgeIdle(kMaxSlabs * kBlocksPerSlab, /*at_once=*/true)) {
+    is_sweeping_ = true;
+  }
+  return is_sweeping_;
 }
 
 void SubHeap::Publish() {

@@ -83,10 +83,10 @@ class SubHeap : public ShareFront {
   void* Allocate(size_t size, size_t alignment, Status* status);
 
   // An object of a class whose list is empty, of what came back to its active
-  // slab; NULL: there is none, or others have posted something.
+  // slab; NULL: there is none, or there is more to do.
   void* AllocateBack(size_t size_class) {
     if (ABSL_PREDICT_FALSE(!posted_.empty())) return nullptr;
-    OnSlowPath();
+    if (OnSlowPath()) return nullptr;
     lists_[size_class] = slabs_.TakeBack(size_class);
     return Slab::TakeFirst(&lists_[size_class]);
   }
@@ -148,6 +148,18 @@ class SubHeap : public ShareFront {
   // Gives back what can be given back. Returns the bytes purged inside blocks.
   ABSL_ATTRIBUTE_COLD size_t Purge();
 
+  // A bounded part of that, whatever has waited how long; true: there is more.
+  ABSL_ATTRIBUTE_COLD bool PurgeStep();
+
+  // Whether it has looked after its own memory since this was asked last. Then
+  // its caller looks after the rest, and says whether there is more to do.
+  bool TakeTick() {
+    const bool has_ticked = has_ticked_;
+    has_ticked_ = false;
+    return has_ticked;
+  }
+  void set_more_elsewhere(bool more) { more_elsewhere_ = more; }
+
   // What it holds of the system's memory.
   size_t held_bytes() const {
     return slabs_.slab_bytes() + blocks_.region_bytes();
@@ -200,10 +212,11 @@ class SubHeap : public ShareFront {
   void* AllocateBlockSlow(size_t size, size_t alignment, Status* status);
 
   ABSL_ATTRIBUTE_COLD void MoveLists(Object** to);
-  void OnSlowPath() {
-    if (ABSL_PREDICT_FALSE(--slow_paths_left_ == 0)) LookAtClock();
+  // True: TakeTick() is.
+  bool OnSlowPath() {
+    return ABSL_PREDICT_FALSE(--slow_paths_left_ == 0) && LookAtClock();
   }
-  void LookAtClock();
+  bool LookAtClock();
   ABSL_ATTRIBUTE_COLD void Decay(uint64_t now_ms);
   void SetQuiet(bool is_quiet);
   bool PurgeIdle(uint64_t now_ms, uint64_t elapsed_ms);
@@ -224,7 +237,9 @@ class SubHeap : public ShareFront {
   uint32_t slow_paths_left_ = kSlowPathsPerLook;  // until the next look
   uint32_t slow_paths_each_ = kSlowPathsPerLook;  // from one look to the next
   uint32_t slow_paths_ = 0;                       // since decay_ms_
-  bool is_sweeping_ = false;                      // this epoch's
+  bool has_ticked_ = false;
+  bool more_elsewhere_ = false;
+  bool is_sweeping_ = false;  // this epoch's
   uint64_t decay_ms_ = 0;
   uint64_t epoch_ms_ = 0;
   uint8_t region_requests_ = 0;

@@ -20,6 +20,9 @@ enum class SystemCallNumber : long {
   kMadvise = SYS_madvise,
   kFutex = SYS_futex,
   kPrlimit = SYS_prlimit64,
+  kNanosleep = SYS_nanosleep,
+  kPrctl = SYS_prctl,
+  kSigProcMask = SYS_rt_sigprocmask,
 };
 
 // The result; values in [-4095, -1] are -errno.

@@ -78,10 +78,9 @@ void* MmapPageSource::Remap(void* start, size_t old_bytes, size_t new_bytes) {
 }
 
 bool MmapPageSource::Move(void* start, size_t bytes, void* target) {
-  return !SystemCallFailed(SystemCall(SystemCallNumber::kMremap, Bits(start),
-                                      bytes, bytes,
-                                      MREMAP_MAYMOVE | MREMAP_FIXED,
-                                      Bits(target)));
+  return !SystemCallFailed(
+      SystemCall(SystemCallNumber::kMremap, Bits(start), bytes, bytes,
+                 MREMAP_MAYMOVE | MREMAP_FIXED, Bits(target)));
 }
 
 size_t MmapPageSource::ReservationLimit() const {

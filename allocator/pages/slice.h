@@ -114,8 +114,8 @@ struct alignas(64) Slice {
   };
   uint8_t reservation;  // index in the run pool
   union {
-    uint8_t waits_since;   // partial slab: the epoch of its pool
-    uint8_t swept_base16;  // swept slab: 1/16 of the used objects not counted
+    uint8_t waits_since;  // partial slab: the epoch of its pool
+    uint8_t swept_base;   // swept slab: used objects not counted, in units
   };
   uint32_t reciprocal;  // slab: 2^32 / object size, rounded up
 };

@@ -246,9 +246,15 @@ namespace {
 ABSL_ATTRIBUTE_NOINLINE void* AllocateDefault(size_t size, size_t alignment) {
   Status status;
   ThreadState* state = size <= kMaxBlockRequest ? StateOfThisThread() : nullptr;
-  void* ptr = state == nullptr
-                  ? g.default_arena.AllocateAligned(size, alignment, &status)
-                  : state->Allocate(state->heap(), size, alignment, &status);
+  void* ptr;
+  if (ABSL_PREDICT_FALSE(state == nullptr)) {
+    ptr = g.default_arena.AllocateAligned(size, alignment, &status);
+  } else {
+    ptr = state->Allocate(state->heap(), size, alignment, &status);
+    if (ABSL_PREDICT_FALSE(state->heap().TakeTick())) {
+      ProcessHeap::PurgeElsewhere(&state->heap());
+    }
+  }
   return ABSL_PREDICT_TRUE(ptr != nullptr) ? ptr : Fail(status);
 }
 

@@ -130,6 +130,14 @@ class ProcessHeap {
   // Gives free pages back until at most `keep_bytes` stay; returns the bytes.
   ABSL_ATTRIBUTE_COLD static size_t Purge(size_t keep_bytes);
 
+  // Gives back some of what nobody has wanted for a while, of what all threads
+  // share and of one orphan. Not of what a thread holds. `now_ms` is
+  // CoarseMs().
+  ABSL_ATTRIBUTE_COLD static void PurgeIdle(uint64_t now_ms);
+
+  // The part of that which the caller's own share has not done.
+  ABSL_ATTRIBUTE_COLD static void PurgeElsewhere(SubHeap* heap);
+
   // Every invariant of one arena; kCorrupt, and one line on stderr says where.
   ABSL_ATTRIBUTE_COLD static Status CheckArena(Arena& arena);
   // The same for the default arena, and what all arenas share (which dies).

@@ -2,6 +2,7 @@
 // and fork.
 
 #include "allocator/arena/arena_registry.h"
+#include "allocator/base/clock.h"
 #include "allocator/base/printer.h"
 #include "allocator/base/sizes.h"
 #include "allocator/large/slice_cache.h"
@@ -57,6 +58,15 @@ size_t ProcessHeap::Purge(size_t keep_bytes) {
   return purged;
 }
 
+void ProcessHeap::PurgeIdle(uint64_t now_ms) {
+  g.threads.PurgeOldOrphan(now_ms);
+  g.runs.PurgeWithTime(now_ms);
+}
+
+void ProcessHeap::PurgeElsewhere(SubHeap* heap) {
+  heap->set_more_elsewhere(g.threads.PurgeOldOrphan(CoarseMs()));
+}
+
 ArenaStats ProcessHeap::StatsOf(Arena& arena) {
   MutexLock lock(g.threads.mutex());
   return arena.Stats(MayLook);
@@ -103,6 +113,8 @@ Status ProcessHeap::CheckInvariants() {
 void ProcessHeap::ApplyOptions(const Options& options) {
   g.runs.set_dirty_floor_bytes(options.dirty_floor);
   g.huge.set_cache_floor_bytes(options.huge_cache);
+  SlabPool::set_sweeps_at_once(options.background);
+  BlockHeap::set_purges_at_once(options.background);
 }
 
 // In the order of ranks, so that no other thread can hold one and wait.

@@ -9,6 +9,7 @@
 #include "allocator/base/printer.h"
 #include "allocator/base/system_call.h"
 #include "allocator/options/options.h"
+#include "allocator/runtime/background.h"
 #include "allocator/runtime/process_heap.h"
 
 namespace myonly::internal {
@@ -88,6 +89,9 @@ void Start(const char* const* environment, const char* version,
   Options options;
   ParseOptions(environment, &options, Complain);
   ProcessHeap::ApplyOptions(options);
+  if (options.background && !StartBackground()) {
+    Complain("MYONLY_BACKGROUND", "can't start its thread");
+  }
   if (options.stats_file != nullptr) KeepStatsFile(options.stats_file);
   if (options.help) {
     Printer line;

@@ -123,13 +123,13 @@ class Slab {
     slice->slab.needed =
         static_cast<uint16_t>(WakeThreshold(slice->slab.capacity));
   }
-  // It was swept, and sleeps until half of what is used has come back.
+  // It was swept, and sleeps until a quarter of what is used has come back.
   static void SleepSwept(Slice* slice) {
-    const size_t base16 = slice->slab.needed / 32;
-    slice->slab.state = SlabState::kSwept;
-    slice->swept_base16 = static_cast<uint8_t>(base16);
-    slice->slab.needed =
-        static_cast<uint16_t>(slice->slab.needed - 16 * base16);
+    SlabFields& slab = slice->slab;
+    const size_t units = slab.needed * size_t{3} / 4 / SweptUnit(slab);
+    slab.state = SlabState::kSwept;
+    slice->swept_base = static_cast<uint8_t>(units);
+    slab.needed = static_cast<uint16_t>(slab.needed - NotCounted(slice));
   }
   // `extra` objects more have come back than were waited for; false: than were
   // used.
@@ -175,10 +175,14 @@ class Slab {
       case SlabState::kFull:
         return slab.capacity - WakeThreshold(slab.capacity);
       case SlabState::kSwept:
-        return size_t{16} * slice->swept_base16;
+        return slice->swept_base * SweptUnit(slab);
       default:
         return 0;
     }
+  }
+  // Of the objects in `swept_base`, which is a byte.
+  static size_t SweptUnit(const SlabFields& slab) {
+    return 1 + slab.capacity / 256;
   }
   static Object* CarveSwept(Slice* slice, char* start);
 };

@@ -116,8 +116,13 @@ void SlabPool::Move(Slice* slab, size_t extra) {
   bool good = extra == 0;
   if (fields.state == SlabState::kFull || fields.state == SlabState::kSwept) {
     Remove(slab);
+    const bool slept_swept = fields.state == SlabState::kSwept;
     good = Slab::Wake(slab, extra);
     slab->waits_since = epoch_;
+    if (ABSL_PREDICT_FALSE(sweeps_at_once_) && good && fields.needed != 0) {
+      if (slept_swept) PurgeUnused(slab);
+      Slab::SleepSwept(slab);
+    }
     Push(slab);
   }
   if (ABSL_PREDICT_FALSE(!good)) ReportAndAbort("double free", fields.free);
@@ -192,7 +197,6 @@ size_t SlabPool::SweepOne(Slice* slab) {
 }
 
 bool SlabPool::Sweep(size_t slabs) {
-  constexpr uint8_t kLeastEpochs = 2;
   for (; sweep_class_ < kNumSizeClasses; ++sweep_class_) {
     while (Slice* slab = OldestPartial(sweep_class_, kLeastEpochs)) {
       if (slabs-- == 0) return true;

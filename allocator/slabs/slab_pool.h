@@ -7,7 +7,7 @@
 //         partial, one that has all back is given up.
 // Sweep:  partial slabs that waited for two epochs lose their unused pages;
 // they
-//         are looked at again when half of what they hold is back.
+//         are looked at again when a quarter of what they hold is back.
 // Invariants: a slab is active or in the list of its state; it bears the
 // token of the thread.
 //
@@ -62,6 +62,8 @@ class SlabPool {
   // epoch before the last. True: there may be more.
   ABSL_ATTRIBUTE_COLD bool Sweep(size_t slabs);
   void BeginEpoch() { ++epoch_; }
+  // What waits now has waited long enough.
+  void AgeAll() { epoch_ = static_cast<uint8_t>(epoch_ + kLeastEpochs); }
 
   // The same for all slabs that wait, however long. Returns the bytes purged.
   ABSL_ATTRIBUTE_COLD size_t SweepAll();
@@ -69,6 +71,11 @@ class SlabPool {
   // Whether TakeBack takes but a few objects. A thread that calls for little
   // comes by more often when lists are short.
   void set_takes_few(bool takes_few) { takes_few_ = takes_few ? 1 : 0; }
+
+  // Of all pools: slabs that empty don't wait to be swept, but are looked at
+  // each time a quarter of what they hold is back. For programs that may make
+  // no call for long.
+  static void set_sweeps_at_once(bool at_once) { sweeps_at_once_ = at_once; }
 
   // Gives up the slabs that are kept although all their objects are back.
   ABSL_ATTRIBUTE_COLD void ReleaseEmpty();
@@ -105,6 +112,7 @@ class SlabPool {
   };
 
   static constexpr size_t kFew = 4;
+  static constexpr uint8_t kLeastEpochs = 2;
 
   Object* NoteTakenBack(Slice* slab, size_t used_before, Object* list);
   ABSL_ATTRIBUTE_NOINLINE Object* TakeBackCarefully(Slice* slab);
@@ -126,7 +134,7 @@ class SlabPool {
   ABSL_ATTRIBUTE_NOINLINE void Push(Slice* slab);
   ABSL_ATTRIBUTE_NOINLINE void Remove(Slice* slab);
   Slice* OldestPartial(size_t size_class, uint8_t least_epochs) const;
-  size_t PurgeUnused(Slice* slab);
+  ABSL_ATTRIBUTE_NOINLINE size_t PurgeUnused(Slice* slab);
   size_t SweepOne(Slice* slab);
   ABSL_ATTRIBUTE_COLD size_t ListLength(size_t size_class,
                                         const Object* list) const;
@@ -158,6 +166,7 @@ class SlabPool {
   uint64_t taken_ = 0;
   uint64_t known_back_ = 0;
   size_t used_bytes_ = 0;
+  inline static bool sweeps_at_once_ = false;
   size_t num_slabs_ = 0;
   uint8_t takes_few_ = 0;
   uint8_t epoch_ = 0;

@@ -2,6 +2,8 @@
 
 #include <new>
 
+#include "allocator/base/clock.h"
+
 namespace myonly::internal {
 
 ThreadState* ThreadRegistry::Acquire(Object** lists) {
@@ -29,7 +31,10 @@ void ThreadRegistry::Release(ThreadState* state) {
   MutexLock lock(mutex_);
   state->phase_.store(ThreadState::Phase::kOrphan, std::memory_order_relaxed);
   state->next_orphan_ = orphans_;
+  state->orphan_since_ms_ = CoarseMs();
+  state->is_trimmed_ = false;
   orphans_ = state;
+  has_untrimmed_.store(true, std::memory_order_relaxed);
 }
 
 SubHeap* ThreadRegistry::OpenShare(ThreadState* state, size_t slot,
@@ -66,6 +71,24 @@ size_t ThreadRegistry::PurgeOrphans() {
     purged += state->Purge();
   }
   return purged;
+}
+
+bool ThreadRegistry::PurgeOldOrphan(uint64_t now_ms) {
+  if (!has_untrimmed_.load(std::memory_order_relaxed)) return false;
+  MutexLock lock(mutex_);
+  bool are_young = false;
+  for (ThreadState* state = orphans_; state != nullptr;
+       state = state->next_orphan_) {
+    if (state->is_trimmed_) continue;
+    if (now_ms - state->orphan_since_ms_ < kOldMs) {
+      are_young = true;
+      continue;
+    }
+    state->is_trimmed_ = !state->PurgeStep();
+    return true;
+  }
+  has_untrimmed_.store(are_young, std::memory_order_relaxed);
+  return are_young;
 }
 
 bool ThreadRegistry::CheckOrphans(const void** where) {

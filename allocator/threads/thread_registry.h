@@ -3,8 +3,7 @@
 // both are O(1).
 //
 // Orphans don't keep memory for ever: what their slabs and regions can spare
-// goes back when a live thread needs more pages, and what is posted to them is
-// taken in by whoever posts much.
+// goes back with time, one orphan at a time, on other threads' slow paths.
 //
 // Thread-safe.
 #ifndef MYONLY_ALLOCATOR_THREADS_THREAD_REGISTRY_H_
@@ -60,6 +59,9 @@ class ThreadRegistry {
 
   // Gives back what orphans can spare. Returns the bytes purged inside blocks.
   size_t PurgeOrphans();
+  // The same step by step, for orphans that have waited for a second. True:
+  // there is more. `now_ms` is CoarseMs().
+  bool PurgeOldOrphan(uint64_t now_ms);
 
   // False and an address at the fault if an orphan is broken; nobody may look
   // into what is live.
@@ -77,7 +79,11 @@ class ThreadRegistry {
   uint64_t (*const seed_)();
   Mutex mutex_{LockRank::kThreadRegistry};
   ThreadState* states_ ABSL_GUARDED_BY(mutex_) = nullptr;
+  // The youngest first.
   ThreadState* orphans_ ABSL_GUARDED_BY(mutex_) = nullptr;
+  // There may be orphans that have not been purged.
+  std::atomic<bool> has_untrimmed_{false};
+  static constexpr uint64_t kOldMs = 1000;
 };
 
 }  // namespace myonly::internal

@@ -75,6 +75,11 @@ class ThreadState {
     slices_.Release(runs_);
     return purged;
   }
+  // A bounded part of that; true: there is more.
+  bool PurgeStep() {
+    slices_.Release(runs_);
+    return heap_.PurgeStep();
+  }
   SliceCache* slices() { return &slices_; }
 
   // --- Shares of arenas of the program, by the arena's slot. ---
@@ -125,7 +130,7 @@ class ThreadState {
   ThreadState* next_ = nullptr;         // of all
   ThreadState* next_orphan_ = nullptr;  // of orphans
   uint64_t orphan_since_ms_ = 0;
-  bool trimmed_ = false;
+  bool is_trimmed_ = false;
   RunPool& runs_;
   SliceCache slices_;
   RemoteFreeBatch batch_;

@@ -1,7 +1,9 @@
 // Memory goes back to the system while a program makes few calls; and stays
 // where a program goes on using it.
 #include <malloc.h>
+#include <signal.h>
 #include <sys/resource.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <chrono>
@@ -9,8 +11,11 @@
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
+#include <filesystem>
+#include <fstream>
 #include <random>
 #include <set>
+#include <string>
 #include <thread>
 #include <vector>
 
@@ -138,6 +143,85 @@ TEST_F(MemoryReturnTest, MallocTrimDoesNotWait) {
   FreeMost(/*in_bulk=*/false);
   EXPECT_EQ(malloc_trim(0), 1);
   EXPECT_LT(OverFloor(), 1.5);
+  ExpectWhatIsKept();
+}
+
+// With MYONLY_BACKGROUND=1, and no call at all after the last free.
+class BackgroundReturnTest : public MemoryReturnTest {};
+
+TEST_F(BackgroundReturnTest, SmallPiecesHereAndThere) {
+  Fill(1000);
+  FreeMost(/*in_bulk=*/false);
+  std::this_thread::sleep_for(std::chrono::seconds(3));
+  EXPECT_LT(OverFloor(), 1.6);
+  ExpectWhatIsKept();
+}
+
+TEST_F(BackgroundReturnTest, AlmostAllAtOnce) {
+  Fill(1000);
+  FreeMost(/*in_bulk=*/true);
+  std::this_thread::sleep_for(std::chrono::seconds(3));
+  EXPECT_LT(OverFloor(), 2.0);
+  ExpectWhatIsKept();
+}
+
+// What a thread that has ended leaves behind is given back by others.
+TEST_F(BackgroundReturnTest, WhatAnEndedThreadHeld) {
+  std::thread([this] {
+    Fill(1000);
+    FreeMost(/*in_bulk=*/false);
+  }).join();
+  std::this_thread::sleep_for(std::chrono::seconds(4));
+  EXPECT_LT(OverFloor(), 1.6);
+  ExpectWhatIsKept();
+}
+
+TEST_F(BackgroundReturnTest, AForkedChildWorksWithoutTheThread) {
+  Fill(1000);
+  const pid_t child = fork();
+  if (child == 0) {
+    FreeMost(/*in_bulk=*/false);
+    Trickle(1);
+    for (const Piece& piece : pieces_) free(piece.start);
+    _exit(malloc_trim(0) == 1 ? 0 : 1);
+  }
+  int status = -1;
+  EXPECT_EQ(waitpid(child, &status, 0), child);
+  EXPECT_EQ(status, 0);
+  ExpectWhatIsKept();
+}
+
+TEST_F(BackgroundReturnTest, ItsThreadTakesNoSignals) {
+  size_t threads = 0;
+  for (const auto& task :
+       std::filesystem::directory_iterator("/proc/self/task")) {
+    std::ifstream name(task.path() / "comm");
+    std::string comm;
+    std::getline(name, comm);
+    if (comm != "myonlymalloc") continue;
+    ++threads;
+    std::ifstream file(task.path() / "status");
+    for (std::string line; std::getline(file, line);) {
+      if (line.rfind("SigBlk:", 0) != 0) continue;
+      // SIGTERM and SIGINT, for two.
+      const uint64_t mask = std::stoull(line.substr(7), nullptr, 16);
+      EXPECT_EQ(mask & (1U << (SIGTERM - 1) | 1U << (SIGINT - 1)),
+                1U << (SIGTERM - 1) | 1U << (SIGINT - 1));
+    }
+  }
+  EXPECT_EQ(threads, 1U);
+}
+
+// --- And without. ---
+
+// Others' slow paths do it too.
+TEST_F(MemoryReturnTest, WhatAnEndedThreadHeld) {
+  std::thread([this] {
+    Fill(1000);
+    FreeMost(/*in_bulk=*/false);
+  }).join();
+  Trickle(5);
+  EXPECT_LT(OverFloor(), 1.6);
   ExpectWhatIsKept();
 }
 

@@ -139,7 +139,7 @@ TEST_F(SlabSweepTest, ASweptSlabComesAfterPartialOnesAndBeforeANewOne) {
   EXPECT_EQ(from_first, first.size() - 1);
 }
 
-TEST_F(SlabSweepTest, ASweptSlabIsLookedAtAgainWhenHalfOfItIsBack) {
+TEST_F(SlabSweepTest, ASweptSlabIsLookedAtAgainWhenAQuarterOfItIsBack) {
   const size_t size_class = SizeClassFor(16);
   const std::vector<Object*> all = FullSlab(size_class);
   std::vector<Object*> used;
@@ -152,6 +152,7 @@ TEST_F(SlabSweepTest, ASweptSlabIsLookedAtAgainWhenHalfOfItIsBack) {
   }
   SweepWaiting();
   EXPECT_EQ(PurgedBytes(), 0U) << "every page has used objects";
+  const size_t before = used.size();
   const Slice* slab = runs_.Find(all[0]);
   EXPECT_EQ(slab->slab.state, SlabState::kSwept);
   while (slab->slab.state == SlabState::kSwept) {
@@ -159,10 +160,28 @@ TEST_F(SlabSweepTest, ASweptSlabIsLookedAtAgainWhenHalfOfItIsBack) {
     Free(used.front());
     used.erase(used.begin());
   }
-  EXPECT_NEAR(static_cast<double>(used.size()), all.size() / 16.0, 16.0);
+  EXPECT_NEAR(static_cast<double>(used.size()),
+              static_cast<double>(before) * 3 / 4, 10.0);
   SweepWaiting();
-  EXPECT_EQ(PurgedBytes() / kPageSize, 4U) << "the first half's pages";
+  EXPECT_EQ(PurgedBytes() / kPageSize, 2U) << "the first quarter's pages";
   EXPECT_EQ(Used(), used.size() + other_.size());
+}
+
+// Until next to nothing is left: what is waited for gets small too.
+TEST_F(SlabSweepTest, SlabsThatAreSweptAtOnceNeedNoEpoch) {
+  SlabPool::set_sweeps_at_once(true);
+  for (size_t bytes : {16, 64, 500, 1024}) {
+    const size_t size_class = SizeClassFor(bytes);
+    const std::vector<Object*> all = FullSlab(size_class);
+    const size_t before = PurgedBytes();
+    for (Object* object : all) {
+      if (!IsOn(object, bytes, 7, 8)) Free(object);
+    }
+    // The last look may have been one page too early.
+    EXPECT_GE(PurgedBytes() - before, 5 * kPageSize) << bytes;
+    EXPECT_TRUE(Check());
+  }
+  SlabPool::set_sweeps_at_once(false);
 }
 
 TEST_F(SlabSweepTest, AStepIsBoundedAndGoesOnWhereItStopped) {
