@@ -187,9 +187,19 @@ void ProcessHeap::Attend(const void* /*ptr*/, Slice* slab) {
   SubHeapOf(slab).Attend(slab);
 }
 
+void ProcessHeap::FreeOther(void* ptr, Slice* slice) {
+  ThreadState* state = this_thread.state;
+  if (ABSL_PREDICT_TRUE(state != nullptr &&
+                        state->FreeRemoteQuick(slice, ptr))) {
+    return;
+  }
+  FreeOtherSlow(ptr, slice);
+}
+
 // What an arena of the program has freed is posted at once: nothing of it may
 // wait here when it is reset.
-void ProcessHeap::FreeOther(void* ptr, Slice* slice) {
+ABSL_ATTRIBUTE_NOINLINE void ProcessHeap::FreeOtherSlow(void* ptr,
+                                                        Slice* slice) {
   switch (RunKind{slice->kind}) {
     case RunKind::kSubHeapRegion: {
       SubHeap& heap = SubHeapOf(slice);
@@ -260,6 +270,11 @@ ABSL_ATTRIBUTE_NOINLINE void* AllocateDefault(size_t size, size_t alignment) {
 
 }  // namespace
 
+void* ProcessHeap::Allocate(size_t size) {
+  void* ptr = AllocateQuick(size);
+  return ABSL_PREDICT_TRUE(ptr != nullptr) ? ptr : AllocateSlow(size);
+}
+
 void* ProcessHeap::AllocateSlow(size_t size) {
   void* ptr = nullptr;
   if (size > kMaxSlabRequest) {
@@ -329,13 +344,6 @@ ABSL_ATTRIBUTE_COLD size_t UsableSizeOf(const Place& place, void* ptr) {
   }
 }
 
-// What is not moved although it could be smaller: up to half is spare, or the
-// block is small anyway.
-bool IsGoodFit(size_t size, size_t usable) {
-  constexpr size_t kSmall = 128;
-  return size <= usable && (size > usable / 2 || usable <= kSmall);
-}
-
 ABSL_ATTRIBUTE_COLD bool ResizeInPlace(const Place& place, void** ptr,
                                        size_t size, bool may_move) {
   if (size > kMaxRequest) return false;
@@ -349,10 +357,11 @@ ABSL_ATTRIBUTE_COLD bool ResizeInPlace(const Place& place, void** ptr,
     case RunKind::kSubHeapRegion:
       if (IsMine(slice)) return SubHeapOf(slice).ResizeBlock(slice, *ptr, size);
       // Only its owner may change a block.
-      return IsGoodFit(size, SubHeapOf(slice).UsableBlock(slice, *ptr));
+      return ProcessHeap::IsGoodFit(size,
+                                    SubHeapOf(slice).UsableBlock(slice, *ptr));
     case RunKind::kSlab:
       CheckObject(slice, *ptr);
-      return IsGoodFit(size, ObjectBytes(slice->slab.size_class));
+      return ProcessHeap::IsGoodFit(size, ObjectBytes(slice->slab.size_class));
     case RunKind::kRegion:
       return ArenaOfRun(slice).ResizeBlock(slice, *ptr, size);
     case RunKind::kLarge:
@@ -368,7 +377,7 @@ bool ResizeQuickly(const Slice* slice, void* ptr, size_t usable, size_t size) {
   if (slice->token == Slice::kNoSlab && IsMine(slice)) {
     return SubHeapOf(slice).ResizeBlock(slice, ptr, size);
   }
-  return IsGoodFit(size, usable);
+  return ProcessHeap::IsGoodFit(size, usable);
 }
 
 // To a new block of the same arena; 0: the default arena.

@@ -39,10 +39,7 @@ class ProcessHeap {
 
   // The allocate family on the default arena. NULL on failure, and LastStatus()
   // says why. Alignments must be powers of two, else NULL with kInvalid.
-  static void* Allocate(size_t size) {
-    void* ptr = AllocateQuick(size);
-    return ABSL_PREDICT_TRUE(ptr != nullptr) ? ptr : AllocateSlow(size);
-  }
+  static void* Allocate(size_t size);
   // The parts of Allocate: the first object of a list of this thread; the first
   // block of one; and what to do when that is NULL.
   ABSL_ATTRIBUTE_ALWAYS_INLINE static void* AllocateQuick(size_t size) {
@@ -57,6 +54,24 @@ class ProcessHeap {
   }
   static void* AllocateSlow(size_t size);
   static void* AllocateZeroed(size_t count, size_t size);
+  // The part of it for objects of a few words, which are cleared here: a call
+  // of memset takes as long as the whole. NULL: use AllocateZeroed.
+  ABSL_ATTRIBUTE_ALWAYS_INLINE static void* AllocateZeroedQuick(size_t bytes) {
+    constexpr size_t kWord = kMinAlignment;
+    const size_t words = SizeClassFor(bytes);  // the size class, that is
+    if (ABSL_PREDICT_FALSE(words > 4)) return nullptr;
+    void* ptr = Slab::TakeFirst(&this_thread.lists[words]);
+    if (ABSL_PREDICT_FALSE(ptr == nullptr)) return nullptr;
+    char* first = static_cast<char*>(ptr);
+    char* last = first + words * kWord - kWord;
+    __builtin_memset(first, 0, kWord);
+    __builtin_memset(last, 0, kWord);
+    if (words > 2) {
+      __builtin_memset(first + kWord, 0, kWord);
+      __builtin_memset(last - kWord, 0, kWord);
+    }
+    return ptr;
+  }
   static void* AllocateAligned(size_t alignment, size_t size);
 
   // On blocks of every arena. A bad pointer is reported and aborts.
@@ -79,6 +94,23 @@ class ProcessHeap {
   // `ptr` NULL allocates from the default arena; `size` 0 frees and returns
   // NULL with LastStatus() unchanged.
   static void* Reallocate(void* ptr, size_t size);
+  // What is not moved although it could be smaller: up to half is spare, or the
+  // block is small anyway.
+  static bool IsGoodFit(size_t size, size_t usable) {
+    constexpr size_t kSmall = 128;
+    return size <= usable && (size > usable / 2 || usable <= kSmall);
+  }
+  // An object of a slab that stays where it is and as it is; false: use
+  // Reallocate.
+  ABSL_ATTRIBUTE_ALWAYS_INLINE static bool StaysInPlace(void* ptr,
+                                                        size_t size) {
+    Slice* slice;
+    return ABSL_PREDICT_TRUE(
+        process_globals.runs.FindFirst(ptr, &slice) &&
+        slice->token != Slice::kNoSlab && size != 0 &&
+        IsGoodFit(size, ObjectBytes(slice->slab.size_class)) &&
+        Slab::IsLive(slice, ptr));
+  }
   static bool TryResize(void* ptr, size_t size);
   static size_t UsableSize(const void* ptr);
 
@@ -161,6 +193,7 @@ class ProcessHeap {
  private:
   // With the address first, where free() has it already.
   static void FreeOther(void* ptr, Slice* slice);
+  static void FreeOtherSlow(void* ptr, Slice* slice);
   ABSL_ATTRIBUTE_COLD static void FreeElsewhere(void* ptr);
   static void Attend(const void* ptr, Slice* slab);
 };

@@ -56,6 +56,18 @@ Object* MakeList(char* start, size_t first, size_t count, size_t bytes,
 
 }  // namespace
 
+size_t Slab::NotCounted(const Slice* slice) {
+  const SlabFields& slab = slice->slab;
+  switch (slab.state) {
+    case SlabState::kFull:
+      return slab.capacity - WakeThreshold(slab.capacity);
+    case SlabState::kSwept:
+      return slice->swept_base * SweptUnit(slab);
+    default:
+      return 0;
+  }
+}
+
 Object* Slab::TakeSome(Slice* slice, size_t most) {
   SlabFields& slab = slice->slab;
   Object* list = slab.free;

@@ -169,17 +169,7 @@ class Slab {
 
  private:
   // Used objects that `needed` leaves out.
-  static size_t NotCounted(const Slice* slice) {
-    const SlabFields& slab = slice->slab;
-    switch (slab.state) {
-      case SlabState::kFull:
-        return slab.capacity - WakeThreshold(slab.capacity);
-      case SlabState::kSwept:
-        return slice->swept_base * SweptUnit(slab);
-      default:
-        return 0;
-    }
-  }
+  static size_t NotCounted(const Slice* slice);
   // Of the objects in `swept_base`, which is a byte.
   static size_t SweptUnit(const SlabFields& slab) {
     return 1 + slab.capacity / 256;

@@ -14,6 +14,7 @@
 #include "allocator/base/sizes.h"
 #include "allocator/pages/slice.h"
 #include "allocator/slabs/size_class.h"
+#include "allocator/slabs/slab.h"
 
 namespace myonly::internal {
 
@@ -22,23 +23,36 @@ class RemoteFreeBatch {
   static constexpr size_t kPlaces = 16;
   static constexpr size_t kMaxParkedBytes = 4096;  // a place
 
-  // Calls post(Slice*, const RemoteChain&) for what must go.
+  // Adds to what waits for the slab already. False, and nothing done: nothing
+  // does, or it would have to go.
+  bool AddQuick(Slice* slab, void* ptr) {
+    Place& place = PlaceOf(slab);
+    if (place.slab != slab || ABSL_PREDICT_FALSE(place.room == 1)) return false;
+    --place.room;
+    Slab::CheckAndMark(slab, ptr);
+    auto* object = static_cast<Object*>(ptr);
+    object->next = place.first;
+    place.first = object;
+    return true;
+  }
+
+  // The same in every case, for an object that is marked. Calls post(Slice*,
+  // const RemoteChain&) for what must go.
   template <typename Post>
   void Add(Slice* slab, void* ptr, Post post) {
-    Place& place =
-        places_[(reinterpret_cast<uintptr_t>(slab) / sizeof(Slice)) % kPlaces];
-    if (ABSL_PREDICT_FALSE(place.slab != slab)) {
+    Place& place = PlaceOf(slab);
+    auto* object = static_cast<Object*>(ptr);
+    if (place.slab != slab) {
       if (place.slab != nullptr) PostPlace(place, post);
-      Start(place, slab, static_cast<Object*>(ptr));
-    } else {
-      auto* object = static_cast<Object*>(ptr);
-      object->next = place.chain.first;
-      place.chain.first = object;
-      ++place.chain.count;
+      place.slab = slab;
+      place.first = nullptr;
+      place.last = object;
+      place.room = MostObjects(slab);
+      ++in_use_;
     }
-    if (ABSL_PREDICT_FALSE(place.chain.count >= place.most)) {
-      PostPlace(place, post);
-    }
+    object->next = place.first;
+    place.first = object;
+    if (--place.room == 0) PostPlace(place, post);
   }
 
   bool empty() const { return in_use_ == 0; }
@@ -54,15 +68,17 @@ class RemoteFreeBatch {
  private:
   struct Place {
     Slice* slab;  // NULL: free
-    RemoteChain chain;
-    size_t most;
+    Object* first;
+    Object* last;
+    size_t room;  // for so many more
   };
 
-  void Start(Place& place, Slice* slab, Object* object) {
-    place.slab = slab;
-    place.chain = {object, object, 1};
-    place.most = Max(kMaxParkedBytes / ObjectBytes(slab->slab.size_class), 1);
-    ++in_use_;
+  Place& PlaceOf(const Slice* slab) {
+    return places_[(reinterpret_cast<uintptr_t>(slab) / sizeof(Slice)) %
+                   kPlaces];
+  }
+  static size_t MostObjects(const Slice* slab) {
+    return Max(kMaxParkedBytes / ObjectBytes(slab->slab.size_class), 1);
   }
 
   template <typename Post>
@@ -70,7 +86,8 @@ class RemoteFreeBatch {
     Slice* slab = place.slab;
     place.slab = nullptr;
     --in_use_;
-    post(slab, place.chain);
+    post(slab,
+         RemoteChain{place.first, place.last, MostObjects(slab) - place.room});
   }
 
   size_t in_use_ = 0;

@@ -63,7 +63,12 @@ class ThreadState {
     return share.Allocate(size, alignment, status);
   }
 
-  // Frees an object of another thread's slab.
+  // Frees an object of another thread's slab, for which something waits
+  // already. False, and nothing done: use FreeRemote.
+  bool FreeRemoteQuick(Slice* slab, void* ptr) {
+    return batch_.AddQuick(slab, ptr);
+  }
+  // Frees an object of another thread's slab, which is marked.
   void FreeRemote(Slice* slab, void* object) {
     batch_.Add(slab, object, SubHeap::Post);
   }

@@ -55,6 +55,15 @@ ABSL_ATTRIBUTE_NOINLINE void* AllocateMedium(size_t size) {
   return ABSL_PREDICT_TRUE(ptr != nullptr) ? ptr : AllocateOrFail(size);
 }
 
+ABSL_ATTRIBUTE_NOINLINE void* AllocateZeroedOrFail(size_t count, size_t size) {
+  return Checked(ProcessHeap::AllocateZeroed(count, size));
+}
+
+ABSL_ATTRIBUTE_NOINLINE void* ReallocateOrFail(void* ptr, size_t size) {
+  void* moved = ProcessHeap::Reallocate(ptr, size);
+  return ptr != nullptr && size == 0 ? nullptr : Checked(moved);
+}
+
 // memalign takes what is no power of two as the next one, as glibc does.
 void* AlignedOrNextPower(size_t alignment, size_t size) {
   if (alignment > SIZE_MAX / 2 + 1) return Fail(EINVAL);
@@ -80,13 +89,19 @@ MYONLY_EXPORT MYONLY_HOT void free(void* ptr) noexcept {
   ProcessHeap::FreeInline(ptr);
 }
 
-MYONLY_EXPORT void* calloc(size_t count, size_t size) noexcept {
-  return Checked(ProcessHeap::AllocateZeroed(count, size));
+MYONLY_EXPORT MYONLY_HOT void* calloc(size_t count, size_t size) noexcept {
+  size_t bytes;
+  if (ABSL_PREDICT_TRUE(!__builtin_mul_overflow(count, size, &bytes))) {
+    void* ptr = ProcessHeap::AllocateZeroedQuick(bytes);
+    if (ABSL_PREDICT_TRUE(ptr != nullptr)) return ptr;
+  }
+  return AllocateZeroedOrFail(count, size);
 }
 
-MYONLY_EXPORT void* realloc(void* ptr, size_t size) noexcept {
-  void* moved = ProcessHeap::Reallocate(ptr, size);
-  return ptr != nullptr && size == 0 ? nullptr : Checked(moved);
+MYONLY_EXPORT MYONLY_HOT void* realloc(void* ptr, size_t size) noexcept {
+  return ABSL_PREDICT_TRUE(ProcessHeap::StaysInPlace(ptr, size))
+             ? ptr
+             : ReallocateOrFail(ptr, size);
 }
 
 MYONLY_EXPORT void* reallocarray(void* ptr, size_t count,

@@ -3,6 +3,7 @@
 // and the loop cost is the same for every COUNT.
 //
 //   block_pairs PATTERN LEAST_SIZE MOST_SIZE COUNT
+#include <pthread.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdlib.h>
@@ -93,6 +94,81 @@ __attribute__((noinline)) void Replace(size_t count) {
   }
 }
 
+// --- What one thread allocates and another one frees. ---
+
+constexpr size_t kMostObjects = size_t{1} << 16;
+void* objects[kMostObjects];
+
+void AllocateAll(size_t count) {
+  for (size_t i = 0; i < count; ++i) objects[i] = malloc(64);
+}
+void FreeAll(size_t count) {
+  for (size_t i = 0; i < count; ++i) free(objects[i]);
+}
+void InAThread(void (*run)(size_t), size_t count) {
+  struct Task {
+    void (*run)(size_t);
+    size_t count;
+  } task = {run, count};
+  pthread_t thread;
+  const int error = pthread_create(
+      &thread, nullptr,
+      [](void* arg) -> void* {
+        const Task& given = *static_cast<Task*>(arg);
+        given.run(given.count);
+        return nullptr;
+      },
+      &task);
+  if (error != 0) abort();
+  pthread_join(thread, nullptr);
+}
+void Nothing(size_t /*count*/) {}
+
+// Each pattern is one before with one step more, so that their differences are
+// what the steps cost.
+__attribute__((noinline)) void Allocated(size_t count) {
+  AllocateAll(count);
+  InAThread(Nothing, count);
+}
+__attribute__((noinline)) void FreedAtHome(size_t count) {
+  Allocated(count);
+  FreeAll(count);
+}
+__attribute__((noinline)) void FreedAtHomeAndTaken(size_t count) {
+  FreedAtHome(count);
+  AllocateAll(count);
+}
+__attribute__((noinline)) void FreedElsewhere(size_t count) {
+  AllocateAll(count);
+  InAThread(FreeAll, count);
+}
+__attribute__((noinline)) void FreedElsewhereAndTaken(size_t count) {
+  FreedElsewhere(count);
+  AllocateAll(count);
+}
+
+// --- Single calls. ---
+
+__attribute__((noinline)) void Zeroed(size_t count) {
+  for (size_t i = 0; i < count; ++i) {
+    void* block = calloc(1, sizes[i % kSizes]);
+    Keep(block);
+    free(block);
+  }
+}
+
+// One block that is made larger and smaller where it is.
+__attribute__((noinline)) void Resized(size_t count) {
+  AllocateAll(64);  // the first ones of a size are served in another way
+  void* block = malloc(sizes[0]);
+  for (size_t i = 0; i < count; ++i) {
+    block = realloc(block, sizes[0] - i % 2);
+    Keep(block);
+  }
+  free(block);
+  FreeAll(64);
+}
+
 struct Pattern {
   const char* name;
   void (*run)(size_t count);
@@ -104,6 +180,13 @@ constexpr Pattern kPatterns[] = {
     {"arena_pairs", ArenaPairs},
     {"split_coalesce", SplitAndCoalesce},
     {"replace", Replace},
+    {"allocated", Allocated},
+    {"freed_at_home", FreedAtHome},
+    {"freed_at_home_and_taken", FreedAtHomeAndTaken},
+    {"freed_elsewhere", FreedElsewhere},
+    {"freed_elsewhere_and_taken", FreedElsewhereAndTaken},
+    {"zeroed", Zeroed},
+    {"resized", Resized},
 };
 
 }  // namespace

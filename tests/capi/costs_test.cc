@@ -127,6 +127,54 @@ const Pattern kPatterns[] = {
     {"split_coalesce", "1024", "32768", kSplitAndCoalesce},
 };
 
+// Rounds of two patterns, of which one does more: what that costs.
+double Difference(const char* more, const char* less) {
+  return InstructionsPerRound({more, "64", "64", 0}) -
+         InstructionsPerRound({less, "64", "64", 0});
+}
+
+class StepsTest : public ::testing::Test {
+ protected:
+  void SetUp() override {
+#ifdef __clang__
+    GTEST_SKIP() << "the bars are for gcc's code";
+#endif
+    if (!HasValgrind()) GTEST_SKIP() << "valgrind is not installed";
+  }
+};
+
+// Objects of other threads, in chains of 64. The two checks of a free are 10 of
+// them, the call through the linkage table 3.
+TEST_F(StepsTest, OfAFreeInAnotherThread) {
+  constexpr double kRemoteFree = internal::kChecksObjects ? 52 : 42;
+  const double free = Difference("freed_elsewhere", "allocated") -
+                      InstructionsPerRound({"loop", "24", "24", 0});
+  EXPECT_GT(free, 10);
+  EXPECT_LE(free, kRemoteFree);
+  RecordProperty("instructions", static_cast<int>(free));
+}
+
+// What it costs their owner that objects came back from elsewhere.
+TEST_F(StepsTest, OfTakingBackWhatOthersFreed) {
+  const double drain =
+      Difference("freed_elsewhere_and_taken", "freed_elsewhere") -
+      Difference("freed_at_home_and_taken", "freed_at_home");
+  EXPECT_GT(drain, 0);
+  EXPECT_LE(drain, 8);
+}
+
+TEST_F(StepsTest, OfCallocOverMalloc) {
+  const double more = Difference("zeroed", "pairs");
+  EXPECT_GT(more, 0);
+  EXPECT_LE(more, 15);
+}
+
+TEST_F(StepsTest, OfAReallocThatStays) {
+  const double step = Difference("resized", "loop");
+  EXPECT_GT(step, 5);
+  EXPECT_LE(step, 40);
+}
+
 INSTANTIATE_TEST_SUITE_P(Patterns, InstructionsTest,
                          ::testing::ValuesIn(kPatterns),
                          [](const ::testing::TestParamInfo<Pattern>& info) {
