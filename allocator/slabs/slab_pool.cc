@@ -79,7 +79,21 @@ Slice* SlabPool::NewSlab(size_t size_class, Status* status) {
   ++num_slabs_;
   Slab::Open(slab, size_class);
   slab->token = token_;
+  SweepWhileGrowing();
   return slab;
+}
+
+// What grows here makes room there.
+void SlabPool::SweepWhileGrowing() {
+  const size_t step = kEpochSlabs + num_slabs_ / 16;
+  if (num_slabs_ >= epoch_slabs_) {
+    BeginEpoch();
+    epoch_slabs_ = num_slabs_ + step;
+  } else {
+    // It has shrunk meanwhile.
+    epoch_slabs_ = Min(epoch_slabs_, num_slabs_ + step);
+  }
+  Sweep(kSweptPerNewSlab);
 }
 
 void SlabPool::GiveUp(Slice* slab) {

@@ -5,9 +5,8 @@
 //         waited least | a swept one | a new slab.
 // Free:   the object goes to its slab; a full slab that has enough back becomes
 //         partial, one that has all back is given up.
-// Sweep:  partial slabs that waited for two epochs lose their unused pages;
-// they
-//         are looked at again when a quarter of what they hold is back.
+// Sweep:  partial slabs that waited for two epochs, of time or of growth, lose
+//         their unused pages, and again when a quarter of the rest is back.
 // Invariants: a slab is active or in the list of its state; it bears the
 // token of the thread.
 //
@@ -112,6 +111,9 @@ class SlabPool {
   };
 
   static constexpr size_t kFew = 4;
+  // While the slabs grow in number by 1/16 and so many more, an epoch goes by.
+  static constexpr size_t kEpochSlabs = 32;
+  static constexpr size_t kSweptPerNewSlab = 2;
   static constexpr uint8_t kLeastEpochs = 2;
 
   Object* NoteTakenBack(Slice* slab, size_t used_before, Object* list);
@@ -119,6 +121,7 @@ class SlabPool {
   ABSL_ATTRIBUTE_NOINLINE void Move(Slice* slab, size_t extra);
   Slice* NewSlab(size_t size_class, Status* status);
   void GiveUp(Slice* slab);
+  void SweepWhileGrowing();
   // A list's first slab has its last one before it.
   Slice*& ListOf(Slice* slab) {
     Class& lists = classes_[slab->slab.size_class];
@@ -168,6 +171,7 @@ class SlabPool {
   size_t used_bytes_ = 0;
   inline static bool sweeps_at_once_ = false;
   size_t num_slabs_ = 0;
+  size_t epoch_slabs_ = kEpochSlabs;  // so many begin the next epoch
   uint8_t takes_few_ = 0;
   uint8_t epoch_ = 0;
   uint8_t sweep_class_ = 0;  // where the next sweep goes on

@@ -184,6 +184,19 @@ TEST_F(SlabSweepTest, SlabsThatAreSweptAtOnceNeedNoEpoch) {
   SlabPool::set_sweeps_at_once(false);
 }
 
+// What grows in one class makes room in another, without any time.
+TEST_F(SlabSweepTest, GrowthSweepsWhatWaits) {
+  const size_t waiting = SizeClassFor(512);
+  const std::vector<Object*> all = Take(waiting, 20 * SlabCapacity(waiting));
+  TakeOnce(waiting);
+  for (Object* object : all) {
+    if (PageOf(object) != 0) Free(object);
+  }
+  Take(SizeClassFor(64), 200 * SlabCapacity(SizeClassFor(64)));
+  EXPECT_GE(PurgedBytes(), 20 * 6 * kPageSize);
+  EXPECT_TRUE(Check());
+}
+
 TEST_F(SlabSweepTest, AStepIsBoundedAndGoesOnWhereItStopped) {
   const size_t size_class = SizeClassFor(128);
   std::vector<Object*> all = Take(size_class, 10 * SlabCapacity(size_class));
