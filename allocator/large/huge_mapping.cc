@@ -1,13 +1,11 @@
 #include "allocator/large/huge_mapping.h"
 
 #include "allocator/base/check.h"
+#include "allocator/base/clock.h"
 #include "allocator/base/sizes.h"
 
 namespace myonly::internal {
 namespace {
-
-// The peak forgets this fraction of what is above it at each call.
-constexpr size_t kPeakDecay = 512;
 
 // Forgets what is behind the first `bytes`.
 void CutPieces(HugeMapping* mapping, size_t bytes) {
@@ -62,8 +60,10 @@ HugeMapping* HugeMappings::Allocate(size_t bytes, size_t alignment, bool zeroed,
   live_.Insert(*mapping);
   ++num_live_;
   live_bytes_ += bytes;
+  keep_.NoteFresh(*fresh_bytes);
   NoteLive();
   cache_.Trim(CacheBudget(), &surplus);
+  keep_.NoteDropped(surplus.bytes());
   mutex_.Unlock();
   Unmap(surplus);
   return mapping;
@@ -135,6 +135,7 @@ void HugeMappings::KeepTail(PageRange range, size_t used) {
   mutex_.Lock();
   cache_.Keep({range.start + used, range.bytes - used}, CacheBudget(),
               &surplus);
+  keep_.NoteDropped(surplus.bytes());
   mutex_.Unlock();
   Unmap(surplus);
 }
@@ -156,25 +157,18 @@ void HugeMappings::Free(HugeMapping* mapping) {
       start += bytes;
     }
     FreeRecord(mapping);
+    keep_.NoteDropped(surplus.bytes());
   }
   Unmap(surplus);
 }
 
-// What was live a moment ago will be wanted again: up to the recent peak, live
-// and kept bytes together raise no one's peak.
 size_t HugeMappings::CacheBudget() const {
-  const size_t below_peak =
-      peak_live_bytes_ - Min(peak_live_bytes_, live_bytes_);
-  return Max(cache_floor_bytes_,
-             live_bytes_ / 16 + Min(below_peak, live_bytes_ / 2));
+  return Max(Max(cache_floor_bytes_, live_bytes_ / 32), keep_.Get(live_bytes_));
 }
 
 void HugeMappings::NoteLive() {
-  if (live_bytes_ >= peak_live_bytes_) {
-    peak_live_bytes_ = live_bytes_;
-  } else {
-    peak_live_bytes_ -= (peak_live_bytes_ - live_bytes_) / kPeakDecay;
-  }
+  keep_.NoteLive(live_bytes_);
+  keep_.Decay(live_bytes_, CoarseMs());
 }
 
 // Where the system lacks the memory to unmap, at least the pages go.
@@ -233,9 +227,7 @@ size_t HugeMappings::Purge(size_t keep_bytes) {
     cache_.Trim(keep_bytes, &surplus);
   }
   Unmap(surplus);
-  size_t purged = 0;
-  for (size_t i = 0; i < surplus.count; ++i) purged += surplus.ranges[i].bytes;
-  return purged;
+  return surplus.bytes();
 }
 
 HugeMapping* HugeMappings::NewRecord() {

@@ -21,6 +21,7 @@
 #include "absl/base/thread_annotations.h"
 #include "allocator/base/mutex.h"
 #include "allocator/base/treap.h"
+#include "allocator/large/keep_budget.h"
 #include "allocator/large/mapping_cache.h"
 #include "allocator/pages/metadata_allocator.h"
 #include "allocator/pages/page_source.h"
@@ -78,6 +79,7 @@ class HugeMappings {
   // More mappings than this are not joined: the system allows a process only so
   // many pieces.
   static constexpr size_t kMaxLiveToJoin = 4096;
+  static constexpr size_t kPeakCalls = 512;
 
   using Surplus = MappingCache::Surplus;
   // What was taken out of the cache for one mapping.
@@ -118,7 +120,7 @@ class HugeMappings {
   MappingCache cache_ ABSL_GUARDED_BY(mutex_);
   size_t num_live_ ABSL_GUARDED_BY(mutex_) = 0;
   size_t live_bytes_ ABSL_GUARDED_BY(mutex_) = 0;
-  size_t peak_live_bytes_ ABSL_GUARDED_BY(mutex_) = 0;  // recent
+  KeepBudget keep_ ABSL_GUARDED_BY(mutex_){kPeakCalls};
   size_t cache_floor_bytes_ ABSL_GUARDED_BY(mutex_) = size_t{16} << 20;
 };
 

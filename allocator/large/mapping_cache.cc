@@ -6,6 +6,12 @@
 
 namespace myonly::internal {
 
+size_t MappingCache::Surplus::bytes() const {
+  size_t sum = 0;
+  for (size_t i = 0; i < count; ++i) sum += ranges[i].bytes;
+  return sum;
+}
+
 void MappingCache::Keep(PageRange range, size_t budget, Surplus* surplus) {
   if (num_pieces_ == kMaxPieces) {
     const size_t smallest = Smallest();

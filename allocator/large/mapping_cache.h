@@ -27,6 +27,7 @@ class MappingCache {
   // What is to be unmapped: all that is kept, and what a caller adds.
   struct Surplus {
     void Add(PageRange range) { ranges[count++] = range; }
+    size_t bytes() const;
     PageRange ranges[2 * kMaxPieces];
     size_t count = 0;
   };

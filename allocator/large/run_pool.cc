@@ -14,8 +14,6 @@ constexpr size_t kReservationAlignment = size_t{2} << 20;
 // Purging with time: not more often than this, and so much at a time.
 constexpr uint32_t kFreesPerClockRead = 16;
 constexpr uint64_t kPurgeIntervalMs = 100;
-// The peak forgets this fraction of what is above it at each free.
-constexpr size_t kPeakDecay = 64;
 constexpr uint64_t kDecayMs = 500;
 // At a time: 64 MiB, a few milliseconds; or a part of what there is, so that
 // the calls of a program that makes few do.
@@ -44,39 +42,60 @@ Slice* RunPool::Allocate(size_t slices, RunKind kind, void* owner,
     }
     InsertKept();
   }
-  Slice* run = TakeFree(slices);
+  size_t fresh;
+  Slice* run = TakeFree(slices, &fresh);
   while (run == nullptr) {
     if (!Grow(slices)) return nullptr;
-    run = TakeFree(slices);
+    run = TakeFree(slices, &fresh);
   }
-  return Use(run, slices, kind, owner, zeroed);
+  return Use(run, slices, fresh, kind, owner, zeroed);
 }
 
 Slice* RunPool::AllocateFree(size_t slices, RunKind kind, void* owner,
                              bool* zeroed) {
   MutexLock lock(mutex_);
   InsertKept();
-  Slice* run = TakeFree(slices);
-  return run == nullptr ? nullptr : Use(run, slices, kind, owner, zeroed);
+  size_t fresh;
+  Slice* run = TakeFree(slices, &fresh);
+  return run == nullptr ? nullptr
+                        : Use(run, slices, fresh, kind, owner, zeroed);
 }
 
-Slice* RunPool::Use(Slice* run, size_t slices, RunKind kind, void* owner,
-                    bool* zeroed) {
-  *zeroed = !run->dirty;
+Slice* RunPool::Use(Slice* run, size_t slices, size_t fresh, RunKind kind,
+                    void* owner, bool* zeroed) {
+  *zeroed = fresh == slices;
   MarkInUse(run, slices, kind, owner);
   NoteLive();
-  if (*zeroed) PurgeWhileGrowing(slices);
+  if (fresh != 0) PurgeWhileGrowing(fresh);
   return run;
 }
 
-Slice* RunPool::TakeFree(size_t slices) {
+// `*fresh` of its slices are clean.
+Slice* RunPool::TakeFree(size_t slices, size_t* fresh) {
+  *fresh = 0;
   if (Slice* run = dirty_.FindBestFit(slices)) {
     return Carve(dirty_, run, slices);
   }
+  if (Slice* run = TakeMixed(slices, fresh)) return run;
+  *fresh = slices;
   if (Slice* run = clean_.FindBestFit(slices)) {
     return Carve(clean_, run, slices);
   }
   return nullptr;
+}
+
+// The largest dirty run with the beginning of the clean one behind it: only
+// what is missing faults.
+Slice* RunPool::TakeMixed(size_t slices, size_t* fresh) {
+  Slice* run = dirty_.FindLargest();
+  if (run == nullptr) return nullptr;
+  const size_t missing = slices - run->run_slices;
+  Slice* after = FreeRunAfter(run, run->run_slices);
+  if (after == nullptr || after->run_slices < missing) return nullptr;
+  dirty_.Remove(*run);
+  Carve(clean_, after, missing);
+  *fresh = missing;
+  return run;
 }
 
 // Takes the first `slices` of a free run out of `tree`; the rest goes back.
@@ -343,30 +362,22 @@ size_t RunPool::PurgeLargest(size_t most_slices) {
   return purged ? slices : 0;
 }
 
-// What was live a moment ago will be wanted again: below the recent peak dirty
-// runs raise no peak.
 size_t RunPool::DirtyBudgetSlices() const {
-  const size_t below_peak =
-      peak_live_slices_ - Min(peak_live_slices_, live_slices_);
   return Max(
       Max(dirty_floor_slices_, live_slices_ / 32 + elsewhere_slices_ / 16),
-      Min(below_peak, live_slices_ / 2));
+      keep_.Get(live_slices_));
 }
 
-void RunPool::NoteLive() {
-  if (live_slices_ >= peak_live_slices_) {
-    peak_live_slices_ = live_slices_;
-  } else {
-    peak_live_slices_ -= (peak_live_slices_ - live_slices_) / kPeakDecay;
-  }
-}
+void RunPool::NoteLive() { keep_.NoteLive(live_slices_); }
 
 void RunPool::PurgeWhileGrowing(size_t slices) {
+  keep_.NoteFresh(slices);
   size_t left = 2 * slices;
   while (left != 0 && dirty_.slices() > DirtyBudgetSlices()) {
     const size_t purged = PurgeLargest(left);
     if (purged == 0) break;
     left -= Min(left, purged);
+    keep_.NoteDropped(purged);
   }
 }
 
@@ -381,11 +392,7 @@ void RunPool::PurgeOverBudget(uint64_t now_ms) {
   if (kept_for_long_) InsertKept();
   kept_for_long_ = true;
   // With time the peak is forgotten also by who calls for little.
-  if (now_ms - Min(now_ms, peak_decay_ms_) >= kPurgeIntervalMs) {
-    peak_decay_ms_ = now_ms;
-    peak_live_slices_ -=
-        (peak_live_slices_ - Min(peak_live_slices_, live_slices_)) / 8;
-  }
+  keep_.Decay(live_slices_, now_ms);
   const size_t budget = DirtyBudgetSlices();
   if (dirty_.slices() <= budget) {
     last_purge_ms_ = 0;
@@ -403,6 +410,7 @@ void RunPool::PurgeOverBudget(uint64_t now_ms) {
     const size_t purged = PurgeLargest(left);
     if (purged == 0) break;
     left -= Min(left, purged);
+    keep_.NoteDropped(purged);
   }
 }
 

@@ -25,6 +25,7 @@
 #include "absl/base/optimization.h"
 #include "absl/base/thread_annotations.h"
 #include "allocator/base/mutex.h"
+#include "allocator/large/keep_budget.h"
 #include "allocator/large/large_tree.h"
 #include "allocator/pages/page_source.h"
 #include "allocator/pages/slice.h"
@@ -113,9 +114,12 @@ class RunPool {
   Slice* FindSlow(const void* address) const;
 
   // Allocate, step by step.
-  Slice* TakeFree(size_t slices) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
-  Slice* Use(Slice* run, size_t slices, RunKind kind, void* owner, bool* zeroed)
+  Slice* TakeFree(size_t slices, size_t* fresh)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  Slice* TakeMixed(size_t slices, size_t* fresh)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  Slice* Use(Slice* run, size_t slices, size_t fresh, RunKind kind, void* owner,
+             bool* zeroed) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   Slice* Carve(LargeTree& tree, Slice* run, size_t slices)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   bool Grow(size_t slices) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
@@ -166,13 +170,12 @@ class RunPool {
   size_t num_reservations_ ABSL_GUARDED_BY(mutex_) = 0;
   size_t live_slices_ ABSL_GUARDED_BY(mutex_) = 0;
   size_t elsewhere_slices_ ABSL_GUARDED_BY(mutex_) = 0;  // live, not ours
-  size_t peak_live_slices_ ABSL_GUARDED_BY(mutex_) = 0;  // recent
+  KeepBudget keep_ ABSL_GUARDED_BY(mutex_){kPeakCalls};
   size_t grow_slices_ ABSL_GUARDED_BY(mutex_) = kFirstGrowSlices;
   size_t dirty_floor_slices_ ABSL_GUARDED_BY(mutex_) = kDirtyFloorSlices;
   uint32_t frees_ ABSL_GUARDED_BY(mutex_) = 0;
   // When memory over the budget was purged last or began to be; 0: it is not.
   uint64_t last_purge_ms_ ABSL_GUARDED_BY(mutex_) = 0;
-  uint64_t peak_decay_ms_ ABSL_GUARDED_BY(mutex_) = 0;
 
   // 64 descriptors are one page: a small process touches no second one.
   static constexpr size_t kFirstGrowSlices = 64;       // 2 MiB
@@ -180,6 +183,7 @@ class RunPool {
   static constexpr size_t kMinReservationSlices = 64;  // 2 MiB
   static constexpr size_t kMaxKeptSlices = 136;        // 4 MiB and a bit
   static constexpr size_t kDirtyFloorSlices = 32;      // 1 MiB
+  static constexpr size_t kPeakCalls = 64;
 };
 
 }  // namespace myonly::internal
