@@ -18,6 +18,7 @@ SubHeap::SubHeap(Arena& arena, RunPool& runs, HugeMappings& huge,
     : ShareFront{kNoArena, {}},
       arena_(arena),
       runs_(runs),
+      huge_(huge),
       cache_(cache),
       token_(token),
       slabs_({runs, arena.quota(), cache}, this, token),
@@ -141,6 +142,7 @@ void SubHeap::Decay(uint64_t now_ms) {
   Publish();
   blocks_.Decay(now_ms);
   cache_->Decay(runs_, now_ms);
+  huge_.PurgeWithTime(now_ms);
   const bool sweeps = PurgeIdle(now_ms, elapsed);
   const bool more = runs_.PurgeWithTime(now_ms) || sweeps || more_elsewhere_;
   has_ticked_ = true;

@@ -226,6 +226,7 @@ class SubHeap : public ShareFront {
 
   Arena& arena_;
   RunPool& runs_;
+  HugeMappings& huge_;
   SliceCache* const cache_;
   const uintptr_t token_;
   Object** lists_ = lists;  // here or elsewhere

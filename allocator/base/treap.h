@@ -12,6 +12,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <initializer_list>
 
 #include "allocator/base/check.h"
 
@@ -121,16 +122,16 @@ class Treap {
 
   template <typename Visit>
   static void VisitBelow(T* node, const T** previous, Visit& visit) {
-    if (node == nullptr) return;
-    T* left = Traits::Left(*node);
-    T* right = Traits::Right(*node);
-    MYONLY_CHECK(left == nullptr || Above(*node, *left));
-    MYONLY_CHECK(right == nullptr || Above(*node, *right));
-    VisitBelow(left, previous, visit);
-    MYONLY_CHECK(*previous == nullptr || Traits::Less(**previous, *node));
-    *previous = node;
-    visit(*node);
-    VisitBelow(right, previous, visit);
+    while (node != nullptr) {
+      for (const T* child : {Traits::Left(*node), Traits::Right(*node)}) {
+        MYONLY_CHECK(child == nullptr || Above(*node, *child));
+      }
+      VisitBelow(Traits::Left(*node), previous, visit);
+      MYONLY_CHECK(*previous == nullptr || Traits::Less(**previous, *node));
+      *previous = node;
+      visit(*node);
+      node = Traits::Right(*node);
+    }
   }
 
   T* root_ = nullptr;

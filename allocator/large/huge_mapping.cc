@@ -61,11 +61,9 @@ HugeMapping* HugeMappings::Allocate(size_t bytes, size_t alignment, bool zeroed,
   ++num_live_;
   live_bytes_ += bytes;
   keep_.NoteFresh(*fresh_bytes);
-  NoteLive();
+  keep_.NoteLive(live_bytes_);
   cache_.Trim(CacheBudget(), &surplus);
-  keep_.NoteDropped(surplus.bytes());
-  mutex_.Unlock();
-  Unmap(surplus);
+  UnlockAndUnmap(surplus);
   return mapping;
 }
 
@@ -135,40 +133,39 @@ void HugeMappings::KeepTail(PageRange range, size_t used) {
   mutex_.Lock();
   cache_.Keep({range.start + used, range.bytes - used}, CacheBudget(),
               &surplus);
-  keep_.NoteDropped(surplus.bytes());
-  mutex_.Unlock();
-  Unmap(surplus);
+  UnlockAndUnmap(surplus);
 }
 
 void HugeMappings::Free(HugeMapping* mapping) {
   Surplus surplus;
-  {
-    MutexLock lock(mutex_);
-    live_.Remove(*mapping);
-    --num_live_;
-    live_bytes_ -= mapping->bytes;
-    NoteLive();
-    const size_t budget = CacheBudget();
-    cache_.Trim(budget, &surplus);
-    char* start = mapping->start;
-    for (size_t i = 0; i < mapping->num_pieces; ++i) {
-      const size_t bytes = size_t{mapping->piece_pages[i]} * kPageSize;
-      cache_.Keep({start, bytes}, budget, &surplus);
-      start += bytes;
-    }
-    FreeRecord(mapping);
-    keep_.NoteDropped(surplus.bytes());
+  mutex_.Lock();
+  live_.Remove(*mapping);
+  --num_live_;
+  live_bytes_ -= mapping->bytes;
+  keep_.NoteLive(live_bytes_);
+  keep_.Decay(live_bytes_, CoarseMs());
+  const size_t budget = CacheBudget();
+  cache_.Trim(budget, &surplus);
+  char* start = mapping->start;
+  for (size_t i = 0; i < mapping->num_pieces; ++i) {
+    const size_t bytes = size_t{mapping->piece_pages[i]} * kPageSize;
+    cache_.Keep({start, bytes}, budget, &surplus);
+    start += bytes;
   }
-  Unmap(surplus);
+  FreeRecord(mapping);
+  UnlockAndUnmap(surplus);
 }
 
 size_t HugeMappings::CacheBudget() const {
   return Max(Max(cache_floor_bytes_, live_bytes_ / 32), keep_.Get(live_bytes_));
 }
 
-void HugeMappings::NoteLive() {
-  keep_.NoteLive(live_bytes_);
-  keep_.Decay(live_bytes_, CoarseMs());
+void HugeMappings::PurgeWithTime(uint64_t now_ms) {
+  mutex_.Lock();
+  keep_.Decay(live_bytes_, now_ms);
+  const size_t budget = CacheBudget();
+  mutex_.Unlock();
+  Purge(budget);
 }
 
 // Where the system lacks the memory to unmap, at least the pages go.
@@ -176,6 +173,12 @@ void HugeMappings::Unmap(PageRange range) {
   if (!pages_.Release(range.start, range.bytes)) {
     pages_.Purge(range.start, range.bytes);
   }
+}
+
+void HugeMappings::UnlockAndUnmap(const Surplus& surplus) {
+  keep_.NoteDropped(surplus.bytes);
+  mutex_.Unlock();
+  Unmap(surplus);
 }
 
 void HugeMappings::Unmap(const Surplus& surplus) {
@@ -222,12 +225,11 @@ HugeMapping* HugeMappings::Find(const void* address) {
 
 size_t HugeMappings::Purge(size_t keep_bytes) {
   Surplus surplus;
-  {
-    MutexLock lock(mutex_);
-    cache_.Trim(keep_bytes, &surplus);
-  }
+  mutex_.Lock();
+  cache_.Trim(keep_bytes, &surplus);
+  mutex_.Unlock();
   Unmap(surplus);
-  return surplus.bytes();
+  return surplus.bytes;
 }
 
 HugeMapping* HugeMappings::NewRecord() {
@@ -266,20 +268,17 @@ void HugeMappings::CheckInvariants() {
   const char* end = nullptr;
   live_.CheckAndVisit([&live, &count, &end](const HugeMapping& mapping) {
     MYONLY_CHECK(end == nullptr || end <= mapping.start);
-    MYONLY_CHECK(
-        IsAligned(reinterpret_cast<uintptr_t>(mapping.start), kPageSize));
-    MYONLY_CHECK(mapping.bytes % kPageSize == 0 && mapping.bytes != 0);
-    size_t pages = 0;
+    size_t bytes = 0;
     for (size_t i = 0; i < mapping.num_pieces; ++i) {
-      pages += mapping.piece_pages[i];
+      bytes += size_t{mapping.piece_pages[i]} * kPageSize;
     }
-    MYONLY_CHECK(pages == mapping.bytes / kPageSize);
-    end = mapping.start + mapping.bytes;
+    MYONLY_CHECK(bytes == mapping.bytes && bytes != 0);
+    end = mapping.start + bytes;
+    MYONLY_CHECK(IsAligned(reinterpret_cast<uintptr_t>(end), kPageSize));
     live += mapping.bytes;
     ++count;
   });
-  MYONLY_CHECK(live == live_bytes_ && num_live_ == count);
-  MYONLY_CHECK(cache_.Check());
+  MYONLY_CHECK(live == live_bytes_ && num_live_ == count && cache_.Check());
 }
 
 }  // namespace myonly::internal

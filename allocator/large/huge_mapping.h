@@ -5,8 +5,7 @@
 //           joined by moving their pages (mremap), so that only what is missing
 //           faults; else a new one.
 // Free:     keep it, resident, while all that is kept stays within
-//           max(cache floor, live / 16 + what live is below its recent peak, up
-//           to live / 2); else give it back.
+//           max(cache floor, live / 32, KeepBudget's); else give it back.
 // A mapping that was joined is several mappings to the system, each of them a
 // piece: it is resized by copying, and its pieces are kept one by one.
 // The records are in a tree by address: any address can be asked for.
@@ -30,7 +29,7 @@ namespace myonly::internal {
 
 // The record of one mapping; it is metadata, never inside the mapping.
 struct HugeMapping {
-  static constexpr size_t kMaxPieces = 8;
+  static constexpr size_t kMaxPieces = 16;
 
   char* start;
   size_t bytes;  // whole pages, all of them usable
@@ -65,6 +64,10 @@ class HugeMappings {
 
   // Unmaps what is kept until at most `keep_bytes` are. Returns the bytes.
   size_t Purge(size_t keep_bytes);
+
+  // Unmaps what is over the budget, which shrinks with time. `now_ms` is
+  // CoarseMs().
+  void PurgeWithTime(uint64_t now_ms);
 
   void set_cache_floor_bytes(size_t bytes);
   size_t cached_bytes();
@@ -107,10 +110,10 @@ class HugeMappings {
   bool MovePiece(PageRange range, size_t bytes, HugeMapping* mapping)
       ABSL_LOCKS_EXCLUDED(mutex_);
   void KeepTail(PageRange range, size_t used) ABSL_LOCKS_EXCLUDED(mutex_);
-  void NoteLive() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   size_t CacheBudget() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void Unmap(PageRange range);
   void Unmap(const Surplus& surplus);
+  void UnlockAndUnmap(const Surplus& surplus) ABSL_UNLOCK_FUNCTION(mutex_);
 
   PageSource& pages_;
   MetadataAllocator& metadata_;

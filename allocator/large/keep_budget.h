@@ -12,8 +12,6 @@
 #include <cstddef>
 #include <cstdint>
 
-#include "allocator/base/sizes.h"
-
 namespace myonly::internal {
 
 class KeepBudget {
@@ -22,45 +20,23 @@ class KeepBudget {
   // each NoteLive.
   constexpr explicit KeepBudget(size_t peak_calls) : peak_calls_(peak_calls) {}
 
-  void NoteLive(size_t live) {
-    if (live >= peak_) {
-      peak_ = live;
-    } else {
-      peak_ -= (peak_ - live) / peak_calls_;
-    }
-  }
+  void NoteLive(size_t live);
 
   // So much was given back because it was over the budget.
   void NoteDropped(size_t amount) { dropped_ += amount; }
 
   // So much was taken from the system.
-  void NoteFresh(size_t amount) {
-    const size_t regretted = Min(amount, dropped_);
-    dropped_ -= regretted;
-    regretted_ += regretted;
-  }
+  void NoteFresh(size_t amount);
 
   // What may be kept while `live` is live. Live and kept together stay below
   // the recent peak. Without regrets it is at most half of what is live: most
   // programs that have freed much don't want it again.
-  size_t Get(size_t live) const {
-    return Min(peak_ - Min(peak_, live), Max(live / 2, regretted_));
-  }
+  size_t Get(size_t live) const;
 
   // Forgets an eighth, if there has been time enough since the last time.
-  void Decay(size_t live, uint64_t now_ms) {
-    // Another thread may have read the clock later and come here first.
-    if (now_ms - Min(now_ms, decay_ms_) < kDecayMs) return;
-    decay_ms_ = now_ms;
-    peak_ -= (peak_ - Min(peak_, live)) / kDecayPart;
-    regretted_ -= regretted_ / kDecayPart;
-    dropped_ -= dropped_ / kDecayPart;
-  }
+  void Decay(size_t live, uint64_t now_ms);
 
  private:
-  static constexpr uint64_t kDecayMs = 100;
-  static constexpr size_t kDecayPart = 8;
-
   const size_t peak_calls_;
   size_t peak_ = 0;       // recent
   size_t dropped_ = 0;    // a while ago, and not wanted again since

@@ -6,12 +6,6 @@
 
 namespace myonly::internal {
 
-size_t MappingCache::Surplus::bytes() const {
-  size_t sum = 0;
-  for (size_t i = 0; i < count; ++i) sum += ranges[i].bytes;
-  return sum;
-}
-
 void MappingCache::Keep(PageRange range, size_t budget, Surplus* surplus) {
   if (num_pieces_ == kMaxPieces) {
     const size_t smallest = Smallest();
@@ -55,7 +49,10 @@ PageRange MappingCache::Take(size_t bytes, size_t alignment) {
 }
 
 void MappingCache::Trim(size_t budget, Surplus* surplus) {
-  while (num_pieces_ != 0 && bytes_ > budget) surplus->Add(Remove(Smallest()));
+  while (num_pieces_ != 0 && bytes_ > budget) {
+    // Of the last one what is within the budget stays.
+    Keep(Remove(Smallest()), budget, surplus);
+  }
 }
 
 size_t MappingCache::Smallest() const {

@@ -26,10 +26,13 @@ class MappingCache {
 
   // What is to be unmapped: all that is kept, and what a caller adds.
   struct Surplus {
-    void Add(PageRange range) { ranges[count++] = range; }
-    size_t bytes() const;
+    void Add(PageRange range) {
+      ranges[count++] = range;
+      bytes += range.bytes;
+    }
     PageRange ranges[2 * kMaxPieces];
     size_t count = 0;
+    size_t bytes = 0;
   };
 
   constexpr MappingCache() = default;
@@ -42,7 +45,8 @@ class MappingCache {
   // whole ones. {NULL, 0}: there is none.
   PageRange Take(size_t bytes, size_t alignment);
 
-  // Drops the smallest ones until at most `budget` bytes are kept.
+  // Drops the smallest ones until at most `budget` bytes are kept; of the last
+  // of them only the end, if it is large.
   void Trim(size_t budget, Surplus* surplus);
 
   size_t bytes() const { return bytes_; }

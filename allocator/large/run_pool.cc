@@ -37,36 +37,34 @@ Slice* RunPool::Allocate(size_t slices, RunKind kind, void* owner,
       run->kind = kind;
       *zeroed = false;
       live_slices_ += slices;
-      NoteLive();
+      keep_.NoteLive(live_slices_);
       return run;
     }
-    InsertKept();
   }
-  size_t fresh;
-  Slice* run = TakeFree(slices, &fresh);
-  while (run == nullptr) {
-    if (!Grow(slices)) return nullptr;
-    run = TakeFree(slices, &fresh);
-  }
-  return Use(run, slices, fresh, kind, owner, zeroed);
+  return Take(slices, kind, owner, zeroed, /*may_grow=*/true);
 }
 
 Slice* RunPool::AllocateFree(size_t slices, RunKind kind, void* owner,
                              bool* zeroed) {
   MutexLock lock(mutex_);
-  InsertKept();
-  size_t fresh;
-  Slice* run = TakeFree(slices, &fresh);
-  return run == nullptr ? nullptr
-                        : Use(run, slices, fresh, kind, owner, zeroed);
+  return Take(slices, kind, owner, zeroed, /*may_grow=*/false);
 }
 
-Slice* RunPool::Use(Slice* run, size_t slices, size_t fresh, RunKind kind,
-                    void* owner, bool* zeroed) {
+Slice* RunPool::Take(size_t slices, RunKind kind, void* owner, bool* zeroed,
+                     bool may_grow) {
+  InsertKept();
+  size_t fresh;
+  Slice* run;
+  while ((run = TakeFree(slices, &fresh)) == nullptr) {
+    if (!may_grow || !Grow(slices)) return nullptr;
+  }
   *zeroed = fresh == slices;
   MarkInUse(run, slices, kind, owner);
-  NoteLive();
-  if (fresh != 0) PurgeWhileGrowing(fresh);
+  keep_.NoteLive(live_slices_);
+  if (fresh != 0) {
+    keep_.NoteFresh(fresh);
+    PurgeDirty(2 * fresh);
+  }
   return run;
 }
 
@@ -85,16 +83,16 @@ Slice* RunPool::TakeFree(size_t slices, size_t* fresh) {
 }
 
 // The largest dirty run with the beginning of the clean one behind it: only
-// what is missing faults.
+// what is missing faults. Most must be there, as all of it is cleared where
+// zeros are wanted.
 Slice* RunPool::TakeMixed(size_t slices, size_t* fresh) {
   Slice* run = dirty_.FindLargest();
-  if (run == nullptr) return nullptr;
-  const size_t missing = slices - run->run_slices;
+  if (run == nullptr || run->run_slices < slices / 2) return nullptr;
+  *fresh = slices - run->run_slices;
   Slice* after = FreeRunAfter(run, run->run_slices);
-  if (after == nullptr || after->run_slices < missing) return nullptr;
+  if (after == nullptr || after->run_slices < *fresh) return nullptr;
   dirty_.Remove(*run);
-  Carve(clean_, after, missing);
-  *fresh = missing;
+  Carve(clean_, after, *fresh);
   return run;
 }
 
@@ -213,14 +211,14 @@ Slice* RunPool::FindRun(const Slice* slice) const {
 void RunPool::Free(Slice* run) {
   MutexLock lock(mutex_);
   live_slices_ -= run->run_slices;
-  NoteLive();
+  keep_.NoteLive(live_slices_);
   Insert(run);
 }
 
 void RunPool::FreeAndKeep(Slice* run) {
   MutexLock lock(mutex_);
   live_slices_ -= run->run_slices;
-  NoteLive();
+  keep_.NoteLive(live_slices_);
   if (run->run_slices > kMaxKeptSlices) return Insert(run);
   Slice* before = kept_;
   kept_ = run;
@@ -334,7 +332,7 @@ size_t RunPool::Purge(size_t keep_bytes) {
 void RunPool::NotePagesElsewhere(size_t taken_bytes, size_t live_bytes) {
   MutexLock lock(mutex_);
   elsewhere_slices_ = live_bytes / kSliceSize;
-  if (taken_bytes != 0) PurgeWhileGrowing(taken_bytes / kSliceSize);
+  PurgeDirty(2 * taken_bytes / kSliceSize);
 }
 
 size_t RunPool::PurgeInside(char* start, size_t bytes) {
@@ -368,15 +366,12 @@ size_t RunPool::DirtyBudgetSlices() const {
       keep_.Get(live_slices_));
 }
 
-void RunPool::NoteLive() { keep_.NoteLive(live_slices_); }
-
-void RunPool::PurgeWhileGrowing(size_t slices) {
-  keep_.NoteFresh(slices);
-  size_t left = 2 * slices;
-  while (left != 0 && dirty_.slices() > DirtyBudgetSlices()) {
-    const size_t purged = PurgeLargest(left);
+// Purges up to `slices` of what is over the budget.
+void RunPool::PurgeDirty(size_t slices) {
+  while (slices != 0 && dirty_.slices() > DirtyBudgetSlices()) {
+    const size_t purged = PurgeLargest(slices);
     if (purged == 0) break;
-    left -= Min(left, purged);
+    slices -= purged;
     keep_.NoteDropped(purged);
   }
 }
@@ -404,14 +399,8 @@ void RunPool::PurgeOverBudget(uint64_t now_ms) {
   if (elapsed < kPurgeIntervalMs) return;
   last_purge_ms_ = now_ms;
   const size_t excess = dirty_.slices() - budget;
-  size_t left = Min(Max(excess * Min(elapsed, kDecayMs) / kDecayMs, size_t{8}),
-                    Max(kMaxPurgeSlices, excess / kMaxPurgePart));
-  while (left != 0) {
-    const size_t purged = PurgeLargest(left);
-    if (purged == 0) break;
-    left -= Min(left, purged);
-    keep_.NoteDropped(purged);
-  }
+  PurgeDirty(Min(Max(excess * Min(elapsed, kDecayMs) / kDecayMs, size_t{8}),
+                 Max(kMaxPurgeSlices, excess / kMaxPurgePart)));
 }
 
 void RunPool::set_dirty_floor_bytes(size_t bytes) {
@@ -432,18 +421,19 @@ size_t RunPool::live_bytes() {
 void RunPool::CheckInvariants() {
   MutexLock lock(mutex_);
   size_t free_slices = 0;
-  const auto check = [this, &free_slices](const Slice& run, bool dirty) {
+  bool dirty = true;
+  const auto check = [this, &free_slices, &dirty](const Slice& run) {
     const Reservation& reservation = ReservationOf(&run);
     const Slice* last = &run - (run.run_slices - 1);
-    MYONLY_CHECK(run.kind == RunKind::kFree && last->kind == RunKind::kFree);
-    MYONLY_CHECK(run.dirty == dirty && last->dirty == dirty);
-    MYONLY_CHECK(run.head == reservation.IndexOf(&run));
-    MYONLY_CHECK(last->head == run.head);
-    MYONLY_CHECK(last->run_slices == run.run_slices);
+    MYONLY_CHECK(run.kind == RunKind::kFree && last->kind == RunKind::kFree &&
+                 run.dirty == dirty && last->dirty == dirty);
+    MYONLY_CHECK(run.head == reservation.IndexOf(&run) &&
+                 last->head == run.head && last->run_slices == run.run_slices);
     free_slices += run.run_slices;
   };
-  dirty_.CheckInvariants([&check](const Slice& run) { check(run, true); });
-  clean_.CheckInvariants([&check](const Slice& run) { check(run, false); });
+  dirty_.CheckInvariants(check);
+  dirty = false;
+  clean_.CheckInvariants(check);
   size_t committed = 0;
   for (size_t i = 0; i < num_reservations_; ++i) {
     const Reservation& reservation = reservations_[i];

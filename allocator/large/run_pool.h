@@ -114,12 +114,12 @@ class RunPool {
   Slice* FindSlow(const void* address) const;
 
   // Allocate, step by step.
+  Slice* Take(size_t slices, RunKind kind, void* owner, bool* zeroed,
+              bool may_grow) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   Slice* TakeFree(size_t slices, size_t* fresh)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   Slice* TakeMixed(size_t slices, size_t* fresh)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
-  Slice* Use(Slice* run, size_t slices, size_t fresh, RunKind kind, void* owner,
-             bool* zeroed) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   Slice* Carve(LargeTree& tree, Slice* run, size_t slices)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   bool Grow(size_t slices) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
@@ -143,9 +143,8 @@ class RunPool {
 
   // Purging gives the lock up around the system call.
   size_t PurgeLargest(size_t most_slices) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
-  void NoteLive() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   size_t DirtyBudgetSlices() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
-  void PurgeWhileGrowing(size_t slices) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void PurgeDirty(size_t slices) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void PurgeOverBudget(uint64_t now_ms) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 
   size_t KeptSlices() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {

@@ -5,6 +5,7 @@
 #include <cstring>
 #include <vector>
 
+#include "allocator/base/clock.h"
 #include "allocator/base/sizes.h"
 #include "allocator/pages/fake_page_source.h"
 #include "allocator/pages/metadata_allocator.h"
@@ -132,6 +133,29 @@ TEST_F(HugeMappingsTest, AJoinedMappingShrinksButDoesNotGrow) {
   EXPECT_EQ(mapping->start[8 * kMiB - 1], 7);
   EXPECT_EQ(mapping->start[8 * kMiB], 0);
   huge_.Free(mapping);
+}
+
+TEST_F(HugeMappingsTest, LearnsToKeepWhatIsWantedAgain) {
+  size_t fresh_bytes = 0;
+  for (int round = 0; round < 8; ++round) {
+    HugeMapping* mappings[4];
+    fresh_bytes = 0;
+    for (HugeMapping*& mapping : mappings) {
+      mapping = Allocate(20 * kMiB);
+      fresh_bytes += fresh_bytes_;
+    }
+    for (HugeMapping* mapping : mappings) huge_.Free(mapping);
+    if (round == 0) {
+      EXPECT_LE(huge_.cached_bytes(), 17 * kMiB);
+    }
+  }
+  EXPECT_LE(fresh_bytes, 10 * kMiB);
+  EXPECT_GE(huge_.cached_bytes(), 70 * kMiB);
+  EXPECT_LE(huge_.cached_bytes(), 80 * kMiB);
+  // Forgotten when it isn't.
+  const uint64_t now_ms = CoarseMs();
+  for (uint64_t i = 1; i < 50; ++i) huge_.PurgeWithTime(now_ms + i * 100);
+  EXPECT_LE(huge_.cached_bytes(), 16 * kMiB);
 }
 
 TEST_F(HugeMappingsTest, AlignedOnesAreNotJoined) {
