@@ -82,7 +82,7 @@ class HugeMappings {
   // More mappings than this are not joined: the system allows a process only so
   // many pieces.
   static constexpr size_t kMaxLiveToJoin = 4096;
-  static constexpr size_t kPeakCalls = 512;
+  static constexpr int kPeakShift = 9;
 
   using Surplus = MappingCache::Surplus;
   // What was taken out of the cache for one mapping.
@@ -123,7 +123,7 @@ class HugeMappings {
   MappingCache cache_ ABSL_GUARDED_BY(mutex_);
   size_t num_live_ ABSL_GUARDED_BY(mutex_) = 0;
   size_t live_bytes_ ABSL_GUARDED_BY(mutex_) = 0;
-  KeepBudget keep_ ABSL_GUARDED_BY(mutex_){kPeakCalls};
+  KeepBudget keep_ ABSL_GUARDED_BY(mutex_){kPeakShift};
   size_t cache_floor_bytes_ ABSL_GUARDED_BY(mutex_) = size_t{16} << 20;
 };
 

@@ -10,14 +10,6 @@ constexpr size_t kDecayPart = 8;
 
 }  // namespace
 
-void KeepBudget::NoteLive(size_t live) {
-  if (live >= peak_) {
-    peak_ = live;
-  } else {
-    peak_ -= (peak_ - live) / peak_calls_;
-  }
-}
-
 void KeepBudget::NoteFresh(size_t amount) {
   const size_t regretted = Min(amount, dropped_);
   dropped_ -= regretted;

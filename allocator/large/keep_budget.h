@@ -16,11 +16,17 @@ namespace myonly::internal {
 
 class KeepBudget {
  public:
-  // The peak forgets one part in `peak_calls` of what is above the present with
-  // each NoteLive.
-  constexpr explicit KeepBudget(size_t peak_calls) : peak_calls_(peak_calls) {}
+  // The peak forgets one part in 2 ^ `peak_shift` of what is above the present
+  // with each NoteLive.
+  constexpr explicit KeepBudget(int peak_shift) : peak_shift_(peak_shift) {}
 
-  void NoteLive(size_t live);
+  void NoteLive(size_t live) {
+    if (live >= peak_) {
+      peak_ = live;
+    } else {
+      peak_ -= (peak_ - live) >> peak_shift_;
+    }
+  }
 
   // So much was given back because it was over the budget.
   void NoteDropped(size_t amount) { dropped_ += amount; }
@@ -37,7 +43,7 @@ class KeepBudget {
   void Decay(size_t live, uint64_t now_ms);
 
  private:
-  const size_t peak_calls_;
+  const int peak_shift_;
   size_t peak_ = 0;       // recent
   size_t dropped_ = 0;    // a while ago, and not wanted again since
   size_t regretted_ = 0;  // dropped, and wanted again

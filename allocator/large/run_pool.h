@@ -169,7 +169,7 @@ class RunPool {
   size_t num_reservations_ ABSL_GUARDED_BY(mutex_) = 0;
   size_t live_slices_ ABSL_GUARDED_BY(mutex_) = 0;
   size_t elsewhere_slices_ ABSL_GUARDED_BY(mutex_) = 0;  // live, not ours
-  KeepBudget keep_ ABSL_GUARDED_BY(mutex_){kPeakCalls};
+  KeepBudget keep_ ABSL_GUARDED_BY(mutex_){kPeakShift};
   size_t grow_slices_ ABSL_GUARDED_BY(mutex_) = kFirstGrowSlices;
   size_t dirty_floor_slices_ ABSL_GUARDED_BY(mutex_) = kDirtyFloorSlices;
   uint32_t frees_ ABSL_GUARDED_BY(mutex_) = 0;
@@ -182,7 +182,7 @@ class RunPool {
   static constexpr size_t kMinReservationSlices = 64;  // 2 MiB
   static constexpr size_t kMaxKeptSlices = 136;        // 4 MiB and a bit
   static constexpr size_t kDirtyFloorSlices = 32;      // 1 MiB
-  static constexpr size_t kPeakCalls = 64;
+  static constexpr int kPeakShift = 6;
 };
 
 }  // namespace myonly::internal

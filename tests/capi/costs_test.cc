@@ -114,6 +114,8 @@ constexpr double kObject = internal::kChecksObjects ? 47 : 36;
 constexpr double kLargestObject = internal::kChecksObjects ? 77 : 66;
 constexpr double kQuickHit = 82;
 constexpr double kSplitAndCoalesce = 220;
+// A run of its own, the one freed last.
+constexpr double kLargeRun = 500;
 
 const Pattern kPatterns[] = {
     {"pairs", "24", "24", kObject},
@@ -123,6 +125,8 @@ const Pattern kPatterns[] = {
     {"pairs", "4096", "4096", kQuickHit},
     {"pairs", "10000", "10000", kQuickHit},
     {"pairs", "32768", "32768", kQuickHit},
+    {"pairs", "131072", "131072", kLargeRun},
+    {"pairs", "4194304", "4194304", kLargeRun},
     {"split_coalesce", "24", "1024", kSplitAndCoalesce},
     {"split_coalesce", "1024", "32768", kSplitAndCoalesce},
 };

@@ -9,7 +9,7 @@ namespace myonly::internal {
 namespace {
 
 TEST(KeepBudgetTest, WithoutRegretsHalfOfWhatIsLiveIsTheMost) {
-  KeepBudget keep(512);
+  KeepBudget keep(9);
   keep.NoteLive(1000);
   EXPECT_EQ(keep.Get(1000), 0U);
   EXPECT_EQ(keep.Get(800), 200U);
@@ -18,7 +18,7 @@ TEST(KeepBudgetTest, WithoutRegretsHalfOfWhatIsLiveIsTheMost) {
 }
 
 TEST(KeepBudgetTest, WhatIsDroppedAndWantedAgainRaisesIt) {
-  KeepBudget keep(512);
+  KeepBudget keep(9);
   keep.NoteLive(1000);
   keep.NoteDropped(300);
   EXPECT_EQ(keep.Get(200), 100U);
@@ -32,14 +32,14 @@ TEST(KeepBudgetTest, WhatIsDroppedAndWantedAgainRaisesIt) {
 }
 
 TEST(KeepBudgetTest, FreshMemoryAloneIsNoRegret) {
-  KeepBudget keep(512);
+  KeepBudget keep(9);
   keep.NoteLive(1000);
   keep.NoteFresh(1000);
   EXPECT_EQ(keep.Get(0), 0U);
 }
 
 TEST(KeepBudgetTest, NeverPassesTheRecentPeak) {
-  KeepBudget keep(512);
+  KeepBudget keep(9);
   keep.NoteLive(1000);
   keep.NoteDropped(100000);
   keep.NoteFresh(100000);
@@ -50,7 +50,7 @@ TEST(KeepBudgetTest, NeverPassesTheRecentPeak) {
 }
 
 TEST(KeepBudgetTest, ForgetsThePeakWithCalls) {
-  KeepBudget keep(4);
+  KeepBudget keep(2);
   keep.NoteLive(1000);
   keep.NoteLive(600);
   EXPECT_EQ(keep.Get(600), 300U);
@@ -59,7 +59,7 @@ TEST(KeepBudgetTest, ForgetsThePeakWithCalls) {
 }
 
 TEST(KeepBudgetTest, ForgetsRegretsWithTime) {
-  KeepBudget keep(512);
+  KeepBudget keep(9);
   keep.NoteLive(10000);
   keep.NoteDropped(800);
   keep.NoteFresh(800);
@@ -76,7 +76,7 @@ TEST(KeepBudgetTest, ForgetsRegretsWithTime) {
 }
 
 TEST(KeepBudgetTest, WhatWasDroppedLongAgoIsNotRegretted) {
-  KeepBudget keep(512);
+  KeepBudget keep(9);
   keep.NoteLive(10000);
   keep.NoteDropped(800);
   uint64_t now_ms = 1000;

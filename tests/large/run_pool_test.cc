@@ -161,6 +161,48 @@ TEST_F(RunPoolTest, TellsWhetherPagesAreZero) {
   }
 }
 
+TEST_F(RunPoolTest, ARunThatIsDirtyInPartServesALargerOne) {
+  Slice* run = Allocate(10);
+  Fill(run, 10);
+  char* start = pool_.AddressOf(run);
+  pool_.Free(run);
+  bool zeroed = true;
+  run = Allocate(16, &zeroed);
+  EXPECT_EQ(pool_.AddressOf(run), start);
+  EXPECT_FALSE(zeroed);
+  EXPECT_EQ(pool_.dirty_bytes(), 0U);
+  EXPECT_EQ(pool_.live_bytes(), 16 * kSliceSize);
+  pool_.CheckInvariants();
+  EXPECT_EQ(pool_.FindRun(pool_.Find(start + 16 * kSliceSize - 1)), run);
+  pool_.Free(run);
+  // What is clean for the most part is left to those who want zeros.
+  run = Allocate(40, &zeroed);
+  EXPECT_TRUE(zeroed);
+  EXPECT_EQ(pool_.AddressOf(run), start + 16 * kSliceSize);
+  EXPECT_EQ(pool_.dirty_bytes(), 16 * kSliceSize);
+}
+
+TEST_F(RunPoolTest, LearnsToKeepWhatIsWantedAgain) {
+  // A guard each, so that they stay apart; 64 MiB come and go.
+  std::vector<Slice*> runs(64);
+  for (int i = 0; i < 20; ++i) Allocate(32);
+  size_t purges = 0;
+  for (int round = 0; round < 20; ++round) {
+    const size_t before = pages_.Count(Verb::kPurge);
+    for (Slice*& run : runs) run = Allocate(32 + round % 2);
+    const uint64_t now = CoarseMs();
+    for (Slice* run : runs) pool_.Free(run);
+    pool_.PurgeWithTime(now);
+    pool_.PurgeWithTime(now + 150);
+    purges = pages_.Count(Verb::kPurge) - before;
+    if (round == 0) {
+      EXPECT_GT(purges, 0U);
+    }
+    pool_.CheckInvariants();
+  }
+  EXPECT_EQ(purges, 0U);
+}
+
 TEST_F(RunPoolTest, GrowsIntoTheFreeRunBehindOnly) {
   Slice* run = Allocate(2);
   Slice* next = Allocate(2);
