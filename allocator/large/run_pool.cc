@@ -176,6 +176,14 @@ bool RunPool::AddReservation(size_t slices) {
           AlignUp(reinterpret_cast<uintptr_t>(start) + descriptors, alignment);
       const size_t index = num_reservations_;
       reservations_[index].Set(reinterpret_cast<void*>(base), want);
+      if (index == 0) {
+        // Before anything is committed: it stays one mapping.
+        const size_t small = Min(want, kSmallPagesSlices) * kSliceSize;
+        pages_.AdviseHugePages(
+            start, base - reinterpret_cast<uintptr_t>(start) + small,
+            /*wanted=*/false);
+        AdviseHugePages();
+      }
       if (!GrowReservation(index, Max(slices, Min(grow_slices_, want))) &&
           !GrowReservation(index, slices)) {
         reservations_[index].Set(nullptr, 0);
@@ -401,6 +409,21 @@ void RunPool::PurgeOverBudget(uint64_t now_ms) {
   const size_t excess = dirty_.slices() - budget;
   PurgeDirty(Min(Max(excess * Min(elapsed, kDecayMs) / kDecayMs, size_t{8}),
                  Max(kMaxPurgeSlices, excess / kMaxPurgePart)));
+}
+
+void RunPool::AdviseHugePages() {
+  const Reservation& reservation = reservations_[0];
+  if (!wants_huge_pages_ || reservation.slices() <= kSmallPagesSlices) return;
+  pages_.AdviseHugePages(
+      reinterpret_cast<char*>(reservation.base()) +
+          kSmallPagesSlices * kSliceSize,
+      (reservation.slices() - kSmallPagesSlices) * kSliceSize, /*wanted=*/true);
+}
+
+void RunPool::set_wants_huge_pages(bool wants) {
+  MutexLock lock(mutex_);
+  wants_huge_pages_ = wants;
+  AdviseHugePages();
 }
 
 void RunPool::set_dirty_floor_bytes(size_t bytes) {

@@ -98,6 +98,10 @@ class RunPool {
   // Dirty free memory up to here is always kept.
   void set_dirty_floor_bytes(size_t bytes);
 
+  // Asks for huge pages behind the first kSmallPagesSlices, once there is a
+  // reservation. Without it the system decides there.
+  void set_wants_huge_pages(bool wants);
+
   // Bytes in free runs that may be resident, and in runs in use.
   size_t dirty_bytes();
   size_t live_bytes();
@@ -109,6 +113,10 @@ class RunPool {
 
   // Where addresses are limited a reservation has 1/16 of them, or less.
   static constexpr size_t kMaxReservations = 32;
+
+  // Memory fills from below: a heap smaller than this has no huge pages, of
+  // which the first touch takes 2 MiB; 64 MiB.
+  static constexpr size_t kSmallPagesSlices = 2048;
 
  private:
   Slice* FindSlow(const void* address) const;
@@ -126,6 +134,7 @@ class RunPool {
   bool GrowReservation(size_t index, size_t slices)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   bool AddReservation(size_t slices) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void AdviseHugePages() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void MarkInUse(Slice* run, size_t slices, RunKind kind, void* owner)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 
@@ -166,6 +175,7 @@ class RunPool {
   LargeTree clean_ ABSL_GUARDED_BY(mutex_);
   Slice* kept_ ABSL_GUARDED_BY(mutex_) = nullptr;
   bool kept_for_long_ ABSL_GUARDED_BY(mutex_) = false;
+  bool wants_huge_pages_ ABSL_GUARDED_BY(mutex_) = false;
   size_t num_reservations_ ABSL_GUARDED_BY(mutex_) = 0;
   size_t live_slices_ ABSL_GUARDED_BY(mutex_) = 0;
   size_t elsewhere_slices_ ABSL_GUARDED_BY(mutex_) = 0;  // live, not ours

@@ -46,6 +46,12 @@ bool FakePageSource::Purge(void* start, size_t bytes) {
               !ShouldFail() && pages_.Purge(start, bytes));
 }
 
+void FakePageSource::AdviseHugePages(void* start, size_t bytes, bool wanted) {
+  const bool ok = !ShouldFail();
+  if (ok) pages_.AdviseHugePages(start, bytes, wanted);
+  Note(Verb::kAdviseHugePages, start, bytes, ok);
+}
+
 bool FakePageSource::Release(void* start, size_t bytes) {
   const bool ok = !ShouldFail() && pages_.Release(start, bytes);
   if (ok) Forget(Bits(start), bytes);

@@ -25,6 +25,7 @@ class FakePageSource final : public PageSource {
     kRelease,
     kRemap,
     kMove,
+    kAdviseHugePages,
   };
   struct Call {
     Verb verb;
@@ -45,6 +46,7 @@ class FakePageSource final : public PageSource {
   bool Release(void* start, size_t bytes) override;
   void* Remap(void* start, size_t old_bytes, size_t new_bytes) override;
   bool Move(void* start, size_t bytes, void* target) override;
+  void AdviseHugePages(void* start, size_t bytes, bool wanted) override;
   size_t ReservationLimit() const override { return reservation_bytes_; }
 
   // Call number `n` from now on (0 = the next one) fails, once.

@@ -83,6 +83,12 @@ bool MmapPageSource::Move(void* start, size_t bytes, void* target) {
                  MREMAP_MAYMOVE | MREMAP_FIXED, Bits(target)));
 }
 
+// A kernel without huge pages refuses it, and need not be asked.
+void MmapPageSource::AdviseHugePages(void* start, size_t bytes, bool wanted) {
+  SystemCall(SystemCallNumber::kMadvise, Bits(start), bytes,
+             wanted ? MADV_HUGEPAGE : MADV_NOHUGEPAGE);
+}
+
 size_t MmapPageSource::ReservationLimit() const {
   rlimit limit = {RLIM_INFINITY, RLIM_INFINITY};
   SystemCall(SystemCallNumber::kPrlimit, 0, RLIMIT_AS, 0,

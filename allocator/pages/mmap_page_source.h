@@ -19,6 +19,7 @@ class MmapPageSource final : public PageSource {
   bool Move(void* start, size_t bytes, void* target) override;
 
   // 1/16 of RLIMIT_AS, or kMaxReservation.
+  void AdviseHugePages(void* start, size_t bytes, bool wanted) override;
   size_t ReservationLimit() const override;
 
   // 256 GiB of addresses cost nothing but a few microseconds.

@@ -46,6 +46,11 @@ class PageSource {
   // can't be done, and the target must only be released any more.
   virtual bool Move(void* start, size_t bytes, void* target) = 0;
 
+  // Advice, for reserved pages: huge ones shall never serve them, or whenever
+  // possible. Without it the system decides.
+  virtual void AdviseHugePages(void* /*start*/, size_t /*bytes*/,
+                               bool /*wanted*/) {}
+
   // How many bytes one reservation should try to span, at most.
   virtual size_t ReservationLimit() const = 0;
 

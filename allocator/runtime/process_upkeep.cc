@@ -61,6 +61,7 @@ size_t ProcessHeap::Purge(size_t keep_bytes) {
 void ProcessHeap::PurgeIdle(uint64_t now_ms) {
   g.threads.PurgeOldOrphan(now_ms);
   g.runs.PurgeWithTime(now_ms);
+  g.huge.PurgeWithTime(now_ms);
 }
 
 void ProcessHeap::PurgeElsewhere(SubHeap* heap) {
@@ -113,6 +114,7 @@ Status ProcessHeap::CheckInvariants() {
 void ProcessHeap::ApplyOptions(const Options& options) {
   g.runs.set_dirty_floor_bytes(options.dirty_floor);
   g.huge.set_cache_floor_bytes(options.huge_cache);
+  g.runs.set_wants_huge_pages(options.huge_pages);
   SlabPool::set_sweeps_at_once(options.background);
   BlockHeap::set_purges_at_once(options.background);
 }

@@ -203,6 +203,27 @@ TEST_F(RunPoolTest, LearnsToKeepWhatIsWantedAgain) {
   EXPECT_EQ(purges, 0U);
 }
 
+TEST(RunPoolHugePagesTest, NoneForTheFirst64MiBThenTheSystemsOrWanted) {
+  FakePageSource pages(size_t{256} << 20);
+  RunPool pool(pages);
+  bool zeroed;
+  Slice* run = pool.Allocate(1, RunKind::kLarge, &pool, &zeroed);
+  ASSERT_EQ(pages.Count(Verb::kAdviseHugePages), 1U);
+  const char* start = pool.AddressOf(run);
+  for (const FakePageSource::Call& call : pages.journal()) {
+    if (call.verb != Verb::kAdviseHugePages) continue;
+    EXPECT_LT(call.start, start);
+    EXPECT_EQ(static_cast<char*>(call.start) + call.bytes, start + 64 * kMiB);
+  }
+  pool.set_wants_huge_pages(false);
+  EXPECT_EQ(pages.Count(Verb::kAdviseHugePages), 1U);
+  pool.set_wants_huge_pages(true);
+  ASSERT_EQ(pages.Count(Verb::kAdviseHugePages), 2U);
+  const FakePageSource::Call& last = pages.journal().back();
+  EXPECT_EQ(last.start, start + 64 * kMiB);
+  EXPECT_GT(last.bytes, 64 * kMiB);
+}
+
 TEST_F(RunPoolTest, GrowsIntoTheFreeRunBehindOnly) {
   Slice* run = Allocate(2);
   Slice* next = Allocate(2);
