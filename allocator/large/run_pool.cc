@@ -370,7 +370,7 @@ size_t RunPool::PurgeLargest(size_t most_slices) {
 
 size_t RunPool::DirtyBudgetSlices() const {
   return Max(
-      Max(dirty_floor_slices_, live_slices_ / 32 + elsewhere_slices_ / 16),
+      Max(dirty_floor_slices_, (live_slices_ + elsewhere_slices_) / 32),
       keep_.Get(live_slices_));
 }
 

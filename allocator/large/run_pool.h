@@ -1,9 +1,10 @@
 // Runs of slices: what all arenas take their regions and large blocks from, and
 // the way from an address to its descriptor.
 //
-// Allocate: best fit among dirty runs (resident: no page fault), then clean
-//           ones, then more of the reservation is committed, then a further
-//           reservation is made.
+// Allocate: best fit among dirty runs (resident: no page fault), then a dirty
+//           one with a part of the clean one behind it, then clean ones, then
+//           more of the reservation is committed, then a further reservation
+//           is made.
 // Free:     coalesce with free neighbours of the same state; purge what is over
 //           the budget.
 // Invariants: no two free runs of one state are adjacent; a free run's first
@@ -11,9 +12,9 @@
 // The large run that was freed last is kept as it is: whoever allocates and
 // frees one size in turn pays for no tree and no descriptors.
 // Memory: while fresh pages must be taken, dirty free pages are kept below
-// max(dirty floor, live / 32) and 1/16 of what is live elsewhere, or below the
-// recent peak and live / 2, by purging twice as much as is taken; later frees
-// purge what has been left dirty, a little at a time.
+// max(dirty floor, 1/32 of what is live here and elsewhere, KeepBudget's), by
+// purging twice as much as is taken; later frees purge what has been left
+// dirty, a little at a time.
 //
 // Thread-safe.
 #ifndef MYONLY_ALLOCATOR_LARGE_RUN_POOL_H_
