@@ -15,6 +15,7 @@
 
 #include "allocator/arena/arena.h"
 #include "allocator/arena/arena_registry.h"
+#include "allocator/base/clock.h"
 #include "allocator/base/sizes.h"
 #include "allocator/base/status.h"
 #include "allocator/options/options.h"
@@ -223,10 +224,19 @@ TEST_F(ProcessHeapTest, OptionsSayHowMuchIsKept) {
   ProcessHeap::Purge(0);
   options.huge_cache = 0;
   ProcessHeap::ApplyOptions(options);
-  // Large blocks elsewhere must not count as a recent peak.
-  for (int i = 0; i < 3; ++i)
-    ProcessHeap::Free(ProcessHeap::Allocate(9 * kMiB));
+  // Neither what was live before nor what was wanted again may count.
+  const uint64_t now_ms = CoarseMs();
+  for (uint64_t i = 1; i < 200; ++i) {
+    process_globals.huge.PurgeWithTime(now_ms + i * 100);
+  }
+  ProcessHeap::Free(ProcessHeap::Allocate(9 * kMiB));
   EXPECT_EQ(process_globals.huge.cached_bytes(), 0U);
+  // From the second time on it is wanted again.
+  for (int i = 0; i < 2; ++i) {
+    ProcessHeap::Free(ProcessHeap::Allocate(9 * kMiB));
+  }
+  EXPECT_GT(process_globals.huge.cached_bytes(), 0U);
+  ProcessHeap::Purge(0);
   ProcessHeap::ApplyOptions(Options());
 }
 
