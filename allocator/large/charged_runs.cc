@@ -25,7 +25,7 @@ Slice* ChargedRuns::Allocate(size_t slices, RunKind kind, void* owner,
 
 void ChargedRuns::FreeTo(SliceCache* cache, Slice* run) {
   const size_t bytes = run->run_slices * kSliceSize;
-  run->token = Slice::kNoSlab;
+  run->key = Slice::kNoSlab;
   if (cache == nullptr || run->run_slices != 1 || !cache->Put(run)) {
     pool_.Free(run);
   }

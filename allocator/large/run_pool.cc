@@ -114,7 +114,7 @@ void RunPool::MarkInUse(Slice* run, size_t slices, RunKind kind, void* owner) {
   const uint8_t reservation = run->reservation;
   for (size_t i = 0; i < slices; ++i) {
     Slice* slice = run - i;
-    slice->token = Slice::kNoSlab;
+    slice->key = Slice::kNoSlab;
     slice->kind = kind;
     slice->owner = owner;
     slice->head = head;

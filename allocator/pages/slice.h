@@ -14,7 +14,7 @@
 // descriptors are its boundary tags: both hold `run_slices` and `head`; every
 // slice of a run in use holds kind, owner and head.
 //
-// Externally synchronised by the run pool; `kind`, `owner` and `token` of a run
+// Externally synchronised by the run pool; `kind`, `owner` and `key` of a run
 // in use are constant and may be read by every thread that holds a block of it.
 #ifndef MYONLY_ALLOCATOR_PAGES_SLICE_H_
 #define MYONLY_ALLOCATOR_PAGES_SLICE_H_
@@ -48,15 +48,19 @@ template <typename T>
 class OwnerWritten {
  public:
   operator T() const {  // NOLINT(google-explicit-constructor)
-    return value_.load(std::memory_order_relaxed);
+#ifdef ABSL_HAVE_THREAD_SANITIZER
+    return __atomic_load_n(&value_, __ATOMIC_RELAXED);
+#else
+    return value_;  // may be an operand so; one byte or word in any case
+#endif
   }
   OwnerWritten& operator=(T value) {
-    value_.store(value, std::memory_order_relaxed);
+    __atomic_store_n(&value_, value, __ATOMIC_RELAXED);
     return *this;
   }
 
  private:
-  std::atomic<T> value_;
+  T value_;
 };
 
 // A free object of a slab.
@@ -93,10 +97,11 @@ struct LargeFields {
 };
 
 struct alignas(64) Slice {
-  // Slab: the thread that may free objects without further ado; else kNoSlab,
-  // which no thread has.
-  static constexpr uintptr_t kNoSlab = 2;
-  OwnerWritten<uintptr_t> token;
+  // Slab: the token of the thread that may free objects without further ado,
+  // mixed with where objects begin (Slab::Key); else kNoSlab, which makes no
+  // thread's token with any address.
+  static constexpr uintptr_t kNoSlab = ~uintptr_t{0};
+  OwnerWritten<uintptr_t> key;
   union {
     FreeRunFields tree;
     SlabFields slab;
@@ -117,7 +122,7 @@ struct alignas(64) Slice {
     uint8_t waits_since;  // partial slab: the epoch of its pool
     uint8_t swept_base;   // swept slab: used objects not counted, in units
   };
-  uint32_t reciprocal;  // slab: 2^32 / object size, rounded up
+  uint32_t reciprocal;  // slab: 2^32 / object size, a bit more
 };
 static_assert(sizeof(Slice) == 64, "64 descriptors fill one page");
 

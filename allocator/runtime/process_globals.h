@@ -33,7 +33,9 @@ struct ProcessGlobals {
 static_assert(std::is_trivially_destructible<ProcessGlobals>::value,
               "nothing is destroyed at exit");
 
-extern ProcessGlobals process_globals;
+// Hidden, as -fvisibility does not make it for a declaration: its members are
+// operands then, without its address in a register.
+extern __attribute__((visibility("hidden"))) ProcessGlobals process_globals;
 
 }  // namespace myonly::internal
 

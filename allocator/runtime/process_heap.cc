@@ -173,7 +173,7 @@ ABSL_ATTRIBUTE_COLD void CheckObject(const Slice* slab, const void* ptr) {
   if (slab->slab.carved == 0) ReportAndAbort("double free", ptr);
   if (!Slab::IsObject(slab, ptr) ||
       static_cast<const Object*>(ptr)->mark == slab) {
-    Slab::ReportBadFree(slab, ptr);
+    Slab::ReportBadFree(ptr, slab);
   }
 }
 
@@ -212,7 +212,7 @@ ABSL_ATTRIBUTE_NOINLINE void ProcessHeap::FreeOtherSlow(void* ptr,
     }
     case RunKind::kSlab: {
       // It was given up, and is not in use.
-      if (slice->token == Slice::kNoSlab) ReportAndAbort("double free", ptr);
+      if (slice->key == Slice::kNoSlab) ReportAndAbort("double free", ptr);
       Slab::CheckAndMark(slice, ptr);
       ThreadState* state = this_thread.state;
       if (ABSL_PREDICT_FALSE(state == nullptr)) state = AcquireState();
@@ -237,9 +237,9 @@ void ProcessHeap::FreeElsewhere(void* ptr) {
   const Place place = Locate(ptr);
   if (place.slice != nullptr) {
     // As Free, in another reservation than the first.
-    if (place.slice->token != this_thread.token) {
+    if (Slab::TokenAt(place.slice, ptr) != this_thread.token) {
       FreeOther(ptr, place.slice);
-    } else if (Slab::Free(place.slice, ptr)) {
+    } else if (Slab::FreeObject(place.slice, ptr)) {
       Attend(ptr, place.slice);
     }
   } else if (place.mapping != nullptr) {
@@ -315,7 +315,7 @@ namespace {
 // are. 0: it is something else, or bad.
 size_t QuickUsableSize(const void* ptr, Slice** slice) {
   if (ABSL_PREDICT_FALSE(!g.runs.FindFirst(ptr, slice))) return 0;
-  if ((*slice)->token != Slice::kNoSlab) {
+  if ((*slice)->key != Slice::kNoSlab) {
     return ABSL_PREDICT_TRUE(Slab::IsLive(*slice, ptr))
                ? ObjectBytes((*slice)->slab.size_class)
                : 0;
@@ -374,7 +374,7 @@ ABSL_ATTRIBUTE_COLD bool ResizeInPlace(const Place& place, void** ptr,
 // In place, an object or a block of a sub-heap; only its owner may change a
 // block.
 bool ResizeQuickly(const Slice* slice, void* ptr, size_t usable, size_t size) {
-  if (slice->token == Slice::kNoSlab && IsMine(slice)) {
+  if (slice->key == Slice::kNoSlab && IsMine(slice)) {
     return SubHeapOf(slice).ResizeBlock(slice, ptr, size);
   }
   return ProcessHeap::IsGoodFit(size, usable);

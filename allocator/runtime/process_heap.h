@@ -43,9 +43,8 @@ class ProcessHeap {
   // The parts of Allocate: the first object of a list of this thread; the first
   // block of one; and what to do when that is NULL.
   ABSL_ATTRIBUTE_ALWAYS_INLINE static void* AllocateQuick(size_t size) {
-    const size_t size_class = SizeClassFor(size);
-    if (ABSL_PREDICT_FALSE(size_class >= kNumSizeClasses)) return nullptr;
-    return Slab::TakeFirst(&this_thread.lists[size_class]);
+    if (ABSL_PREDICT_FALSE(size > kMaxSlabRequest)) return nullptr;
+    return Slab::TakeFirst(&this_thread.lists[SizeClassFor(size)]);
   }
   ABSL_ATTRIBUTE_ALWAYS_INLINE static void* AllocateMediumQuick(size_t size) {
     if (ABSL_PREDICT_FALSE(size > this_thread.most_quick_bytes)) return nullptr;
@@ -81,7 +80,7 @@ class ProcessHeap {
     if (ABSL_PREDICT_FALSE(!process_globals.runs.FindFirst(ptr, &slice))) {
       return FreeElsewhere(ptr);
     }
-    if (ABSL_PREDICT_FALSE(slice->token != this_thread.token)) {
+    if (ABSL_PREDICT_FALSE(Slab::TokenAt(slice, ptr) != this_thread.token)) {
       if (ABSL_PREDICT_TRUE(
               reinterpret_cast<uintptr_t>(slice->owner) == this_thread.heap &&
               static_cast<SubHeap*>(slice->owner)->FreeBlockQuick(ptr))) {
@@ -89,7 +88,7 @@ class ProcessHeap {
       }
       return FreeOther(ptr, slice);
     }
-    if (ABSL_PREDICT_FALSE(Slab::Free(slice, ptr))) Attend(ptr, slice);
+    if (ABSL_PREDICT_FALSE(Slab::FreeObject(slice, ptr))) Attend(ptr, slice);
   }
   // `ptr` NULL allocates from the default arena; `size` 0 frees and returns
   // NULL with LastStatus() unchanged.
@@ -107,7 +106,7 @@ class ProcessHeap {
     Slice* slice;
     return ABSL_PREDICT_TRUE(
         process_globals.runs.FindFirst(ptr, &slice) &&
-        slice->token != Slice::kNoSlab && size != 0 &&
+        slice->key != Slice::kNoSlab && size != 0 &&
         IsGoodFit(size, ObjectBytes(slice->slab.size_class)) &&
         Slab::IsLive(slice, ptr));
   }
@@ -132,9 +131,8 @@ class ProcessHeap {
         *this_thread.recent_shares[ArenaRegistry::SlotOf(handle) %
                                    ThisThread::kRecentShares];
     if (ABSL_PREDICT_FALSE(share.handle != handle)) return nullptr;
-    const size_t size_class = SizeClassFor(size);
-    if (ABSL_PREDICT_FALSE(size_class >= kNumSizeClasses)) return nullptr;
-    return Slab::TakeFirst(&share.lists[size_class]);
+    if (ABSL_PREDICT_FALSE(size > kMaxSlabRequest)) return nullptr;
+    return Slab::TakeFirst(&share.lists[SizeClassFor(size)]);
   }
   static void* AllocateIn(ArenaHandle handle, size_t size) {
     void* ptr = AllocateInQuick(handle, size);

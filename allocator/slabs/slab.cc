@@ -4,7 +4,7 @@
 
 namespace myonly::internal {
 
-void Slab::ReportBadFree(const Slice* slice, const void* ptr) {
+void Slab::ReportBadFree(const void* ptr, const Slice* slice) {
   ReportAndAbort(IsObject(slice, ptr) ? "double free"
                                       : "free of an address inside a block",
                  ptr);

@@ -78,7 +78,7 @@ Slice* SlabPool::NewSlab(size_t size_class, Status* status) {
   if (slab == nullptr) return nullptr;
   ++num_slabs_;
   Slab::Open(slab, size_class);
-  slab->token = token_;
+  slab->key = Slab::Key(slab, runs_.pool().AddressOf(slab), token_);
   SweepWhileGrowing();
   return slab;
 }
@@ -301,8 +301,8 @@ bool SlabPool::Check(const void** where) const {
              (!kChecksObjects || object->mark == slab) && free <= fields.carved;
     }
     good = good && slab->kind == RunKind::kSlab && slab->owner == owner_ &&
-           slab->token == token_ && fields.size_class != 0 &&
-           fields.size_class < kNumSizeClasses &&
+           slab->key == Slab::Key(slab, start, token_) &&
+           fields.size_class != 0 && fields.size_class < kNumSizeClasses &&
            fields.carved <= fields.capacity &&
            (slab->swept_pages == 0 ||
             fields.carved + Slab::SweptObjects(slab) == fields.capacity) &&

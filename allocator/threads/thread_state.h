@@ -23,6 +23,7 @@
 #include "allocator/large/slice_cache.h"
 #include "allocator/pages/metadata_allocator.h"
 #include "allocator/pages/slice.h"
+#include "allocator/slabs/slab.h"
 #include "allocator/threads/remote_free_batch.h"
 
 namespace myonly::internal {
@@ -143,6 +144,8 @@ class ThreadState {
   SubHeap*** shares_ = nullptr;  // kSharePages pages of kSharesPerPage
   NewArena new_arenas_[kNewArenas] = {};
 };
+static_assert(sizeof(ThreadState) >= size_t{1} << Slab::kPositionBits,
+              "a bad address in another thread's slab must not give our token");
 
 }  // namespace myonly::internal
 

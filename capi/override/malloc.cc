@@ -28,12 +28,11 @@ using myonly::internal::AlignUp;
 using myonly::internal::ArenaStats;
 using myonly::internal::IsPowerOfTwo;
 using myonly::internal::kMaxRequest;
+using myonly::internal::kMaxSlabRequest;
 using myonly::internal::kMinAlignment;
-using myonly::internal::kNumSizeClasses;
 using myonly::internal::kPageSize;
 using myonly::internal::Max;
 using myonly::internal::ProcessHeap;
-using myonly::internal::SizeClassFor;
 using myonly::internal::Status;
 
 void* Fail(int error) {
@@ -78,7 +77,7 @@ void* AlignedOrNextPower(size_t alignment, size_t size) {
 #define MYONLY_HOT __attribute__((aligned(32)))
 
 MYONLY_EXPORT MYONLY_HOT void* malloc(size_t size) noexcept {
-  if (ABSL_PREDICT_FALSE(SizeClassFor(size) >= kNumSizeClasses)) {
+  if (ABSL_PREDICT_FALSE(size > kMaxSlabRequest)) {
     return AllocateMedium(size);
   }
   void* ptr = ProcessHeap::AllocateQuick(size);

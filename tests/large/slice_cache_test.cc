@@ -46,7 +46,7 @@ TEST_F(SliceCacheTest, TheLastOneComesBackFirst) {
   Slice* again = charged_.Allocate(1, RunKind::kSubHeapRegion, this, &status_);
   EXPECT_EQ(again, runs[1]);
   EXPECT_EQ(again->kind, RunKind::kSubHeapRegion);
-  EXPECT_EQ(again->token, Slice::kNoSlab);
+  EXPECT_EQ(again->key, Slice::kNoSlab);
   charged_.Free(again);
   cache_.Release(pool_);
   EXPECT_EQ(pool_.live_bytes(), 0U);

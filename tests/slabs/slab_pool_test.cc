@@ -34,6 +34,26 @@ TEST(SizeClassTest, NothingAndOverflowsComeOutAsNoClass) {
   EXPECT_GE(SizeClassFor(SIZE_MAX - 15), kNumSizeClasses);
 }
 
+TEST_F(SlabPoolTest, OnlyWhereAnObjectBeginsTheTokenComesBack) {
+  if (!kChecksObjects) GTEST_SKIP() << "the fast preset does not look";
+  for (size_t size_class = 1; size_class < kNumSizeClasses; ++size_class) {
+    const size_t bytes = ObjectBytes(size_class);
+    std::set<const Slice*> slabs;  // at odd and at even slices
+    for (Object* object : Take(size_class, 3 * SlabCapacity(size_class))) {
+      slabs.insert(runs_.Find(object));
+    }
+    ASSERT_GE(slabs.size(), 3U);
+    for (const Slice* slab : slabs) {
+      const char* start = runs_.AddressOf(slab);
+      for (size_t offset = 0; offset < kSliceSize; ++offset) {
+        const bool begins = offset % bytes == 0;
+        ASSERT_EQ(Slab::TokenAt(slab, start + offset) == kToken, begins);
+        ASSERT_EQ(Slab::StartsObject(slab, start + offset), begins);
+      }
+    }
+  }
+}
+
 TEST_F(SlabPoolTest, ObjectsOfEveryClassAreDistinctAlignedAndWhole) {
   for (size_t size_class = 1; size_class < kNumSizeClasses; ++size_class) {
     const size_t bytes = ObjectBytes(size_class);
@@ -43,7 +63,7 @@ TEST_F(SlabPoolTest, ObjectsOfEveryClassAreDistinctAlignedAndWhole) {
       auto* at = reinterpret_cast<char*>(object);
       memset(at, static_cast<int>(size_class), bytes);
       ASSERT_TRUE(seen.insert(at).second);
-      ASSERT_EQ(runs_.Find(at)->token, kToken);
+      ASSERT_EQ(Slab::TokenAt(runs_.Find(at), at), kToken);
       // A multiple of any power of two that divides its size.
       ASSERT_EQ(reinterpret_cast<uintptr_t>(at) % (bytes & -bytes), 0U);
     }
