@@ -110,8 +110,8 @@ TEST_P(InstructionsTest, OfAWarmPair) {
 
 // Up to 1 KiB objects of slabs, of which a page is taken back at a time: few of
 // the large ones. Each call comes through the linkage table.
-constexpr double kObject = internal::kChecksObjects ? 47 : 36;
-constexpr double kLargestObject = internal::kChecksObjects ? 77 : 66;
+constexpr double kObject = internal::kChecksObjects ? 42 : 35;
+constexpr double kLargestObject = internal::kChecksObjects ? 64 : 57;
 constexpr double kQuickHit = 82;
 constexpr double kSplitAndCoalesce = 220;
 // A run of its own, the one freed last.
@@ -150,7 +150,7 @@ class StepsTest : public ::testing::Test {
 // Objects of other threads, in chains of 64. The two checks of a free are 10 of
 // them, the call through the linkage table 3.
 TEST_F(StepsTest, OfAFreeInAnotherThread) {
-  constexpr double kRemoteFree = internal::kChecksObjects ? 52 : 42;
+  constexpr double kRemoteFree = internal::kChecksObjects ? 49 : 41;
   const double free = Difference("freed_elsewhere", "allocated") -
                       InstructionsPerRound({"loop", "24", "24", 0});
   EXPECT_GT(free, 10);
