@@ -122,7 +122,7 @@ const char* myonly_status_str(myonly_status status) noexcept {
     case MYONLY_ERR_INVALID:
       return "invalid argument";
     case MYONLY_ERR_UNSUPPORTED:
-      return "not supported in this version";
+      return "not supported";
     case MYONLY_ERR_BUSY:
       return "in use";
     case MYONLY_ERR_STALE:

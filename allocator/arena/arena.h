@@ -71,7 +71,7 @@ class Arena {
   // `region` is the descriptor of the slice at `ptr`.
   void FreeBlock(const Slice* region, void* ptr);
 
-  void FreeLarge(Slice* run, void* ptr);
+  ABSL_ATTRIBUTE_COLD void FreeLarge(Slice* run, void* ptr);
   ABSL_ATTRIBUTE_COLD void FreeHuge(HugeMapping* mapping, void* ptr);
 
   // Resize in place: false if that can't be done. For pages `may_move` tells
@@ -136,11 +136,12 @@ class Arena {
   Mutex& mutex_for_fork() { return mutex_; }
 
  private:
-  void* AllocatePages(size_t size, size_t alignment, bool zeroed,
-                      Status* status);
+  ABSL_ATTRIBUTE_COLD void* AllocatePages(size_t size, size_t alignment,
+                                          bool zeroed, Status* status);
   using TakeRun = Slice* (RunPool::*)(size_t, RunKind, void*, bool*);
-  void* AllocateLarge(size_t size, size_t alignment, bool zeroed, TakeRun take,
-                      Status* status);
+  ABSL_ATTRIBUTE_COLD void* AllocateLarge(size_t size, size_t alignment,
+                                          bool zeroed, TakeRun take,
+                                          Status* status);
   ABSL_ATTRIBUTE_COLD void* AllocateHuge(size_t size, size_t alignment,
                                          bool zeroed, Status* status);
 

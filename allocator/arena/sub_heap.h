@@ -216,11 +216,11 @@ class SubHeap : public ShareFront {
   bool OnSlowPath() {
     return ABSL_PREDICT_FALSE(--slow_paths_left_ == 0) && LookAtClock();
   }
-  bool LookAtClock();
+  ABSL_ATTRIBUTE_COLD bool LookAtClock();
   ABSL_ATTRIBUTE_COLD void Decay(uint64_t now_ms);
-  void SetQuiet(bool is_quiet);
-  bool PurgeIdle(uint64_t now_ms, uint64_t elapsed_ms);
-  void ReturnLists();
+  ABSL_ATTRIBUTE_COLD void SetQuiet(bool is_quiet);
+  ABSL_ATTRIBUTE_COLD bool PurgeIdle(uint64_t now_ms, uint64_t elapsed_ms);
+  ABSL_ATTRIBUTE_COLD void ReturnLists();
   void TakeIn(size_t chains);
   ABSL_ATTRIBUTE_COLD void ReleaseSpare();
 

@@ -12,7 +12,6 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <initializer_list>
 
 #include "allocator/base/check.h"
 
@@ -123,11 +122,12 @@ class Treap {
   template <typename Visit>
   static void VisitBelow(T* node, const T** previous, Visit& visit) {
     while (node != nullptr) {
-      for (const T* child : {Traits::Left(*node), Traits::Right(*node)}) {
-        MYONLY_CHECK(child == nullptr || Above(*node, *child));
-      }
+      const T* left = Traits::Left(*node);
+      const T* right = Traits::Right(*node);
       VisitBelow(Traits::Left(*node), previous, visit);
-      MYONLY_CHECK(*previous == nullptr || Traits::Less(**previous, *node));
+      MYONLY_CHECK((left == nullptr || Above(*node, *left)) &&
+                   (right == nullptr || Above(*node, *right)) &&
+                   (*previous == nullptr || Traits::Less(**previous, *node)));
       *previous = node;
       visit(*node);
       node = Traits::Right(*node);

@@ -267,14 +267,15 @@ void HugeMappings::CheckInvariants() {
   size_t count = 0;
   const char* end = nullptr;
   live_.CheckAndVisit([&live, &count, &end](const HugeMapping& mapping) {
-    MYONLY_CHECK(end == nullptr || end <= mapping.start);
+    const char* const end_before = end;
     size_t bytes = 0;
     for (size_t i = 0; i < mapping.num_pieces; ++i) {
       bytes += size_t{mapping.piece_pages[i]} * kPageSize;
     }
-    MYONLY_CHECK(bytes == mapping.bytes && bytes != 0);
     end = mapping.start + bytes;
-    MYONLY_CHECK(IsAligned(reinterpret_cast<uintptr_t>(end), kPageSize));
+    MYONLY_CHECK(bytes == mapping.bytes && bytes != 0 &&
+                 end_before <= mapping.start &&
+                 IsAligned(reinterpret_cast<uintptr_t>(end), kPageSize));
     live += mapping.bytes;
     ++count;
   });

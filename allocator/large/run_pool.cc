@@ -369,9 +369,8 @@ size_t RunPool::PurgeLargest(size_t most_slices) {
 }
 
 size_t RunPool::DirtyBudgetSlices() const {
-  return Max(
-      Max(dirty_floor_slices_, (live_slices_ + elsewhere_slices_) / 32),
-      keep_.Get(live_slices_));
+  return Max(Max(dirty_floor_slices_, (live_slices_ + elsewhere_slices_) / 32),
+             keep_.Get(live_slices_));
 }
 
 // Purges up to `slices` of what is over the budget.
@@ -449,8 +448,8 @@ void RunPool::CheckInvariants() {
     const Reservation& reservation = ReservationOf(&run);
     const Slice* last = &run - (run.run_slices - 1);
     MYONLY_CHECK(run.kind == RunKind::kFree && last->kind == RunKind::kFree &&
-                 run.dirty == dirty && last->dirty == dirty);
-    MYONLY_CHECK(run.head == reservation.IndexOf(&run) &&
+                 run.dirty == dirty && last->dirty == dirty &&
+                 run.head == reservation.IndexOf(&run) &&
                  last->head == run.head && last->run_slices == run.run_slices);
     free_slices += run.run_slices;
   };
@@ -465,11 +464,11 @@ void RunPool::CheckInvariants() {
     const Slice* previous = nullptr;
     for (size_t index = 0; index < slices;) {
       const Slice* run = reservation.At(index);
-      MYONLY_CHECK(run->head == index && run->run_slices != 0);
-      MYONLY_CHECK(index + run->run_slices <= slices);
-      MYONLY_CHECK(previous == nullptr || previous->kind != RunKind::kFree ||
-                   run->kind != RunKind::kFree ||
-                   previous->dirty != run->dirty);
+      MYONLY_CHECK(run->head == index && run->run_slices != 0 &&
+                   index + run->run_slices <= slices &&
+                   (previous == nullptr || previous->kind != RunKind::kFree ||
+                    run->kind != RunKind::kFree ||
+                    previous->dirty != run->dirty));
       previous = run;
       index += run->run_slices;
     }

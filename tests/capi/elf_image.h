@@ -1,5 +1,5 @@
 // Reads the parts of a shared library that its users depend on: the dynamic
-// symbols, what it needs, its segments.
+// symbols, what it needs, its segments and sections.
 #ifndef MYONLY_TESTS_CAPI_ELF_IMAGE_H_
 #define MYONLY_TESTS_CAPI_ELF_IMAGE_H_
 
@@ -23,6 +23,7 @@ class ElfImage {
 
   bool valid() const { return !segments_.empty(); }
   const std::vector<Elf64_Phdr>& segments() const { return segments_; }
+  const std::vector<Elf64_Shdr>& sections() const { return sections_; }
 
   // The visible ones: local symbols that a linker left in are none of ours.
   std::vector<DynamicSymbol> Symbols() const;
