@@ -41,16 +41,20 @@ void* BlockHeap::AllocateFree(size_t size, size_t alignment) {
 
 void* BlockHeap::Grow(size_t size, size_t alignment, Status* status) {
   FlushQuickLists(0);
-  void* ptr = AllocateFree(size, alignment);
-  if (ptr != nullptr) return ptr;
-  const Status added = AddRegion(AlignedBlockBytes(size, alignment));
-  if (added != Status::kOk) {
-    *status = added;
-    return nullptr;
+  const size_t block_bytes = AlignedBlockBytes(size, alignment);
+  for (;;) {
+    void* ptr = AllocateFree(size, alignment);
+    if (ptr != nullptr) return ptr;
+    if (unopened_bytes_ != 0) {
+      OpenMore(block_bytes);
+      continue;
+    }
+    const Status added = AddRegion(block_bytes);
+    if (ABSL_PREDICT_FALSE(added != Status::kOk)) {
+      *status = added;
+      return nullptr;
+    }
   }
-  ptr = AllocateFree(size, alignment);
-  MYONLY_CHECK(ptr != nullptr);
-  return ptr;
 }
 
 // At a limit the arena gives back what it keeps free, where memory is short the
@@ -77,12 +81,29 @@ Status BlockHeap::AddRegion(size_t block_bytes) {
   Slice* run = TakeRun(want, want == least, &status);
   if (run == nullptr && want != least) run = TakeRun(least, true, &status);
   if (run == nullptr) return status;
+  char* start = runs_.pool().AddressOf(run);
   const size_t bytes = run->run_slices * kSliceSize;
+  size_t open = bytes;
+  if (region_bytes_ == 0) {
+    open = AlignUp(block_bytes + BinManager::kRegionOverhead, kPageSize);
+    unopened_ = start + open;
+    unopened_bytes_ = bytes - open;
+  }
   PushOwned(&regions_, run);
   region_bytes_ += bytes;
   ++num_regions_;
-  bins_.AddRegion(runs_.pool().AddressOf(run), bytes);
+  bins_.AddRegion(start, open);
   return Status::kOk;
+}
+
+// What doesn't serve the block, because too little is left, is free for others.
+void BlockHeap::OpenMore(size_t block_bytes) {
+  const size_t open_bytes = region_bytes_ - unopened_bytes_;
+  const size_t more =
+      Min(unopened_bytes_, Max(AlignUp(block_bytes, kPageSize), open_bytes));
+  bins_.ExtendRegion(unopened_, more);
+  unopened_ += more;
+  unopened_bytes_ -= more;
 }
 
 void BlockHeap::Free(const Slice* region, void* ptr) {
@@ -117,7 +138,21 @@ void BlockHeap::FreePosted(const Slice* region, void* ptr) {
 bool BlockHeap::Resize(const Slice* region, void* ptr, size_t size) {
   if (bins_.LiveTag(ptr) == 0) ReportBadBlock(region, ptr);
   if (size > kMaxBlockRequest) return false;
-  return bins_.Resize(Block::FromPayload(ptr), Block::BytesFor(size));
+  const size_t bytes = Block::BytesFor(size);
+  Block* block = Block::FromPayload(ptr);
+  while (!bins_.Resize(block, bytes)) {
+    if (ABSL_PREDICT_TRUE(unopened_bytes_ == 0) || !IsBeforeUnopened(block)) {
+      return false;
+    }
+    OpenMore(bytes);
+  }
+  return true;
+}
+
+bool BlockHeap::IsBeforeUnopened(Block* block) const {
+  Block* next = block->Next();
+  if (!next->Read().used) next = next->Next();
+  return next->payload() == unopened_;
 }
 
 size_t BlockHeap::UsableSize(const Slice* region, void* ptr) const {
@@ -163,6 +198,10 @@ void BlockHeap::FreeSpareRegion() {
 
 void BlockHeap::FreeRegion(Slice* run) {
   if (idle_region_ == run) idle_region_ = run->next;
+  if (unopened_bytes_ != 0 &&
+      runs_.pool().FindRun(runs_.pool().Find(unopened_)) == run) {
+    unopened_bytes_ = 0;
+  }
   RemoveOwned(&regions_, run);
   region_bytes_ -= run->run_slices * kSliceSize;
   --num_regions_;
@@ -212,7 +251,7 @@ void BlockHeap::DropAll(SliceCache* cache) {
     runs_.FreeTo(cache, run);
   }
   idle_region_ = nullptr;
-  region_bytes_ = num_regions_ = 0;
+  region_bytes_ = num_regions_ = unopened_bytes_ = 0;
 }
 
 bool BlockHeap::Check(size_t* live_bytes, size_t* live_blocks,

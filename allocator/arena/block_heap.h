@@ -7,6 +7,8 @@
 //           blocks are coalesced, and wholly free regions go back.
 // Invariants: every region is in the list and names the owner; one wholly free
 // region is kept, so that a block at the edge does not cost a region each time.
+// A heap's first region is opened bit by bit, twice as much each time: tags are
+// at the end of what is open, and a heap of few blocks shall touch one page.
 //
 // Externally synchronised, but for UsableSize and MarkPosted.
 #ifndef MYONLY_ALLOCATOR_ARENA_BLOCK_HEAP_H_
@@ -110,11 +112,11 @@ class BlockHeap {
                                  const void** where) const;
 
   size_t region_bytes() const { return region_bytes_; }
-  size_t free_bytes() const { return bins_.free_bytes(); }
+  size_t free_bytes() const { return bins_.free_bytes() + unopened_bytes_; }
   // Usable bytes of its live blocks, of which there are `blocks`.
   size_t LiveBytes(size_t blocks) const {
     return region_bytes_ - num_regions_ * BinManager::kRegionOverhead -
-           bins_.free_bytes() - blocks * Block::kTagBytes;
+           free_bytes() - blocks * Block::kTagBytes;
   }
 
   [[noreturn]] void ReportBadBlock(const Slice* region, void* ptr) const;
@@ -126,6 +128,8 @@ class BlockHeap {
   ABSL_ATTRIBUTE_COLD Slice* TakeRun(size_t slices, bool is_least,
                                      Status* status);
   ABSL_ATTRIBUTE_COLD Status AddRegion(size_t block_bytes);
+  ABSL_ATTRIBUTE_COLD void OpenMore(size_t block_bytes);
+  ABSL_ATTRIBUTE_COLD bool IsBeforeUnopened(Block* block) const;
   ABSL_ATTRIBUTE_COLD void FreeRegion(Slice* run);
   void RegionIsFree(Block* whole);
   ABSL_ATTRIBUTE_COLD size_t PurgeRegion(Slice* run, bool at_once,
@@ -145,6 +149,9 @@ class BlockHeap {
   Block* spare_region_ = nullptr;
   size_t num_regions_ = 0;
   size_t region_bytes_ = 0;
+  // Of the one region that is not wholly open.
+  char* unopened_ = nullptr;
+  size_t unopened_bytes_ = 0;
   uint64_t flush_ms_ = 0;
   BinManager bins_;
 };

@@ -19,6 +19,17 @@ void BinManager::AddRegion(void* start, size_t bytes) {
   Insert(first, size);
 }
 
+// The sentinel becomes a used block, which is then freed.
+void BinManager::ExtendRegion(void* end, size_t bytes) {
+  Block* added = static_cast<Block*>(
+      static_cast<void*>(static_cast<char*>(end) - Block::kTagBytes));
+  BoundaryTag tag = Block::Unpack(CheckedWord(added));
+  tag.size = bytes;
+  added->Next(bytes)->Write(key_, {0, bytes, true, false, false});
+  added->Write(key_, tag);
+  FreeAndCoalesce(added);
+}
+
 void BinManager::RemoveRegion(Block* first) { Remove(first, first->size()); }
 
 void BinManager::Reset() {

@@ -45,6 +45,10 @@ class BinManager {
   // first. Both are multiples of 16, `bytes` at most 4 MiB.
   void AddRegion(void* start, size_t bytes);
 
+  // The region that ends at `end` goes on for `bytes`, a multiple of 16: they
+  // are free now.
+  ABSL_ATTRIBUTE_COLD void ExtendRegion(void* end, size_t bytes);
+
   // Takes a wholly free region back: `first` is its only block.
   void RemoveRegion(Block* first);
 

@@ -2,6 +2,9 @@
 // pages and over the fake. The arena as a whole is in arena_lifecycle_test.cc.
 #include "allocator/arena/arena.h"
 
+#include <sys/mman.h>
+
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
@@ -34,6 +37,15 @@ std::vector<size_t> BorderSizes() {
   add(kMaxLargeRequest - kPageSize);
   add(kMaxLargeRequest + kPageSize);
   return sizes;
+}
+
+// Of the pages in [start, start + bytes), those that hold memory.
+size_t ResidentPages(char* start, size_t bytes) {
+  std::vector<unsigned char> resident(bytes / kPageSize);
+  EXPECT_EQ(mincore(start, bytes, resident.data()), 0);
+  return static_cast<size_t>(
+      std::count_if(resident.begin(), resident.end(),
+                    [](unsigned char page) { return (page & 1) != 0; }));
 }
 
 class ArenaTest : public ::testing::TestWithParam<const char*> {
@@ -80,6 +92,35 @@ class ArenaTest : public ::testing::TestWithParam<const char*> {
   std::unique_ptr<Ground> ground_;
   std::unique_ptr<Arena> arena_;
 };
+
+// Tags are at both ends of what is open; what isn't used is not touched.
+TEST(ArenaPagesTest, FewBlocksTouchOnePageAndMoreNoMoreThanTwice) {
+  MmapPageSource pages;
+  Ground ground(pages);
+  Arena arena(ground.runs(), ground.huge(), TestSeed, "test");
+  arena.Open(ArenaOptions());
+  Status status = Status::kOk;
+  std::vector<char*> blocks;
+  for (size_t used_bytes = 0; used_bytes < kSliceSize - kPageSize;
+       used_bytes += 512) {
+    char* block = static_cast<char*>(arena.Allocate(500, &status));
+    ASSERT_NE(block, nullptr);
+    blocks.push_back(block);
+    char* start = ground.runs().AddressOf(ground.runs().Find(block));
+    const size_t pages_used = used_bytes / kPageSize + 1;
+    EXPECT_LE(ResidentPages(start, kSliceSize), 2 * pages_used) << used_bytes;
+    if (used_bytes < kPageSize - 1024) {
+      EXPECT_EQ(ResidentPages(start, kSliceSize), 1u) << used_bytes;
+    }
+  }
+  EXPECT_TRUE(ground.Check(arena));
+  EXPECT_EQ(arena.Stats().region_bytes, kSliceSize);
+  for (char* block : blocks) ground.Free(block);
+  EXPECT_EQ(arena.Stats().live_blocks, 0u);
+  EXPECT_EQ(arena.Stats().live_bytes, 0u);
+  EXPECT_TRUE(ground.Check(arena));
+  arena.Close(/*require_empty=*/true);
+}
 
 INSTANTIATE_TEST_SUITE_P(Over, ArenaTest, ::testing::Values("Fake", "Mmap"),
                          [](const auto& info) {

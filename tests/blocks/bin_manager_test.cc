@@ -61,6 +61,38 @@ TEST(BinManagerTest, AWholeRegionCanBeTakenBack) {
   EXPECT_EQ(heap.bins.Allocate(64), nullptr);
 }
 
+// Whether the block before the end is free or not, there is one region then.
+TEST(BinManagerTest, ARegionGoesOnBehindItsEnd) {
+  for (const bool is_full : {false, true}) {
+    constexpr size_t kOpen = kRegionBytes / 8 + BinManager::kRegionOverhead;
+    OneRegion heap(kRegionBytes);
+    BinManager bins;
+    bins.set_key(kTestKey);
+    char* start = static_cast<char*>(heap.region->start());
+    bins.AddRegion(start, kOpen);
+    Block* first = bins.Allocate(64);
+    ASSERT_NE(first, nullptr);
+    if (is_full) {
+      ASSERT_TRUE(bins.Resize(first, kOpen - BinManager::kRegionOverhead));
+    }
+    EXPECT_EQ(bins.Allocate(kOpen), nullptr);
+    bins.ExtendRegion(start + kOpen, kRegionBytes - kOpen);
+    EXPECT_EQ(bins.free_bytes(),
+              kRegionBytes - BinManager::kRegionOverhead - first->size());
+    Block* second = bins.Allocate(kOpen);
+    ASSERT_NE(second, nullptr);
+    size_t live_bytes = 0;
+    size_t live_blocks = 0;
+    const void* where = nullptr;
+    EXPECT_TRUE(bins.CheckRegion(start, &live_bytes, &live_blocks, &where));
+    EXPECT_TRUE(bins.CheckBins(&where));
+    EXPECT_EQ(live_blocks, 2u);
+    EXPECT_EQ(bins.FreeAndCoalesce(second), nullptr);
+    EXPECT_EQ(bins.FreeAndCoalesce(first), heap.region->first());
+    EXPECT_EQ(bins.free_bytes(), kRegionBytes - BinManager::kRegionOverhead);
+  }
+}
+
 TEST(BinManagerTest, RegionsAreFilledTogether) {
   OneRegion heap(4096);
   TestRegion second(heap.bins, 8192);
