@@ -40,11 +40,11 @@ void* Arena::AllocateAligned(size_t size, size_t alignment, Status* status) {
   if (ABSL_PREDICT_FALSE(!BlockHeap::Serves(size, alignment))) {
     return AllocatePages(size, alignment, false, status);
   }
-  void* ptr = nullptr;
+  void* ptr;
   bool decay;
   {
     MutexLock lock(mutex_);
-    if (alignment <= kMinAlignment) ptr = blocks_.AllocateQuick(size);
+    ptr = alignment <= kMinAlignment ? blocks_.AllocateQuick(size) : nullptr;
     if (ptr == nullptr) ptr = AllocateBlock(size, alignment, status);
     if (ABSL_PREDICT_FALSE(ptr == nullptr)) return nullptr;
     ++allocations_;
@@ -71,7 +71,7 @@ void Arena::FreeBlock(const Slice* region, void* ptr) {
 
 bool Arena::Charge(size_t bytes) {
   if (quota_.Charge(bytes)) return true;
-  // Pages of freed blocks, kept for the next of their size.
+  // Pages of freed blocks, kept for the next ones.
   blocks_.FlushQuickLists(0);
   blocks_.FreeSpareRegion();
   return quota_.Charge(bytes);

@@ -39,11 +39,12 @@ class Arena {
  public:
   // `seed` gives a number that is hard to guess, for the seals of blocks; it is
   // called when the first region is needed.
+  // `quick` may be NULL.
   constexpr Arena(RunPool& runs, HugeMappings& huge, uint64_t (*seed)(),
-                  const char* name)
+                  const char* name, QuickLists* quick = nullptr)
       : runs_(runs),
         huge_(huge),
-        blocks_({runs, quota_}, huge, seed, RunKind::kRegion, this) {
+        blocks_({runs, quota_}, huge, seed, RunKind::kRegion, this, quick) {
     for (size_t i = 0; i < kMaxArenaName && name[i] != '\0'; ++i) {
       name_[i] = name[i];
     }

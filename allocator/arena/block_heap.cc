@@ -34,7 +34,7 @@ bool BlockHeap::Serves(size_t size, size_t alignment) {
 void* BlockHeap::AllocateFree(size_t size, size_t alignment) {
   const size_t bytes = Block::BytesFor(size);
   Block* block = alignment <= kMinAlignment
-                     ? bins_.AllocateFromBins(bytes)
+                     ? bins_.Allocate(bytes)
                      : bins_.AllocateAligned(bytes, alignment);
   return PayloadOf(block);
 }
@@ -112,10 +112,9 @@ void BlockHeap::Free(const Slice* region, void* ptr) {
   if (word == 0 || !bins_.NextIsSealed(block, word)) {
     ReportBadBlock(region, ptr);
   }
-  if (bins_.FreeQuick(block, word)) return;
-  // Too large for a quick list, or they hold enough.
-  if (bins_.quick_bytes() + Block::SizeIn(word) > bins_.quick_limit_bytes()) {
-    FlushQuickLists(bins_.quick_limit_bytes() / 4 * 3);
+  if (quick_ != nullptr) {
+    if (quick_->Free(block, word)) return;
+    FlushQuickLists(quick_->limit_bytes() / 4 * 3);
     if (ABSL_PREDICT_FALSE(purges_at_once_)) PurgeWhileFreeing();
   }
   if (Block* whole = bins_.FreeAndCoalesce(block)) RegionIsFree(whole);
@@ -132,7 +131,7 @@ void BlockHeap::MarkPosted(const Slice* region, void* ptr) {
 void BlockHeap::FreePosted(const Slice* region, void* ptr) {
   Block* block = Block::FromPayload(ptr);
   block->Store(Block::WithoutQuick(block->Load()));
-  if (ABSL_PREDICT_FALSE(!FreeQuick(ptr))) Free(region, ptr);
+  if (ABSL_PREDICT_FALSE(!quick_->FreeIfLive(ptr, key()))) Free(region, ptr);
 }
 
 bool BlockHeap::Resize(const Slice* region, void* ptr, size_t size) {
@@ -162,9 +161,13 @@ size_t BlockHeap::UsableSize(const Slice* region, void* ptr) const {
 }
 
 void BlockHeap::FlushQuickLists(size_t keep_bytes) {
-  bins_.set_quick_limit_bytes(Max(BinManager::kMinQuickLimitBytes,
-                                  purges_at_once_ ? 0 : region_bytes_ / 2));
-  while (Block* whole = bins_.FlushQuickLists(keep_bytes)) RegionIsFree(whole);
+  if (quick_ == nullptr) return;
+  quick_->set_limit_bytes(
+      Max(QuickLists::kMinLimitBytes, purges_at_once_ ? 0 : region_bytes_ / 2));
+  while (quick_->bytes() > keep_bytes) {
+    Block* whole = bins_.FreeAndCoalesce(quick_->TakeOldest(key()));
+    if (whole != nullptr) RegionIsFree(whole);
+  }
   flushed_since_decay_ = true;
 }
 
@@ -173,7 +176,7 @@ void BlockHeap::Decay(uint64_t now_ms) {
     flushed_since_decay_ = false;
     flush_ms_ = now_ms;
   } else if (now_ms - flush_ms_ >= kQuickDecayMs &&
-             bins_.quick_bytes() > BinManager::kMinQuickLimitBytes) {
+             quick_bytes() > QuickLists::kMinLimitBytes) {
     FlushQuickLists(0);
     FreeSpareRegion();
   }
@@ -244,6 +247,7 @@ size_t BlockHeap::Purge() {
 void BlockHeap::DropAll(SliceCache* cache) {
   // With another key no tag left in these pages passes for a live block's.
   bins_.Reset();
+  if (quick_ != nullptr) quick_->Reset();
   bins_.set_key(NextSealKey(bins_.key()));
   spare_region_ = nullptr;
   while (Slice* run = regions_) {
@@ -266,7 +270,8 @@ bool BlockHeap::Check(size_t* live_bytes, size_t* live_blocks,
       return false;
     }
   }
-  return bins_.CheckBins(where) && region_bytes == region_bytes_;
+  return bins_.CheckBins(where) && region_bytes == region_bytes_ &&
+         (quick_ == nullptr || quick_->Check(key(), where));
 }
 
 void BlockHeap::ReportBadBlock(const Slice* region, void* ptr) const {

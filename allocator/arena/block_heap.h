@@ -5,6 +5,9 @@
 //           region is added.
 // Free:     the tag is checked, then a quick list; when those hold enough, the
 //           blocks are coalesced, and wholly free regions go back.
+// A thread's share and the default arena have quick lists; what an arena of the
+// program keeps under its lock has none, as they take more memory than all the
+// rest of it.
 // Invariants: every region is in the list and names the owner; one wholly free
 // region is kept, so that a block at the edge does not cost a region each time.
 // A heap's first region is opened bit by bit, twice as much each time: tags are
@@ -23,6 +26,7 @@
 #include "allocator/base/status.h"
 #include "allocator/blocks/bin_manager.h"
 #include "allocator/blocks/block.h"
+#include "allocator/blocks/quick_lists.h"
 #include "allocator/large/charged_runs.h"
 #include "allocator/large/huge_mapping.h"
 #include "allocator/pages/slice.h"
@@ -33,23 +37,29 @@ class BlockHeap {
  public:
   // `owner` and `kind` go into the regions' descriptors. `seed` gives a number
   // that is hard to guess, for the seals; it is called for the first region.
+  // `quick` may be NULL.
   constexpr BlockHeap(ChargedRuns runs, HugeMappings& huge, uint64_t (*seed)(),
-                      RunKind kind, void* owner)
-      : runs_(runs), huge_(huge), seed_(seed), owner_(owner), kind_(kind) {}
+                      RunKind kind, void* owner, QuickLists* quick)
+      : runs_(runs),
+        huge_(huge),
+        seed_(seed),
+        owner_(owner),
+        quick_(quick),
+        kind_(kind) {}
   BlockHeap(const BlockHeap&) = delete;
   BlockHeap& operator=(const BlockHeap&) = delete;
 
   static constexpr size_t kMaxQuickRequest = kMaxQuickBytes - Block::kTagBytes;
 
+  static void* PayloadOf(Block* block) {
+    return ABSL_PREDICT_TRUE(block != nullptr) ? block->payload() : nullptr;
+  }
+
   // The first block of a quick list, or NULL.
   void* AllocateQuick(size_t size) {
-    if (ABSL_PREDICT_FALSE(size > kMaxQuickRequest)) return nullptr;
-    return PayloadOf(bins_.TakeQuick(QuickIndexFor(Block::BytesFor(size))));
-  }
-  // The same for sizes above those of slabs, and up to kMaxQuickRequest.
-  void* AllocateMediumQuick(size_t size) {
-    return PayloadOf(
-        bins_.TakeQuick(QuickIndexForRequest(size, Block::kTagBytes)));
+    return quick_ == nullptr
+               ? nullptr
+               : PayloadOf(quick_->TakeFor(Block::BytesFor(size)));
   }
 
   // From what is free. NULL: Grow is needed. `size` is at most
@@ -61,11 +71,6 @@ class BlockHeap {
 
   // Whether a block of this size and alignment is served here.
   static bool Serves(size_t size, size_t alignment);
-
-  // Frees into a quick list. False, and nothing done: use Free.
-  ABSL_ATTRIBUTE_ALWAYS_INLINE bool FreeQuick(void* ptr) {
-    return bins_.FreeQuickIfLive(ptr);
-  }
 
   // `region` is the descriptor of the slice at `ptr`. A bad pointer is reported
   // and aborts.
@@ -112,7 +117,12 @@ class BlockHeap {
                                  const void** where) const;
 
   size_t region_bytes() const { return region_bytes_; }
-  size_t free_bytes() const { return bins_.free_bytes() + unopened_bytes_; }
+  size_t free_bytes() const {
+    return bins_.free_bytes() + quick_bytes() + unopened_bytes_;
+  }
+  size_t quick_bytes() const { return quick_ == nullptr ? 0 : quick_->bytes(); }
+  // Of its seals.
+  uint64_t key() const { return bins_.key(); }
   // Usable bytes of its live blocks, of which there are `blocks`.
   size_t LiveBytes(size_t blocks) const {
     return region_bytes_ - num_regions_ * BinManager::kRegionOverhead -
@@ -122,9 +132,6 @@ class BlockHeap {
   [[noreturn]] void ReportBadBlock(const Slice* region, void* ptr) const;
 
  private:
-  static void* PayloadOf(Block* block) {
-    return ABSL_PREDICT_TRUE(block != nullptr) ? block->payload() : nullptr;
-  }
   ABSL_ATTRIBUTE_COLD Slice* TakeRun(size_t slices, bool is_least,
                                      Status* status);
   ABSL_ATTRIBUTE_COLD Status AddRegion(size_t block_bytes);
@@ -139,6 +146,7 @@ class BlockHeap {
   HugeMappings& huge_;
   uint64_t (*const seed_)();
   void* const owner_;
+  QuickLists* const quick_;
   const RunKind kind_;
   bool flushed_since_decay_ = false;
   ABSL_ATTRIBUTE_COLD void PurgeWhileFreeing();

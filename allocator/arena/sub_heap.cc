@@ -23,7 +23,7 @@ SubHeap::SubHeap(Arena& arena, RunPool& runs, HugeMappings& huge,
       token_(token),
       slabs_({runs, arena.quota(), cache}, this, token),
       blocks_({runs, arena.quota(), cache}, huge, seed, RunKind::kSubHeapRegion,
-              this) {}
+              this, &quick_) {}
 
 void SubHeap::MoveLists(Object** to) {
   if (to == lists_) return;

@@ -28,6 +28,9 @@
 #include "allocator/arena/block_heap.h"
 #include "allocator/arena/remote_free_queue.h"
 #include "allocator/base/status.h"
+#include "allocator/blocks/bin_index.h"
+#include "allocator/blocks/block.h"
+#include "allocator/blocks/quick_lists.h"
 #include "allocator/large/huge_mapping.h"
 #include "allocator/large/run_pool.h"
 #include "allocator/slabs/size_class.h"
@@ -94,7 +97,8 @@ class SubHeap : public ShareFront {
   // A block from a quick list, or NULL; for more than kMaxSlabRequest bytes and
   // at most BlockHeap::kMaxQuickRequest.
   void* AllocateMediumQuick(size_t size) {
-    void* ptr = blocks_.AllocateMediumQuick(size);
+    void* ptr = BlockHeap::PayloadOf(
+        quick_.Take(QuickIndexForRequest(size, Block::kTagBytes)));
     if (ABSL_PREDICT_TRUE(ptr != nullptr)) ++block_allocations_;
     return ptr;
   }
@@ -103,7 +107,9 @@ class SubHeap : public ShareFront {
 
   // Frees into a quick list. False, and nothing done: use FreeBlock.
   bool FreeBlockQuick(void* ptr) {
-    if (ABSL_PREDICT_FALSE(!blocks_.FreeQuick(ptr))) return false;
+    if (ABSL_PREDICT_FALSE(!quick_.FreeIfLive(ptr, blocks_.key()))) {
+      return false;
+    }
     ++block_frees_;
     return true;
   }
@@ -205,7 +211,7 @@ class SubHeap : public ShareFront {
   // An object, or NULL: there shall be a block instead.
   void* AllocateSmall(size_t bytes);
   void* AllocateBlockQuick(size_t size) {
-    void* ptr = blocks_.AllocateQuick(size);
+    void* ptr = BlockHeap::PayloadOf(quick_.TakeFor(Block::BytesFor(size)));
     if (ABSL_PREDICT_TRUE(ptr != nullptr)) ++block_allocations_;
     return ptr;
   }
@@ -254,6 +260,7 @@ class SubHeap : public ShareFront {
     std::atomic<uint64_t> free_bytes{0};
   } published_;
   SlabPool slabs_;
+  QuickLists quick_;
   BlockHeap blocks_;
   // On a line of its own: others write it.
   alignas(64) RemoteFreeQueue posted_;

@@ -34,10 +34,8 @@ void BinManager::RemoveRegion(Block* first) { Remove(first, first->size()); }
 
 void BinManager::Reset() {
   const uint64_t key = key_;
-  const size_t limit = quick_limit_bytes_;
   *this = BinManager();
   key_ = key;
-  set_quick_limit_bytes(limit);
 }
 
 Block* BinManager::TakeFromBins(size_t bytes) {
@@ -115,7 +113,7 @@ void BinManager::MakeFree(Block* block, size_t bytes, size_t previous_size) {
 }
 
 Block* BinManager::AllocateAligned(size_t bytes, size_t alignment) {
-  if (alignment <= kMinAlignment) return AllocateFromBins(bytes);
+  if (alignment <= kMinAlignment) return Allocate(bytes);
   bytes = RoundToQuick(bytes);
   Block* block = TakeFromBins(bytes + alignment + Block::kMinBytes);
   if (block == nullptr) return nullptr;
@@ -213,40 +211,6 @@ ABSL_ATTRIBUTE_NOINLINE Block* BinManager::FreeAndCoalesce(Block* block) {
   next->WritePrevious(key_, next_word, total, true);
   const bool whole = previous_size == 0 && Block::SizeIn(next_word) == 0;
   return whole ? block : nullptr;
-}
-
-// The next list with a block, from `index` on and round; there is one.
-inline size_t BinManager::NextQuick(size_t index) const {
-  while (quick_[index] == nullptr) {
-    if (index % kFlushGroup == 0) {
-      // Most groups are empty.
-      uintptr_t any = 0;
-      for (size_t i = 0; i < kFlushGroup; ++i) {
-        any |= reinterpret_cast<uintptr_t>(quick_[index + i]);
-      }
-      index += any == 0 ? kFlushGroup : 1;
-    } else {
-      ++index;
-    }
-    if (index == kQuickHeads) index = 0;
-  }
-  return index;
-}
-
-// Lists in turn, each to its end: what nobody wants any more does not stay.
-Block* BinManager::FlushQuickLists(size_t keep_bytes) {
-  while (quick_bytes() > keep_bytes) {
-    flush_index_ = NextQuick(flush_index_);
-    Block* block = quick_[flush_index_];
-    PopQuick(block, flush_index_);
-    const uint64_t word = block->Load();
-    if (ABSL_PREDICT_FALSE(!block->IsSealedPlain(key_, word))) {
-      ReportAndAbort("overwritten header of a free block", block->payload());
-    }
-    Block* whole = FreeAndCoalesce(block);
-    if (whole != nullptr) return whole;
-  }
-  return nullptr;
 }
 
 bool BinManager::Resize(Block* block, size_t bytes) {
@@ -383,20 +347,7 @@ bool BinManager::CheckBins(const void** where) const {
       return false;
     }
   }
-  size_t quick_bytes = 0;
-  for (size_t i = 0; i < kNumQuickLists; ++i) {
-    for (Block* block = quick_[i]; block != nullptr;
-         block = block->next_free()) {
-      *where = block->payload();
-      const BoundaryTag tag = block->Read();
-      if (!block->IsSealed(key_) || !tag.used || !tag.quick ||
-          QuickIndex(tag.size) != i) {
-        return false;
-      }
-      quick_bytes += tag.size;
-    }
-  }
-  return free_bytes == free_bytes_ && quick_bytes == this->quick_bytes();
+  return free_bytes == free_bytes_;
 }
 
 }  // namespace myonly::internal

@@ -1,11 +1,9 @@
-// The blocks of one arena: free ones sorted into bins by size, recently freed
-// ones in quick lists, over regions that the caller brings.
+// The blocks of one heap: free ones sorted into bins by size, over regions that
+// the caller brings.
 //
-// Allocate: quick list (no change to any neighbour), else the bin of the size,
-//           else the victim, else the smallest non-empty bin that fits (bitmap
-//           scan); the rest is split off.
-// Free:     quick list; when those hold too much, or nothing fits any more,
-//           all of them are coalesced with both neighbours and binned.
+// Allocate: the bin of the size, else the victim, else the smallest non-empty
+//           bin that fits (bitmap scan); the rest is split off.
+// Free:     coalesced with both neighbours and binned.
 // Invariants: no two free blocks are adjacent; every free block but the victim
 // is in the bin of its size; a bin's bit is set iff its list is not empty;
 // every tag is sealed; sizes of neighbours agree. The victim is a large rest
@@ -57,50 +55,14 @@ class BinManager {
 
   // A block of at least `bytes` (a result of Block::BytesFor), or NULL: it
   // needs a region that has RoundToQuick(bytes).
-  Block* Allocate(size_t bytes) {
-    Block* block = AllocateQuick(bytes);
-    return ABSL_PREDICT_TRUE(block != nullptr) ? block
-                                               : AllocateFromBins(bytes);
-  }
-
-  // The two halves of Allocate: only the first block of the quick list, and
-  // never one of them.
-  Block* AllocateQuick(size_t bytes) {
-    return ABSL_PREDICT_TRUE(bytes <= kMaxQuickBytes)
-               ? TakeQuick(QuickIndexFor(bytes))
-               : nullptr;
-  }
-  // The same, by the index of a list.
-  Block* TakeQuick(uint32_t index) {
-    Block* block = quick_[index];
-    if (ABSL_PREDICT_FALSE(block == nullptr)) return nullptr;
-    PopQuick(block, index);
-    return block;
-  }
-
-  Block* AllocateFromBins(size_t bytes) {
-    return TakeFromBins(RoundToQuick(bytes));
-  }
+  Block* Allocate(size_t bytes) { return TakeFromBins(RoundToQuick(bytes)); }
 
   // As Allocate, with the payload at a multiple of `alignment`, a power of two.
   Block* AllocateAligned(size_t bytes, size_t alignment);
 
-  // Frees a block with the live tag `word` into its quick list. False, and
-  // nothing done, if the lists hold enough.
-  bool FreeQuick(Block* block, uint64_t word) {
-    const size_t bytes = Block::SizeIn(word);
-    if (ABSL_PREDICT_FALSE(!TakeRoom(bytes))) return false;
-    PushQuick(block, bytes);
-    return true;
-  }
-
   // Frees a live block and coalesces it. Returns the only block of a region
   // that is now wholly free (the caller may take the region back), or NULL.
   Block* FreeAndCoalesce(Block* block);
-
-  // Coalesces blocks of the quick lists, until a region is wholly free: its
-  // only block. NULL when no more than `keep_bytes` are left in the lists.
-  Block* FlushQuickLists(size_t keep_bytes);
 
   // Resizes a live block in place. False: nothing changed.
   bool Resize(Block* block, size_t bytes);
@@ -120,24 +82,6 @@ class BinManager {
   // The tag after a live block is intact.
   bool NextIsSealed(Block* block, uint64_t word) const {
     return block->Next(Block::SizeIn(word))->IsSealed(key_);
-  }
-
-  // The fast path of freeing: FreeQuick for an address that is a live block's.
-  // False, and nothing done: it is not, or not so fast. Of the tag behind the
-  // block it only sees whether it knows this one's size.
-  ABSL_ATTRIBUTE_ALWAYS_INLINE bool FreeQuickIfLive(void* ptr) {
-    Block* block = Block::FromPayload(ptr);
-    const uint64_t word = Block::LoadAnywhere(block);
-    if (ABSL_PREDICT_FALSE(!Block::IsSealedUsed(block, key_, word))) {
-      return false;
-    }
-    const size_t bytes = Block::SizeIn(word);
-    if (ABSL_PREDICT_FALSE(!block->Next(bytes)->FollowsSize(bytes) ||
-                           !TakeRoom(bytes))) {
-      return false;
-    }
-    PushQuick(block, bytes);
-    return true;
   }
 
   // What is wrong with freeing `ptr`, an address in the region that begins at
@@ -176,46 +120,13 @@ class BinManager {
   // Checks lists and bitmap.
   ABSL_ATTRIBUTE_COLD bool CheckBins(const void** where) const;
 
-  // Bytes of blocks in bins and in quick lists.
-  size_t free_bytes() const {
-    return free_bytes_ + victim_bytes_ + quick_bytes();
-  }
-  size_t quick_bytes() const { return quick_limit_bytes_ - quick_room_; }
-  size_t quick_limit_bytes() const { return quick_limit_bytes_; }
-  // At least what they hold.
-  void set_quick_limit_bytes(size_t bytes) {
-    const size_t held = quick_bytes();
-    quick_limit_bytes_ = Max(bytes, held);
-    quick_room_ = quick_limit_bytes_ - held;
-  }
-
-  static constexpr size_t kMinQuickLimitBytes = size_t{1} << 20;
+  // Bytes of free blocks.
+  size_t free_bytes() const { return free_bytes_ + victim_bytes_; }
 
  private:
   static Block* FirstBlock(void* region) {
     return reinterpret_cast<Block*>(static_cast<char*>(region) +
                                     Block::kTagBytes);
-  }
-  // The list has room: its bytes are taken off it already.
-  void PushQuick(Block* block, size_t bytes) {
-    const uint32_t index = QuickIndex(bytes);
-    block->SetQuick();
-    block->next_free() = quick_[index];
-    quick_[index] = block;
-  }
-  bool TakeRoom(size_t bytes) {
-    size_t room;
-    if (ABSL_PREDICT_FALSE(__builtin_sub_overflow(quick_room_, bytes, &room))) {
-      return false;
-    }
-    quick_room_ = room;
-    return true;
-  }
-  // Takes the first block, which is `block`, out of a quick list. Its seal is
-  // left for whoever frees or coalesces it to look at.
-  void PopQuick(Block* block, size_t index) {
-    quick_[index] = block->next_free();
-    quick_room_ += block->ClearQuick();
   }
   Block* TakeFromBins(size_t bytes);
   Block* FindInBins(size_t bytes, size_t exact);
@@ -245,21 +156,10 @@ class BinManager {
   }
   void CheckSealed(Block* block) const { CheckedWord(block); }
 
-  // Looking for the next list to flush goes by groups, most being empty.
-  static constexpr size_t kFlushGroup = 8;
-  static constexpr size_t kQuickHeads = AlignUp(kNumQuickLists, kFlushGroup);
-  size_t NextQuick(size_t index) const;
-
-  // First, so that its place costs the fast paths no addition.
-  Block* quick_[kQuickHeads] = {};
   uint64_t key_ = 0;
-  // What quick lists may still take. The limit less this is what they hold.
-  size_t quick_room_ = kMinQuickLimitBytes;
-  size_t quick_limit_bytes_ = kMinQuickLimitBytes;
   Block* victim_ = nullptr;
   size_t victim_bytes_ = 0;
-  size_t free_bytes_ = 0;   // in bins
-  size_t flush_index_ = 0;  // the list that is flushed next
+  size_t free_bytes_ = 0;  // in bins
   Bitmap<kNumBins> bins_with_;
   Block* bins_[kNumBins] = {};
 };

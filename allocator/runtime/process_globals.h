@@ -9,6 +9,7 @@
 
 #include "allocator/arena/arena.h"
 #include "allocator/arena/arena_registry.h"
+#include "allocator/blocks/quick_lists.h"
 #include "allocator/large/huge_mapping.h"
 #include "allocator/large/run_pool.h"
 #include "allocator/pages/metadata_allocator.h"
@@ -26,7 +27,8 @@ struct ProcessGlobals {
   MetadataAllocator metadata{pages};
   RunPool runs{pages};
   HugeMappings huge{pages, metadata};
-  Arena default_arena{runs, huge, RandomSeed, "process"};
+  QuickLists default_quick;
+  Arena default_arena{runs, huge, RandomSeed, "process", &default_quick};
   ThreadRegistry threads{metadata, runs, huge, default_arena, RandomSeed};
   ArenaRegistry registry{pages, metadata, runs, huge, RandomSeed};
 };

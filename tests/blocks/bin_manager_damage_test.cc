@@ -114,12 +114,12 @@ TEST_F(BinManagerDamageTest, TheCheckOfTheBinsFindsALostBlock) {
   EXPECT_TRUE(heap.bins.CheckBins(&where));
 }
 
-TEST_F(BinManagerDamageTest, TheCheckOfTheBinsFindsALostQuickBlock) {
+TEST_F(BinManagerDamageTest, TheCheckOfTheQuickListsFindsALostBlock) {
   Block* another = heap.bins.Allocate(256);
   ASSERT_TRUE(heap.FreeQuick(another) && heap.FreeQuick(second));
   second->next_free() = nullptr;
   const void* where = nullptr;
-  EXPECT_FALSE(heap.bins.CheckBins(&where));
+  EXPECT_FALSE(heap.quick.Check(kTestKey, &where));
 }
 
 TEST_F(BinManagerDamageTest, DiagnosesWhatIsWrongWithAFree) {
@@ -156,10 +156,10 @@ TEST_F(BinManagerDamageDeathTest, AllocatingAnOverwrittenFreeBlockAborts) {
 TEST_F(BinManagerDamageTest, AnOverwrittenQuickBlockIsNotLiveWhenAllocated) {
   ASSERT_TRUE(heap.FreeQuick(second));
   Overwrite(second);
-  Block* again = heap.bins.Allocate(256);
+  Block* again = heap.Allocate(256);
   ASSERT_EQ(again, second);
   EXPECT_EQ(heap.bins.LiveTag(again->payload()), 0U);
-  EXPECT_FALSE(heap.bins.FreeQuickIfLive(again->payload()));
+  EXPECT_FALSE(heap.quick.FreeIfLive(again->payload(), kTestKey));
 }
 
 TEST_F(BinManagerDamageDeathTest, FlushingAnOverwrittenQuickBlockAborts) {

@@ -26,7 +26,7 @@ class Model {
  public:
   explicit Model(uint32_t seed) : random_(seed) {
     bins_.set_key(kTestKey + seed);
-    bins_.set_quick_limit_bytes(Below(3) * 32 * 1024);
+    quick_.set_limit_bytes(Below(3) * 32 * 1024);
   }
 
   void Step() {
@@ -40,9 +40,9 @@ class Model {
     } else if (choice < 990) {
       ResizeOne();
     } else if (choice < 995) {
-      Flush(Below(2) * bins_.quick_bytes() / 2);
+      Flush(Below(2) * quick_.bytes() / 2);
     } else if (choice < 999) {
-      bins_.set_quick_limit_bytes(Below(4) * 64 * 1024);
+      quick_.set_limit_bytes(Below(4) * 64 * 1024);
     } else {
       while (!live_.empty()) FreeOne();
     }
@@ -66,7 +66,9 @@ class Model {
     for (const auto& [start, bytes] : live_) expected += bytes;
     ASSERT_EQ(live_bytes, expected);
     // No byte is lost: what is not live is free.
-    ASSERT_EQ(live_bytes + live_blocks * Block::kTagBytes + bins_.free_bytes(),
+    ASSERT_TRUE(quick_.Check(bins_.key(), &where)) << where;
+    ASSERT_EQ(live_bytes + live_blocks * Block::kTagBytes + bins_.free_bytes() +
+                  quick_.bytes(),
               total);
   }
 
@@ -113,8 +115,9 @@ class Model {
   }
 
   Block* Take(size_t bytes, size_t alignment) {
-    return alignment == 1 ? bins_.Allocate(bytes)
-                          : bins_.AllocateAligned(bytes, alignment);
+    if (alignment != 1) return bins_.AllocateAligned(bytes, alignment);
+    Block* block = quick_.TakeFor(bytes);
+    return block != nullptr ? block : bins_.Allocate(bytes);
   }
 
   // A search by bitmap misses no block of a bin above the request's.
@@ -178,7 +181,7 @@ class Model {
     Block* block = Block::FromPayload(Disown(RandomLive()));
     const uint64_t word = bins_.LiveTag(block->payload());
     ASSERT_NE(word, 0U);
-    if (bins_.FreeQuick(block, word)) return;
+    if (quick_.Free(block, word)) return;
     if (Block* whole = bins_.FreeAndCoalesce(block)) RemoveRegion(whole);
   }
 
@@ -201,10 +204,10 @@ class Model {
   }
 
   void Flush(size_t keep_bytes) {
-    while (Block* whole = bins_.FlushQuickLists(keep_bytes)) {
-      RemoveRegion(whole);
+    while (quick_.bytes() > keep_bytes) {
+      Block* whole = bins_.FreeAndCoalesce(quick_.TakeOldest(bins_.key()));
+      if (whole != nullptr) RemoveRegion(whole);
     }
-    EXPECT_LE(bins_.quick_bytes(), keep_bytes);
   }
 
   void RemoveRegion(Block* whole) {
@@ -219,6 +222,7 @@ class Model {
 
   std::mt19937 random_;
   BinManager bins_;
+  QuickLists quick_;
   std::vector<std::unique_ptr<TestRegion>> regions_;
   std::map<char*, size_t> live_;  // payload -> usable bytes
 };

@@ -1,4 +1,4 @@
-// The bin manager: splitting, coalescing, searching, quick lists, resizing.
+// The bin manager: splitting, coalescing, searching, resizing.
 // What it does when tags are overwritten is in bin_manager_damage_test.cc.
 #include "allocator/blocks/bin_manager.h"
 
@@ -107,16 +107,14 @@ TEST(BinManagerTest, RegionsAreFilledTogether) {
   EXPECT_TRUE(second.Check(0));
 }
 
-TEST(BinManagerTest, ResetForgetsTheBlocksAndKeepsKeyAndLimit) {
+TEST(BinManagerTest, ResetForgetsTheBlocksAndKeepsTheKey) {
   OneRegion heap(kRegionBytes);
-  heap.FreeQuick(heap.bins.Allocate(64));
+  heap.Free(heap.bins.Allocate(64));
   heap.bins.Allocate(128);
-  heap.bins.set_quick_limit_bytes(12345);
   heap.bins.Reset();
   EXPECT_EQ(heap.bins.free_bytes(), 0U);
   EXPECT_EQ(heap.bins.Allocate(64), nullptr);
   EXPECT_EQ(heap.bins.key(), kTestKey);
-  EXPECT_EQ(heap.bins.quick_limit_bytes(), 12345U);
 }
 
 // --- Split. ---
@@ -395,101 +393,6 @@ TEST_F(PurgeRegionTest, PurgedBlocksServe) {
   ASSERT_NE(cut, nullptr);
   EXPECT_TRUE(heap_.bins.Resize(cut, 4096));
   EXPECT_TRUE(heap_.Check(3));
-}
-
-// --- Quick lists. ---
-
-TEST(BinManagerTest, AQuickBlockComesBackFirst) {
-  OneRegion heap(kRegionBytes);
-  const std::vector<Block*> row = AllocateRow(heap, {64, 64, 64, 96});
-  ASSERT_TRUE(heap.FreeQuick(row[0]));
-  ASSERT_TRUE(heap.FreeQuick(row[2]));
-  EXPECT_EQ(heap.bins.quick_bytes(), 128U);
-  EXPECT_TRUE(row[0]->Read().used && row[0]->Read().quick);
-  EXPECT_EQ(heap.bins.LiveTag(row[0]->payload()), 0U);
-  EXPECT_TRUE(heap.Check(2));
-  EXPECT_EQ(heap.bins.Allocate(64), row[2]);
-  EXPECT_EQ(heap.bins.AllocateQuick(64), row[0]);
-  EXPECT_EQ(heap.bins.AllocateQuick(64), nullptr);
-  EXPECT_NE(heap.bins.LiveTag(row[0]->payload()), 0U);
-  EXPECT_TRUE(heap.Check(4));
-}
-
-TEST(BinManagerTest, QuickListsStopAtTheirLimit) {
-  OneRegion heap(kRegionBytes);
-  heap.bins.set_quick_limit_bytes(200);
-  const std::vector<Block*> row = AllocateRow(heap, {96, 96, 96});
-  EXPECT_TRUE(heap.FreeQuick(row[0]));
-  EXPECT_TRUE(heap.FreeQuick(row[1]));
-  EXPECT_FALSE(heap.FreeQuick(row[2]));
-  // Nothing was done to it.
-  EXPECT_NE(heap.bins.LiveTag(row[2]->payload()), 0U);
-  EXPECT_EQ(heap.bins.quick_bytes(), 192U);
-  EXPECT_TRUE(heap.Check(1));
-}
-
-// No request is served by them, but a block that was made larger comes there.
-TEST(BinManagerTest, BlocksAboveTheLargestQuickSizeWaitToo) {
-  OneRegion heap(kRegionBytes);
-  Block* above = heap.bins.Allocate(kMaxQuickBytes + 16);
-  EXPECT_TRUE(heap.FreeQuick(above));
-  EXPECT_EQ(heap.bins.LiveTag(above->payload()), 0U);
-  EXPECT_EQ(heap.bins.quick_bytes(), kMaxQuickBytes + 16);
-  EXPECT_EQ(heap.bins.AllocateQuick(kMaxQuickBytes + 16), nullptr);
-  heap.Flush();
-  EXPECT_EQ(heap.bins.quick_bytes(), 0U);
-  EXPECT_TRUE(heap.Check(0));
-}
-
-TEST(BinManagerTest, QuickBlocksAreNeverTooSmall) {
-  OneRegion heap(size_t{2} << 20);
-  // What a request of 64 KiB needs is the largest that must be quick.
-  for (size_t bytes = 32; bytes <= Block::BytesFor(64 * 1024); bytes += 16) {
-    Block* block = heap.bins.Allocate(bytes);
-    ASSERT_NE(block, nullptr);
-    ASSERT_TRUE(heap.FreeQuick(block)) << bytes;
-    ASSERT_EQ(heap.bins.Allocate(bytes), block) << bytes;
-    // One more, of a size that this list may serve as well.
-    ASSERT_TRUE(heap.FreeQuick(block));
-    Block* larger = heap.bins.Allocate(bytes + 16);
-    ASSERT_NE(larger, nullptr);
-    ASSERT_GE(larger->size(), bytes + 16);
-    heap.Free(larger);
-    while (heap.Flush() != nullptr) {
-    }
-  }
-}
-
-TEST(BinManagerTest, FlushingLosesNoBlock) {
-  OneRegion heap(size_t{1} << 20);
-  std::vector<Block*> blocks;
-  for (size_t i = 0; i < 500; ++i) {
-    blocks.push_back(heap.bins.Allocate(Block::BytesFor(i * 7)));
-  }
-  for (Block* block : blocks) ASSERT_TRUE(heap.FreeQuick(block));
-  ASSERT_TRUE(heap.Check(0));
-  EXPECT_EQ(heap.bins.free_bytes(), heap.region->block_bytes());
-  EXPECT_EQ(heap.Flush(), heap.region->first());
-  EXPECT_EQ(heap.bins.quick_bytes(), 0U);
-  EXPECT_EQ(heap.Flush(), nullptr);
-  EXPECT_EQ(heap.region->Tags().size(), 1U);
-  EXPECT_EQ(heap.bins.free_bytes(), heap.region->block_bytes());
-  EXPECT_TRUE(heap.Check(0));
-}
-
-TEST(BinManagerTest, FlushingStopsAtEachWholeRegion) {
-  OneRegion heap(8192);
-  TestRegion second(heap.bins, 8192);
-  Block* a = heap.bins.Allocate(4096 + 16);
-  Block* b = heap.bins.Allocate(4096 + 16);
-  ASSERT_TRUE(a != nullptr && b != nullptr);
-  ASSERT_TRUE(heap.FreeQuick(a) && heap.FreeQuick(b));
-  std::vector<Block*> whole;
-  while (Block* block = heap.Flush()) whole.push_back(block);
-  std::sort(whole.begin(), whole.end());
-  std::vector<Block*> expected = {heap.region->first(), second.first()};
-  std::sort(expected.begin(), expected.end());
-  EXPECT_EQ(whole, expected);
 }
 
 // --- Alignment. ---

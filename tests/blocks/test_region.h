@@ -9,6 +9,7 @@
 
 #include "allocator/blocks/bin_manager.h"
 #include "allocator/blocks/block.h"
+#include "allocator/blocks/quick_lists.h"
 
 namespace myonly::internal {
 
@@ -77,11 +78,27 @@ struct OneRegion {
 
   // Past the quick lists, so that the result can be foreseen.
   Block* Free(Block* block) { return bins.FreeAndCoalesce(block); }
-  bool FreeQuick(Block* block) { return bins.FreeQuick(block, block->Load()); }
-  Block* Flush() { return bins.FlushQuickLists(/*keep_bytes=*/0); }
-  bool Check(size_t live_blocks) const { return region->Check(live_blocks); }
+  // By way of them.
+  Block* Allocate(size_t bytes) {
+    Block* block = quick.TakeFor(bytes);
+    return block != nullptr ? block : bins.Allocate(bytes);
+  }
+  bool FreeQuick(Block* block) { return quick.Free(block, block->Load()); }
+  // Until a region is wholly free, its only block; NULL: the lists are empty.
+  Block* Flush() {
+    while (quick.bytes() != 0) {
+      Block* whole = bins.FreeAndCoalesce(quick.TakeOldest(kTestKey));
+      if (whole != nullptr) return whole;
+    }
+    return nullptr;
+  }
+  bool Check(size_t live_blocks) const {
+    const void* where = nullptr;
+    return region->Check(live_blocks) && quick.Check(kTestKey, &where);
+  }
 
   BinManager bins;
+  QuickLists quick;
   std::unique_ptr<TestRegion> region;
 };
 

@@ -76,7 +76,7 @@ __attribute__((noinline)) void SplitAndCoalesce(size_t count) {
     bins.AddRegion(region, sizeof(region));
   }
   for (size_t i = 0; i < count; ++i) {
-    Block* block = bins.AllocateFromBins(Block::BytesFor(sizes[i % kSizes]));
+    Block* block = bins.Allocate(Block::BytesFor(sizes[i % kSizes]));
     Keep(block);
     bins.FreeAndCoalesce(block);
   }

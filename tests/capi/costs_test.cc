@@ -115,7 +115,7 @@ constexpr double kLargestObject = internal::kChecksObjects ? 64 : 57;
 constexpr double kQuickHit = 82;
 constexpr double kSplitAndCoalesce = 220;
 // A run of its own, the one freed last.
-constexpr double kLargeRun = 550;
+constexpr double kLargeRun = 560;
 
 const Pattern kPatterns[] = {
     {"pairs", "24", "24", kObject},

@@ -1,0 +1,169 @@
+// Recently freed blocks, one list for every few sizes, the last one first. They
+// are not coalesced and look used to their neighbours, so that neither freeing
+// nor taking one changes any.
+//
+// Bounded: what they hold never passes the limit.
+// Externally synchronised.
+#ifndef MYONLY_ALLOCATOR_BLOCKS_QUICK_LISTS_H_
+#define MYONLY_ALLOCATOR_BLOCKS_QUICK_LISTS_H_
+
+#include <cstddef>
+#include <cstdint>
+
+#include "absl/base/attributes.h"
+#include "absl/base/optimization.h"
+#include "allocator/base/check.h"
+#include "allocator/base/sizes.h"
+#include "allocator/blocks/bin_index.h"
+#include "allocator/blocks/block.h"
+
+namespace myonly::internal {
+
+class QuickLists {
+ public:
+  constexpr QuickLists() = default;
+
+  static constexpr size_t kMinLimitBytes = size_t{1} << 20;
+
+  // The first block of a list, used again, or NULL. Its seal is left for
+  // whoever frees or coalesces it to look at.
+  Block* Take(uint32_t index) {
+    Block* block = heads_[index];
+    if (ABSL_PREDICT_FALSE(block == nullptr)) return nullptr;
+    Pop(block, index);
+    return block;
+  }
+  // The same for a block of at least `bytes`, a result of Block::BytesFor.
+  Block* TakeFor(size_t bytes) {
+    return ABSL_PREDICT_TRUE(bytes <= kMaxQuickBytes)
+               ? Take(QuickIndexFor(bytes))
+               : nullptr;
+  }
+
+  // Takes a block with the live tag `word`. False, and nothing done, if the
+  // lists hold enough.
+  bool Free(Block* block, uint64_t word) {
+    const size_t bytes = Block::SizeIn(word);
+    if (ABSL_PREDICT_FALSE(!TakeRoom(bytes))) return false;
+    Push(block, bytes);
+    return true;
+  }
+
+  // The fast path of freeing: Free for an address that is a live block's under
+  // `key`. False, and nothing done: it is not, or not so fast. Of the tag
+  // behind the block it only sees whether it knows this one's size.
+  ABSL_ATTRIBUTE_ALWAYS_INLINE bool FreeIfLive(void* ptr, uint64_t key) {
+    Block* block = Block::FromPayload(ptr);
+    const uint64_t word = Block::LoadAnywhere(block);
+    if (ABSL_PREDICT_FALSE(!Block::IsSealedUsed(block, key, word))) {
+      return false;
+    }
+    const size_t bytes = Block::SizeIn(word);
+    if (ABSL_PREDICT_FALSE(!block->Next(bytes)->FollowsSize(bytes) ||
+                           !TakeRoom(bytes))) {
+      return false;
+    }
+    Push(block, bytes);
+    return true;
+  }
+
+  // Takes a block out of some list; there is one. Lists in turn, each to its
+  // end: what nobody wants any more does not stay. Dies if its tag was
+  // overwritten.
+  ABSL_ATTRIBUTE_NOINLINE Block* TakeOldest(uint64_t key) {
+    flush_index_ = NextFrom(flush_index_);
+    Block* block = heads_[flush_index_];
+    Pop(block, flush_index_);
+    if (ABSL_PREDICT_FALSE(!block->IsSealedPlain(key, block->Load()))) {
+      ReportAndAbort("overwritten header of a free block", block->payload());
+    }
+    return block;
+  }
+
+  // Forgets all blocks.
+  ABSL_ATTRIBUTE_COLD void Reset() {
+    const size_t limit = limit_bytes_;
+    *this = QuickLists();
+    set_limit_bytes(limit);
+  }
+
+  size_t bytes() const { return limit_bytes_ - room_; }
+  size_t limit_bytes() const { return limit_bytes_; }
+  // At least what they hold.
+  void set_limit_bytes(size_t limit) {
+    const size_t held = bytes();
+    limit_bytes_ = Max(limit, held);
+    room_ = limit_bytes_ - held;
+  }
+
+  // False if a block in them is not what it should be: it is at `*where`.
+  ABSL_ATTRIBUTE_COLD bool Check(uint64_t key, const void** where) const {
+    size_t sum = 0;
+    for (size_t i = 0; i < kNumQuickLists; ++i) {
+      for (Block* block = heads_[i]; block != nullptr;
+           block = block->next_free()) {
+        *where = block->payload();
+        const BoundaryTag tag = block->Read();
+        if (!block->IsSealed(key) || !tag.used || !tag.quick ||
+            QuickIndex(tag.size) != i) {
+          return false;
+        }
+        sum += tag.size;
+      }
+    }
+    return sum == bytes();
+  }
+
+ private:
+  void Push(Block* block, size_t bytes) {
+    const uint32_t index = QuickIndex(bytes);
+    block->SetQuick();
+    block->next_free() = heads_[index];
+    heads_[index] = block;
+  }
+  void Pop(Block* block, size_t index) {
+    heads_[index] = block->next_free();
+    room_ += block->ClearQuick();
+  }
+  // Takes `bytes` off the room there is.
+  bool TakeRoom(size_t bytes) {
+    size_t room;
+    if (ABSL_PREDICT_FALSE(__builtin_sub_overflow(room_, bytes, &room))) {
+      return false;
+    }
+    room_ = room;
+    return true;
+  }
+
+  // Looking for the next list to flush goes by groups, most being empty.
+  static constexpr size_t kGroup = 8;
+  static constexpr size_t kHeads = AlignUp(kNumQuickLists, kGroup);
+
+  // The next list with a block, from `index` on and round; there is one.
+  size_t NextFrom(size_t index) const {
+    while (heads_[index] == nullptr) {
+      if (index % kGroup == 0) {
+        uintptr_t any = 0;
+        for (size_t i = 0; i < kGroup; ++i) {
+          any |= reinterpret_cast<uintptr_t>(heads_[index + i]);
+        }
+        index += any == 0 ? kGroup : 1;
+      } else {
+        ++index;
+      }
+      if (index == kHeads) index = 0;
+    }
+    return index;
+  }
+
+  // First, so that its place costs the fast paths no addition.
+  Block* heads_[kHeads] = {};
+  // What the lists may still take. The limit less this is what they hold.
+  size_t room_ = kMinLimitBytes;
+  size_t limit_bytes_ = kMinLimitBytes;
+  size_t flush_index_ = 0;  // the list that is flushed next
+};
+
+}  // namespace myonly::internal
+
+#endif  // MYONLY_ALLOCATOR_BLOCKS_QUICK_LISTS_H_

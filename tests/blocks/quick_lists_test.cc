@@ -1,0 +1,127 @@
+// Quick lists over a bin manager: blocks come back as they went, and all of
+// them are coalesced in the end.
+#include "allocator/blocks/quick_lists.h"
+
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
+#include <vector>
+
+#include "allocator/blocks/bin_index.h"
+#include "allocator/blocks/block.h"
+#include "gtest/gtest.h"
+#include "tests/blocks/test_region.h"
+
+namespace myonly::internal {
+namespace {
+
+constexpr size_t kRegionBytes = 256 * 1024;
+
+TEST(QuickListsTest, AQuickBlockComesBackFirst) {
+  OneRegion heap(kRegionBytes);
+  const std::vector<Block*> row = {heap.Allocate(64), heap.Allocate(64),
+                                   heap.Allocate(64), heap.Allocate(96)};
+  ASSERT_TRUE(heap.FreeQuick(row[0]));
+  ASSERT_TRUE(heap.FreeQuick(row[2]));
+  EXPECT_EQ(heap.quick.bytes(), 128U);
+  EXPECT_TRUE(row[0]->Read().used && row[0]->Read().quick);
+  EXPECT_EQ(heap.bins.LiveTag(row[0]->payload()), 0U);
+  EXPECT_TRUE(heap.Check(2));
+  EXPECT_EQ(heap.Allocate(64), row[2]);
+  EXPECT_EQ(heap.quick.TakeFor(64), row[0]);
+  EXPECT_EQ(heap.quick.TakeFor(64), nullptr);
+  EXPECT_NE(heap.bins.LiveTag(row[0]->payload()), 0U);
+  EXPECT_TRUE(heap.Check(4));
+}
+
+TEST(QuickListsTest, QuickListsStopAtTheirLimit) {
+  OneRegion heap(kRegionBytes);
+  heap.quick.set_limit_bytes(200);
+  const std::vector<Block*> row = {heap.Allocate(96), heap.Allocate(96),
+                                   heap.Allocate(96)};
+  EXPECT_TRUE(heap.FreeQuick(row[0]));
+  EXPECT_TRUE(heap.FreeQuick(row[1]));
+  EXPECT_FALSE(heap.FreeQuick(row[2]));
+  // Nothing was done to it.
+  EXPECT_NE(heap.bins.LiveTag(row[2]->payload()), 0U);
+  EXPECT_EQ(heap.quick.bytes(), 192U);
+  EXPECT_TRUE(heap.Check(1));
+}
+
+// No request is served by them, but a block that was made larger comes there.
+TEST(QuickListsTest, BlocksAboveTheLargestQuickSizeWaitToo) {
+  OneRegion heap(kRegionBytes);
+  Block* above = heap.Allocate(kMaxQuickBytes + 16);
+  EXPECT_TRUE(heap.FreeQuick(above));
+  EXPECT_EQ(heap.bins.LiveTag(above->payload()), 0U);
+  EXPECT_EQ(heap.quick.bytes(), kMaxQuickBytes + 16);
+  EXPECT_EQ(heap.quick.TakeFor(kMaxQuickBytes + 16), nullptr);
+  heap.Flush();
+  EXPECT_EQ(heap.quick.bytes(), 0U);
+  EXPECT_TRUE(heap.Check(0));
+}
+
+TEST(QuickListsTest, QuickBlocksAreNeverTooSmall) {
+  OneRegion heap(size_t{2} << 20);
+  // What a request of 64 KiB needs is the largest that must be quick.
+  for (size_t bytes = 32; bytes <= Block::BytesFor(64 * 1024); bytes += 16) {
+    Block* block = heap.Allocate(bytes);
+    ASSERT_NE(block, nullptr);
+    ASSERT_TRUE(heap.FreeQuick(block)) << bytes;
+    ASSERT_EQ(heap.Allocate(bytes), block) << bytes;
+    // One more, of a size that this list may serve as well.
+    ASSERT_TRUE(heap.FreeQuick(block));
+    Block* larger = heap.Allocate(bytes + 16);
+    ASSERT_NE(larger, nullptr);
+    ASSERT_GE(larger->size(), bytes + 16);
+    heap.Free(larger);
+    while (heap.Flush() != nullptr) {
+    }
+  }
+}
+
+TEST(QuickListsTest, FlushingLosesNoBlock) {
+  OneRegion heap(size_t{1} << 20);
+  std::vector<Block*> blocks;
+  for (size_t i = 0; i < 500; ++i) {
+    blocks.push_back(heap.Allocate(Block::BytesFor(i * 7)));
+  }
+  for (Block* block : blocks) ASSERT_TRUE(heap.FreeQuick(block));
+  ASSERT_TRUE(heap.Check(0));
+  EXPECT_EQ(heap.bins.free_bytes() + heap.quick.bytes(),
+            heap.region->block_bytes());
+  EXPECT_EQ(heap.Flush(), heap.region->first());
+  EXPECT_EQ(heap.quick.bytes(), 0U);
+  EXPECT_EQ(heap.Flush(), nullptr);
+  EXPECT_EQ(heap.region->Tags().size(), 1U);
+  EXPECT_EQ(heap.bins.free_bytes(), heap.region->block_bytes());
+  EXPECT_TRUE(heap.Check(0));
+}
+
+TEST(QuickListsTest, FlushingStopsAtEachWholeRegion) {
+  OneRegion heap(8192);
+  TestRegion second(heap.bins, 8192);
+  Block* a = heap.Allocate(4096 + 16);
+  Block* b = heap.Allocate(4096 + 16);
+  ASSERT_TRUE(a != nullptr && b != nullptr);
+  ASSERT_TRUE(heap.FreeQuick(a) && heap.FreeQuick(b));
+  std::vector<Block*> whole;
+  while (Block* block = heap.Flush()) whole.push_back(block);
+  std::sort(whole.begin(), whole.end());
+  std::vector<Block*> expected = {heap.region->first(), second.first()};
+  std::sort(expected.begin(), expected.end());
+  EXPECT_EQ(whole, expected);
+}
+
+TEST(QuickListsTest, ResetForgetsTheBlocksAndKeepsTheLimit) {
+  OneRegion heap(kRegionBytes);
+  ASSERT_TRUE(heap.FreeQuick(heap.Allocate(64)));
+  heap.quick.set_limit_bytes(12345);
+  heap.quick.Reset();
+  EXPECT_EQ(heap.quick.bytes(), 0U);
+  EXPECT_EQ(heap.quick.TakeFor(64), nullptr);
+  EXPECT_EQ(heap.quick.limit_bytes(), 12345U);
+}
+
+}  // namespace
+}  // namespace myonly::internal
