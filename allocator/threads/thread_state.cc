@@ -1,5 +1,7 @@
 #include "allocator/threads/thread_state.h"
 
+#include "allocator/arena/arena_registry.h"
+
 namespace myonly::internal {
 
 SubHeap** ThreadState::PlaceFor(size_t slot, MetadataAllocator& metadata) {
@@ -18,11 +20,17 @@ SubHeap** ThreadState::PlaceFor(size_t slot, MetadataAllocator& metadata) {
 }
 
 bool ThreadState::NoteRequest(uintptr_t arena_handle, uint32_t resets) {
-  NewArena& arena = new_arenas_[arena_handle / 16 % kNewArenas];
-  if (arena.handle != arena_handle || arena.resets != resets) {
-    arena = {arena_handle, resets, 0};
+  const size_t slot = ArenaRegistry::SlotOf(arena_handle);
+  NewArena& arena = new_arenas_[slot % kNewArenas];
+  if (arena.handle == arena_handle && arena.resets == resets) {
+    return ++arena.requests > kRequestsBeforeShare;
   }
-  return ++arena.requests > kRequestsBeforeShare;
+  const bool takes_turns =
+      arena.handle != 0 && ArenaRegistry::SlotOf(arena.handle) != slot;
+  arena = {arena_handle, resets, 1};
+  if (!takes_turns || ++turns_ <= kRequestsBeforeShare) return false;
+  turns_ = 0;
+  return true;
 }
 
 void ThreadState::FreezeShares() {

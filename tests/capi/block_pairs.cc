@@ -53,6 +53,22 @@ __attribute__((noinline)) void Pairs(size_t count) {
   }
 }
 
+// The same in arenas of the program that take turns: more than a thread has at
+// hand. That it gets shares of them is over when the counted rounds begin.
+__attribute__((noinline)) void ArenaTurns(size_t count) {
+  constexpr size_t kArenas = 64;
+  constexpr size_t kBefore = kArenas * 512;
+  static myonly_arena* arenas[kArenas];
+  for (myonly_arena*& arena : arenas) {
+    if (myonly_arena_create(nullptr, &arena) != MYONLY_OK) abort();
+  }
+  for (size_t i = 0; i < kBefore + count; ++i) {
+    void* block = myonly_arena_alloc(arenas[i % kArenas], sizes[i % kSizes]);
+    Keep(block);
+    free(block);
+  }
+}
+
 // The same in an arena of the program.
 __attribute__((noinline)) void ArenaPairs(size_t count) {
   static myonly_arena* const arena = [] {
@@ -178,6 +194,7 @@ constexpr Pattern kPatterns[] = {
     {"loop", Loop},
     {"pairs", Pairs},
     {"arena_pairs", ArenaPairs},
+    {"arena_turns", ArenaTurns},
     {"split_coalesce", SplitAndCoalesce},
     {"replace", Replace},
     {"allocated", Allocated},

@@ -114,6 +114,8 @@ constexpr double kObject = internal::kChecksObjects ? 42 : 35;
 constexpr double kLargestObject = internal::kChecksObjects ? 64 : 57;
 constexpr double kQuickHit = 82;
 constexpr double kSplitAndCoalesce = 220;
+// Of 64 arenas in turn.
+constexpr double kTurns = internal::kChecksObjects ? 120 : 112;
 // A run of its own, the one freed last.
 constexpr double kLargeRun = 560;
 
@@ -121,6 +123,7 @@ const Pattern kPatterns[] = {
     {"pairs", "24", "24", kObject},
     {"pairs", "100", "100", kObject},
     {"arena_pairs", "24", "24", kObject + 6},
+    {"arena_turns", "24", "24", kTurns},
     {"pairs", "1024", "1024", kLargestObject},
     {"pairs", "4096", "4096", kQuickHit},
     {"pairs", "10000", "10000", kQuickHit},
