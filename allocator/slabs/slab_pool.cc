@@ -89,11 +89,12 @@ void SlabPool::SweepWhileGrowing() {
   if (num_slabs_ >= epoch_slabs_) {
     BeginEpoch();
     epoch_slabs_ = num_slabs_ + step;
+    sweeps_ = true;
   } else {
     // It has shrunk meanwhile.
     epoch_slabs_ = Min(epoch_slabs_, num_slabs_ + step);
   }
-  Sweep(kSweptPerNewSlab);
+  if (sweeps_) sweeps_ = Sweep(kSweptPerNewSlab);
 }
 
 void SlabPool::GiveUp(Slice* slab) {

@@ -172,6 +172,7 @@ class SlabPool {
   inline static bool sweeps_at_once_ = false;
   size_t num_slabs_ = 0;
   size_t epoch_slabs_ = kEpochSlabs;  // so many begin the next epoch
+  bool sweeps_ = false;               // this epoch, while slabs grow
   uint8_t takes_few_ = 0;
   uint8_t epoch_ = 0;
   uint8_t sweep_class_ = 0;  // where the next sweep goes on
