@@ -201,13 +201,13 @@ size_t myonly_usable_size(const void* ptr) noexcept {
 }
 
 size_t myonly_alloc_batch(size_t size, void** out, size_t count) noexcept {
-  size_t made = 0;
-  while (made < count && (out[made] = myonly_alloc(size)) != nullptr) ++made;
+  const size_t made = ProcessHeap::AllocateBatch(0, size, out, count);
+  if (made < count) Checked(nullptr);
   return made;
 }
 
 void myonly_free_batch(void** ptrs, size_t count) noexcept {
-  for (size_t i = 0; i < count; ++i) ProcessHeap::Free(ptrs[i]);
+  ProcessHeap::FreeBatch(ptrs, count);
 }
 
 size_t myonly_purge(size_t keep_bytes) noexcept {
@@ -272,11 +272,12 @@ void* myonly_arena_alloc_at_least(myonly_arena* arena, size_t size,
 
 size_t myonly_arena_alloc_batch(myonly_arena* arena, size_t size, void** out,
                                 size_t count) noexcept {
-  size_t made = 0;
-  while (made < count &&
-         (out[made] = myonly_arena_alloc(arena, size)) != nullptr) {
-    ++made;
-  }
+  // 0 is the default arena there, and no handle here.
+  const size_t made = arena == nullptr ? 0
+                                       : ProcessHeap::AllocateBatch(
+                                             HandleOf(arena), size, out, count);
+  if (arena == nullptr && count != 0) FailAlloc(Status::kInvalid);
+  if (arena != nullptr && made < count) Checked(nullptr);
   return made;
 }
 

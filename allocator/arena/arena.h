@@ -23,6 +23,7 @@
 #include "absl/base/thread_annotations.h"
 #include "allocator/arena/arena_options.h"
 #include "allocator/arena/block_heap.h"
+#include "allocator/base/fault_plan.h"
 #include "allocator/base/mutex.h"
 #include "allocator/base/sizes.h"
 #include "allocator/base/status.h"
@@ -130,6 +131,12 @@ class Arena {
   // What it and its shares hold, and may hold.
   Quota& quota() { return quota_; }
 
+  // Requests to it that shall fail, for tests of programs. While there is a
+  // plan no thread finds its share: KeepFromShares. Not while threads allocate
+  // in it.
+  FaultPlan& faults() { return faults_; }
+  ABSL_ATTRIBUTE_COLD void KeepFromShares(bool keep);
+
   // A value for whoever registers arenas: their handle. 0 at first.
   uintptr_t token() const { return token_; }
   void set_token(uintptr_t token) { token_ = token; }
@@ -188,6 +195,7 @@ class Arena {
   size_t large_bytes_ ABSL_GUARDED_BY(mutex_) = 0;
   size_t huge_bytes_ ABSL_GUARDED_BY(mutex_) = 0;
   std::atomic<uint32_t> resets_{0};
+  FaultPlan faults_;
   uintptr_t token_ = 0;
   char name_[kMaxArenaName + 1] = {};
 };

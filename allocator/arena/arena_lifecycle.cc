@@ -28,6 +28,13 @@ bool Arena::OpenShare(SubHeap* share) {
   return true;
 }
 
+void Arena::KeepFromShares(bool keep) {
+  MutexLock lock(mutex_);
+  for (SubHeap* share = shares_; share != nullptr; share = share->next) {
+    share->handle = keep ? share->handle | ShareFront::kKeptMark : token_;
+  }
+}
+
 void Arena::Reset(SliceCache* cache) {
   MutexLock lock(mutex_);
   NotePeak();
@@ -47,6 +54,7 @@ bool Arena::Close(bool require_empty, SliceCache* cache) {
     if (live_blocks != 0) return false;
   }
   is_open_ = false;
+  faults_.End();
   DropAll(cache);
   while (shares_ != nullptr) {
     SubHeap* share = shares_;

@@ -45,6 +45,8 @@ namespace myonly::internal {
 struct ShareFront {
   // No handle has this value.
   static constexpr uintptr_t kNoArena = 3;
+  // In a handle: its own arena is not to find it, although it is open.
+  static constexpr uintptr_t kKeptMark = 4;
 
   // Of the arena, as long as that is open. Read plainly, so that it can be an
   // operand: who may use a handle has synchronised with whoever made it, and

@@ -19,6 +19,7 @@
 #include "allocator/pages/metadata_allocator.h"
 #include "allocator/pages/mmap_page_source.h"
 #include "allocator/pages/slice.h"
+#include "allocator/runtime/request_gate.h"
 
 namespace myonly::internal {
 
@@ -42,6 +43,7 @@ __attribute__((tls_model("initial-exec"))) __thread ThisThread this_thread = {
     nullptr,
     {&no_share, &no_share, &no_share, &no_share, &no_share, &no_share,
      &no_share, &no_share},
+    nullptr,
     0,
     0,
     false,
@@ -69,6 +71,7 @@ bool is_watching_threads = false;
 // destructors free still finds the state.
 void OnThreadEnd(void* /*state*/) {
   constexpr uint8_t kLastRound = PTHREAD_DESTRUCTOR_ITERATIONS - 1;
+  RequestGate::Open();
   ThisThread& thread = this_thread;
   if (++thread.end_rounds < kLastRound &&
       pthread_setspecific(thread_end_key, thread.state) == 0) {
@@ -89,7 +92,9 @@ void WatchThisThread() {
 
 ABSL_ATTRIBUTE_COLD ThreadState* AcquireState() {
   ThisThread& thread = this_thread;
-  if (thread.ended || !thread.HasStarted()) return nullptr;
+  if (thread.ended || thread.gated != nullptr || !thread.HasStarted()) {
+    return nullptr;
+  }
   // Alone, there is nobody to share with.
   if (!Mutex::IsSingleThreaded() && thread.requests < kRequestsBeforeState) {
     ++thread.requests;
@@ -179,6 +184,11 @@ ABSL_ATTRIBUTE_COLD void CheckObject(const Slice* slab, const void* ptr) {
 
 }  // namespace
 
+ThreadState* ProcessHeap::StateForGate() {
+  this_thread.requests = kRequestsBeforeState;
+  return StateOfThisThread();
+}
+
 // --- Freeing what is not in a slab of this thread. ---
 
 void ProcessHeap::Free(void* ptr) { FreeInline(ptr); }
@@ -258,6 +268,7 @@ ABSL_ATTRIBUTE_NOINLINE void* AllocateDefault(size_t size, size_t alignment) {
   ThreadState* state = size <= kMaxBlockRequest ? StateOfThisThread() : nullptr;
   void* ptr;
   if (ABSL_PREDICT_FALSE(state == nullptr)) {
+    if (!RequestGate::Admits(size)) return Fail(Status::kNoMemory);
     ptr = g.default_arena.AllocateAligned(size, alignment, &status);
   } else {
     ptr = state->Allocate(state->heap(), size, alignment, &status);
@@ -295,6 +306,7 @@ void* ProcessHeap::AllocateZeroed(size_t count, size_t size) {
     void* ptr = Allocate(bytes);
     return ABSL_PREDICT_TRUE(ptr != nullptr) ? memset(ptr, 0, bytes) : nullptr;
   }
+  if (!RequestGate::Admits(bytes)) return Fail(Status::kNoMemory);
   Status status;
   void* ptr = g.default_arena.AllocateZeroed(bytes, &status);
   return ptr != nullptr ? ptr : Fail(status);
@@ -380,6 +392,14 @@ bool ResizeQuickly(const Slice* slice, void* ptr, size_t usable, size_t size) {
   return ProcessHeap::IsGoodFit(size, usable);
 }
 
+// Where requests are asked for first, what grows is a request.
+bool MayResizeInPlace(const Place& place, void* ptr, size_t size) {
+  const bool asks =
+      this_thread.gated != nullptr ||
+      (ArenaOfPlace(place) != nullptr && ArenaOfPlace(place)->faults().is_on());
+  return ABSL_PREDICT_TRUE(!asks) || size <= UsableSizeOf(place, ptr);
+}
+
 // To a new block of the same arena; 0: the default arena.
 void* Move(ArenaHandle arena, void* ptr, size_t usable, size_t size) {
   void* moved = arena == 0 ? ProcessHeap::Allocate(size)
@@ -405,14 +425,19 @@ void* ProcessHeap::Reallocate(void* ptr, size_t size) {
     return Move(SubHeapOf(slice).arena().token(), ptr, quick, size);
   }
   const Place place = Locate(ptr);
-  if (ResizeInPlace(place, &ptr, size, /*may_move=*/true)) return ptr;
+  if (MayResizeInPlace(place, ptr, size) &&
+      ResizeInPlace(place, &ptr, size, /*may_move=*/true)) {
+    return ptr;
+  }
   if (size > kMaxRequest) return Fail(Status::kNoMemory);
   const size_t usable = UsableSizeOf(place, ptr);
   return Move(ArenaOfPlace(place)->token(), ptr, usable, size);
 }
 
 bool ProcessHeap::TryResize(void* ptr, size_t size) {
-  return ResizeInPlace(Locate(ptr), &ptr, size, /*may_move=*/false);
+  const Place place = Locate(ptr);
+  return (MayResizeInPlace(place, ptr, size) || RequestGate::Admits(size)) &&
+         ResizeInPlace(place, &ptr, size, /*may_move=*/false);
 }
 
 size_t ProcessHeap::UsableSize(const void* ptr) {
@@ -441,11 +466,17 @@ SubHeap* ShareOf(ArenaHandle handle) {
 // This thread's share of the arena, opened if it is time. NULL: it has none,
 // and the arena itself is in `*arena`, unless there is none either: `*status`
 // says why.
-ABSL_ATTRIBUTE_COLD SubHeap* OpenShareOf(ArenaHandle handle, Arena** arena,
-                                         Status* status) {
+ABSL_ATTRIBUTE_COLD SubHeap* OpenShareOf(ArenaHandle handle, size_t size,
+                                         Arena** arena, Status* status) {
   *arena = g.registry.Find(handle, status);
+  if (*arena == nullptr) return nullptr;
+  if (!RequestGate::AdmitsTo(**arena, size)) {
+    *arena = nullptr;
+    *status = Status::kNoMemory;
+    return nullptr;
+  }
   ThreadState* state = StateOfThisThread();
-  if (*arena == nullptr || state == nullptr) return nullptr;
+  if (state == nullptr || (*arena)->faults().is_on()) return nullptr;
   const size_t slot = ArenaRegistry::SlotOf(handle);
   SubHeap* share = state->ShareIn(slot);
   if (share != nullptr && share->handle == handle) return share;
@@ -470,7 +501,7 @@ void* ProcessHeap::AllocateInSlow(ArenaHandle handle, size_t size,
   Arena* arena = nullptr;
   void* ptr = nullptr;
   if (ABSL_PREDICT_FALSE(share == nullptr)) {
-    share = OpenShareOf(handle, &arena, &status);
+    share = OpenShareOf(handle, size, &arena, &status);
   }
   if (ABSL_PREDICT_TRUE(share != nullptr)) {
     ptr = this_thread.state->Allocate(*share, size, alignment, &status);
@@ -492,8 +523,9 @@ void* ProcessHeap::AllocateZeroedIn(ArenaHandle handle, size_t count,
   }
   Status status;
   Arena* arena = g.registry.Find(handle, &status);
-  void* ptr =
-      arena == nullptr ? nullptr : arena->AllocateZeroed(bytes, &status);
+  if (arena == nullptr) return Fail(status);
+  if (!RequestGate::AdmitsTo(*arena, bytes)) return Fail(Status::kNoMemory);
+  void* ptr = arena->AllocateZeroed(bytes, &status);
   return ptr != nullptr ? ptr : Fail(status);
 }
 

@@ -147,6 +147,12 @@ class ProcessHeap {
   static void* AllocateAlignedIn(ArenaHandle handle, size_t alignment,
                                  size_t size);
 
+  // Up to `count` blocks of `size` bytes into `out`: how many. Of an arena of
+  // the program; 0: of the default arena.
+  static size_t AllocateBatch(ArenaHandle handle, size_t size, void** out,
+                              size_t count);
+  static void FreeBatch(void** ptrs, size_t count);
+
   // What it and all threads' shares of it hold. What other threads do meanwhile
   // may be missing, objects in their lists count as live.
   ABSL_ATTRIBUTE_COLD static ArenaStats StatsOf(Arena& arena);
@@ -179,6 +185,9 @@ class ProcessHeap {
   // This thread's last failure.
   static Status LastStatus();
   static void SetLastStatus(Status status);
+
+  // The calling thread's state, for the request gate. NULL: it can have none.
+  ABSL_ATTRIBUTE_COLD static ThreadState* StateForGate();
 
   // Once the process has started: threads give their share up when they end.
   static void WatchThreads();

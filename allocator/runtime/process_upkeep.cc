@@ -7,6 +7,7 @@
 #include "allocator/base/sizes.h"
 #include "allocator/large/slice_cache.h"
 #include "allocator/runtime/process_heap.h"
+#include "allocator/runtime/request_gate.h"
 #include "allocator/threads/thread_registry.h"
 
 namespace myonly::internal {
@@ -153,7 +154,7 @@ void ProcessHeap::ChildAfterFork() {
       [](Arena& arena) { arena.mutex_for_fork().ResetAfterFork(); });
   g.default_arena.mutex_for_fork().ResetAfterFork();
   g.registry.mutex_for_fork().ResetAfterFork();
-  g.threads.FreezeOthers(this_thread.state);
+  g.threads.FreezeOthers(RequestGate::OwnState());
   g.threads.mutex().ResetAfterFork();
 }
 

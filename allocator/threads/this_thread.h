@@ -33,7 +33,10 @@ struct ThisThread {
   // Shares of arenas of the program that it used last, by slot.
   static constexpr size_t kRecentShares = 8;
   ShareFront* recent_shares[kRecentShares];
-  uint32_t requests;   // made without a state
+  // A thread whose requests are asked for first (runtime/request_gate.h) has no
+  // state at hand; its own is here.
+  ThreadState* gated;
+  uint8_t requests;    // made without a state, as far as it counts them
   uint8_t end_rounds;  // of its destructors, so far
   bool ended;          // its state is given up for good
   Status last_status;

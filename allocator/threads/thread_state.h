@@ -16,6 +16,7 @@
 #include "absl/base/optimization.h"
 #include "allocator/arena/arena.h"
 #include "allocator/arena/sub_heap.h"
+#include "allocator/base/fault_plan.h"
 #include "allocator/base/sizes.h"
 #include "allocator/base/status.h"
 #include "allocator/large/huge_mapping.h"
@@ -27,6 +28,16 @@
 #include "allocator/threads/remote_free_batch.h"
 
 namespace myonly::internal {
+
+// What stands between a thread's requests and the heap: sections in which it
+// must not allocate, one inside the other, and a plan of requests that fail.
+struct ThreadGate {
+  static constexpr uint32_t kMostSections = 64;
+
+  uint32_t sections = 0;
+  uint64_t aborts = 0;  // a bit for each section, the innermost one's lowest
+  FaultPlan faults;
+};
 
 class ThreadState {
  public:
@@ -105,6 +116,8 @@ class ThreadState {
 
   void FreezeShares();
 
+  ThreadGate& gate() { return gate_; }
+
  private:
   friend class ThreadRegistry;
 
@@ -143,6 +156,7 @@ class ThreadState {
   RemoteFreeBatch batch_;
   SubHeap heap_;
   SubHeap*** shares_ = nullptr;  // kSharePages pages of kSharesPerPage
+  ThreadGate gate_;
   NewArena new_arenas_[kNewArenas] = {};
   uint32_t turns_ = 0;  // requests of arenas that displaced another one
 };

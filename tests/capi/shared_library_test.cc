@@ -13,7 +13,7 @@
 namespace myonly::testing {
 namespace {
 
-constexpr size_t kMaxTextBytes = size_t{81} << 10;
+constexpr size_t kMaxTextBytes = size_t{86} << 10;
 
 class SharedLibraryTest : public ::testing::Test {
  protected:
