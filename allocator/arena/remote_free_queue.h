@@ -1,11 +1,13 @@
 // What other threads have freed of one thread's share of an arena: they push
 // chains of objects, the owner takes all of them at once.
 //
-// A chain lies in its own objects, which are of one slab; a block is a chain of
-// one:
+// A chain lies in its own objects, which are of one slab, and only in their
+// links: their marks stay, so that whoever looks at an object sees that it is
+// free. A block is a chain of one. Positions are those in the slice, in units
+// of 16 bytes:
 //
-//   1st object   [ next in chain ][ next chain in the queue | has a tail ]
-//   2nd object   [ next in chain ][ count : 16 | last object : 48 ]
+//   1st object   [ 2nd object : 16 | next chain in the queue, has a tail : 48 ]
+//   2nd object   [ count : 16 | 0 : 16 | last object : 16 | 3rd object : 16 ]
 //
 // so that the owner splices it without walking. Pushing is one compare-and-swap
 // for a whole chain; as everything is taken at once, an address can come back
@@ -20,11 +22,12 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "allocator/base/sizes.h"
 #include "allocator/pages/slice.h"
 
 namespace myonly::internal {
 
-// Objects linked from `first` to `last`.
+// Objects of one slab, linked from `first` to `last`.
 struct RemoteChain {
   Object* first;
   Object* last;
@@ -36,19 +39,20 @@ class RemoteFreeQueue {
   static constexpr size_t kMaxChain = (size_t{1} << 16) - 1;
 
   void Push(const RemoteChain& chain) {
-    auto* node = reinterpret_cast<Node*>(chain.first);
-    uintptr_t flag = 0;
+    Object* first = chain.first;
+    uintptr_t tail = 0;
     if (chain.count > 1) {
-      flag = kHasTail;
-      reinterpret_cast<Node*>(node->next)->word =
-          reinterpret_cast<uintptr_t>(chain.last) |
-          (uint64_t{chain.count} << kCountShift);
+      Object* second = first->next;
+      tail = kHasTail | Position(second) << kAddressBits;
+      SetWord(second, Position(second->next) |
+                          Position(chain.last) << kLastShift |
+                          uint64_t{chain.count} << kCountShift);
     }
     uintptr_t head = head_.load(std::memory_order_relaxed);
     do {
-      node->word = head | flag;
+      SetWord(first, head | tail);
     } while (!head_.compare_exchange_weak(
-        head, reinterpret_cast<uintptr_t>(node), std::memory_order_release,
+        head, reinterpret_cast<uintptr_t>(first), std::memory_order_release,
         std::memory_order_relaxed));
   }
 
@@ -68,25 +72,45 @@ class RemoteFreeQueue {
       taken_ = head_.exchange(0, std::memory_order_acquire);
       if (taken_ == 0) return false;
     }
-    auto* node = reinterpret_cast<Node*>(taken_);
-    taken_ = node->word & ~kHasTail;
-    chain->first = chain->last = reinterpret_cast<Object*>(node);
+    auto* first = reinterpret_cast<Object*>(taken_);
+    const uintptr_t word = Word(first);
+    taken_ = word & kNextMask;
+    chain->first = chain->last = first;
     chain->count = 1;
-    if ((node->word & kHasTail) != 0) {
-      const uintptr_t tail = reinterpret_cast<Node*>(node->next)->word;
-      chain->last =
-          reinterpret_cast<Object*>(tail & ((uintptr_t{1} << kCountShift) - 1));
+    if ((word & kHasTail) != 0) {
+      Object* second = At(first, word >> kAddressBits);
+      const uint64_t tail = Word(second);
+      first->next = second;
+      second->next = At(first, tail);
+      chain->last = At(first, tail >> kLastShift);
       chain->count = tail >> kCountShift;
     }
     return true;
   }
 
  private:
-  struct Node {
-    Object* next;
-    uintptr_t word;
-  };
+  static uintptr_t Position(const Object* object) {
+    return (reinterpret_cast<uintptr_t>(object) & (kSliceSize - 1)) /
+           kMinAlignment;
+  }
+  // Bits above the position are of something else.
+  static Object* At(const Object* first, uint64_t position) {
+    constexpr uintptr_t kPositions = kSliceSize / kMinAlignment;
+    return reinterpret_cast<Object*>(
+        AlignDown(reinterpret_cast<uintptr_t>(first), kSliceSize) +
+        (position & (kPositions - 1)) * kMinAlignment);
+  }
+  static uintptr_t Word(const Object* object) {
+    return reinterpret_cast<uintptr_t>(object->next);
+  }
+  static void SetWord(Object* object, uintptr_t word) {
+    object->next = reinterpret_cast<Object*>(word);
+  }
   static constexpr uintptr_t kHasTail = 1;
+  static constexpr int kAddressBits = 48;
+  static constexpr uintptr_t kNextMask =
+      (uintptr_t{1} << kAddressBits) - 1 - kHasTail;
+  static constexpr int kLastShift = 16;
   static constexpr int kCountShift = 48;
 
   std::atomic<uintptr_t> head_{0};

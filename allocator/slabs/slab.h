@@ -99,7 +99,10 @@ class Slab {
   // The same for an address that has given the owner's token: an object's.
   static bool FreeObject(Slice* slice, void* ptr) {
     Mark(slice, ptr);
-    auto* object = static_cast<Object*>(ptr);
+    return PutBack(slice, static_cast<Object*>(ptr));
+  }
+  // The same for one that is marked, as it has never been taken from its list.
+  static bool PutBack(Slice* slice, Object* object) {
     object->next = slice->slab.free;
     slice->slab.free = object;
     return --slice->slab.needed == 0;

@@ -150,9 +150,6 @@ void SlabPool::Move(Slice* slab, size_t extra) {
 void SlabPool::FreeChain(Slice* slab, Object* first, Object* last,
                          size_t count) {
   SlabFields& fields = slab->slab;
-  // The links of the queue were where the first two have their marks.
-  if (count > 1) first->next->mark = slab;
-  first->mark = slab;
   last->next = fields.free;
   fields.free = first;
   if (ABSL_PREDICT_TRUE(count < fields.needed)) {
@@ -171,8 +168,7 @@ void SlabPool::Return(Object* list) {
     // Neither allocated nor freed; that it is back will be noted later.
     --taken_;
     --known_back_;
-    Slab::ClearMark(list);  // as if it had been taken
-    if (Slab::Free(slab, list)) Attend(slab, 0);
+    if (Slab::PutBack(slab, list)) Attend(slab, 0);
     list = next;
   }
 }

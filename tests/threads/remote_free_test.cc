@@ -1,10 +1,12 @@
 // The queue and the batch of remote frees: nothing is lost, nothing comes
 // twice, and what is parked is bounded.
 #include <algorithm>
+#include <memory>
 #include <thread>
 #include <vector>
 
 #include "allocator/arena/remote_free_queue.h"
+#include "allocator/base/sizes.h"
 #include "allocator/pages/slice.h"
 #include "allocator/slabs/size_class.h"
 #include "allocator/threads/remote_free_batch.h"
@@ -13,12 +15,31 @@
 namespace myonly::internal {
 namespace {
 
-struct alignas(16) Cell {
+// The size divides that of a slice: a pair of cells is in one.
+struct alignas(32) Cell {
   Object object;
   uintptr_t word;
 };
 
-RemoteChain Link(std::vector<Cell>& cells, size_t first, size_t count) {
+// Cells that begin where a slice does. They are marked.
+class Cells {
+ public:
+  explicit Cells(size_t count)
+      : memory_(count + kSliceSize / sizeof(Cell)),
+        first_(reinterpret_cast<Cell*>(
+            AlignUp(reinterpret_cast<uintptr_t>(memory_.data()), kSliceSize))) {
+    for (size_t i = 0; i < count; ++i) first_[i].object.mark = &mark_;
+  }
+  Cell& operator[](size_t i) { return first_[i]; }
+  bool IsMarked(const Object& object) const { return object.mark == &mark_; }
+
+ private:
+  std::vector<Cell> memory_;
+  Cell* const first_;
+  Slice mark_ = {};
+};
+
+RemoteChain Link(Cells& cells, size_t first, size_t count) {
   for (size_t i = first; i + 1 < first + count; ++i) {
     cells[i].object.next = &cells[i + 1].object;
   }
@@ -26,7 +47,7 @@ RemoteChain Link(std::vector<Cell>& cells, size_t first, size_t count) {
 }
 
 TEST(RemoteFreeQueueTest, ChainsComeOutAsTheyWentIn) {
-  std::vector<Cell> cells(100);
+  Cells cells(100);
   RemoteFreeQueue queue;
   RemoteChain chain;
   EXPECT_TRUE(queue.empty());
@@ -34,29 +55,38 @@ TEST(RemoteFreeQueueTest, ChainsComeOutAsTheyWentIn) {
   queue.Push(Link(cells, 0, 1));
   queue.Push(Link(cells, 10, 2));
   queue.Push(Link(cells, 20, 70));
+  queue.Push(Link(cells, 95, 3));
+  // Whoever looks at what waits here sees that it is free.
+  for (size_t i = 0; i < 100; ++i) EXPECT_TRUE(cells.IsMarked(cells[i].object));
   EXPECT_FALSE(queue.empty());
   size_t seen = 0;
   while (queue.Pop(&chain)) {
     seen += chain.count;
     size_t length = 1;
-    for (Object* at = chain.first; at != chain.last; at = at->next) ++length;
+    EXPECT_TRUE(cells.IsMarked(*chain.first));
+    for (Object* at = chain.first; at != chain.last; at = at->next) {
+      EXPECT_TRUE(cells.IsMarked(*at->next));
+      ++length;
+    }
     EXPECT_EQ(length, chain.count);
   }
-  EXPECT_EQ(seen, 73U);
+  EXPECT_EQ(seen, 76U);
   EXPECT_TRUE(queue.empty());
 }
 
 TEST(RemoteFreeQueueTest, NothingIsLostBetweenManyThreads) {
   constexpr size_t kThreads = 4;
   constexpr size_t kChains = 20000;
-  std::vector<std::vector<Cell>> cells(kThreads,
-                                       std::vector<Cell>(kChains * 2));
+  std::vector<std::unique_ptr<Cells>> cells;
+  for (size_t t = 0; t < kThreads; ++t) {
+    cells.push_back(std::make_unique<Cells>(kChains * 2));
+  }
   RemoteFreeQueue queue;
   std::vector<std::thread> threads;
   for (size_t t = 0; t < kThreads; ++t) {
     threads.emplace_back([&queue, &cells, t] {
       for (size_t i = 0; i < kChains; ++i) {
-        queue.Push(Link(cells[t], i * 2, 1 + i % 2));
+        queue.Push(Link(*cells[t], i * 2, 1 + i % 2));
       }
     });
   }
