@@ -130,8 +130,9 @@ void BlockHeap::MarkPosted(const Slice* region, void* ptr) {
 
 void BlockHeap::FreePosted(const Slice* region, void* ptr) {
   Block* block = Block::FromPayload(ptr);
+  if (ABSL_PREDICT_TRUE(quick_->FreePosted(block, key()))) return;
   block->Store(Block::WithoutQuick(block->Load()));
-  if (ABSL_PREDICT_FALSE(!quick_->FreeIfLive(ptr, key()))) Free(region, ptr);
+  Free(region, ptr);
 }
 
 bool BlockHeap::Resize(const Slice* region, void* ptr, size_t size) {

@@ -15,7 +15,7 @@ void BinManager::AddRegion(void* start, size_t bytes) {
   Block* first = FirstBlock(start);
   const size_t size = bytes - kRegionOverhead;
   first->Next(size)->Write(key_, {0, size, true, true, false});
-  first->Write(key_, {size, 0, false, false, false});
+  first->Publish(key_, {size, 0, false, false, false});
   Insert(first, size);
 }
 
@@ -25,8 +25,9 @@ void BinManager::ExtendRegion(void* end, size_t bytes) {
       static_cast<void*>(static_cast<char*>(end) - Block::kTagBytes));
   BoundaryTag tag = Block::Unpack(CheckedWord(added));
   tag.size = bytes;
+  tag.quick = true;  // it never looks alive
   added->Next(bytes)->Write(key_, {0, bytes, true, false, false});
-  added->Write(key_, tag);
+  added->Publish(key_, tag);
   FreeAndCoalesce(added);
 }
 
@@ -91,9 +92,9 @@ Block* BinManager::CutVictim(size_t bytes) {
   Block* tail = block->Next(bytes);
   victim_ = tail;
   victim_bytes_ = rest;
-  block->Write(key_, {bytes, previous_size, true, false, false});
   tail->Write(key_, {rest, bytes, false, false, false});
   next->WritePrevious(key_, next_word, rest, true);
+  block->Publish(key_, {bytes, previous_size, true, false, false});
   return block;
 }
 
@@ -106,7 +107,7 @@ void BinManager::OfferVictim(Block* rest, size_t bytes) {
 
 // A free block's neighbours are used, so only the next one's tag changes.
 void BinManager::MakeFree(Block* block, size_t bytes, size_t previous_size) {
-  block->Write(key_, {bytes, previous_size, false, false, false});
+  block->Publish(key_, {bytes, previous_size, false, false, false});
   Block* next = block->Next(bytes);
   next->WritePrevious(key_, CheckedWord(next), bytes, true);
   Insert(block, bytes);
@@ -144,14 +145,14 @@ void BinManager::SplitOff(Block* block, size_t bytes) {
   Block* next = block->Next(tag.size);
   CheckSealed(next);
   const BoundaryTag next_tag = next->Read();
-  tag.size = bytes;
-  block->Write(key_, tag);
   size_t tail_bytes = rest;
   if (!next_tag.used) {
     Remove(next, next_tag.size);
     tail_bytes += next_tag.size;
   }
   MakeFree(tail, tail_bytes, bytes);
+  tag.size = bytes;
+  block->Publish(key_, tag);
 }
 
 // `word` is the block's tag, already checked and not quick.
@@ -170,10 +171,10 @@ Block* BinManager::Coalesce(Block* block, uint64_t word) {
     next = block->Next(bytes);
     next_word = CheckedWord(next);
   }
+  Block* swallowed = nullptr;
   if (Block::IsPreviousFree(word)) {
     if (binned != nullptr) Remove(binned, binned_bytes);
-    // The tag that is swallowed here must not look alive.
-    block->Store(Block::WithoutUsed(word));
+    swallowed = block;
     block = block->Previous(previous_size);
     const uint64_t previous_word = CheckedWord(block);
     previous_size = Block::PreviousSizeIn(previous_word);
@@ -187,13 +188,15 @@ Block* BinManager::Coalesce(Block* block, uint64_t word) {
     Insert(block, bytes);
   }
   block->Write(key_, {bytes, previous_size, false, false, false});
+  // The tag that is swallowed here must not look alive.
+  if (swallowed != nullptr) swallowed->Publish(Block::WithoutUsed(word));
   next->WritePrevious(key_, next_word, bytes, true);
   const bool whole = previous_size == 0 && Block::SizeIn(next_word) == 0;
   return whole ? block : nullptr;
 }
 
 ABSL_ATTRIBUTE_NOINLINE Block* BinManager::FreeAndCoalesce(Block* block) {
-  const uint64_t word = block->Load();
+  const uint64_t word = Block::WithoutQuick(block->Load());
   const size_t bytes = Block::SizeIn(word);
   Block* next = block->Next(bytes);
   if (next != victim_ || Block::IsPreviousFree(word)) {

@@ -60,8 +60,9 @@ class BinManager {
   // As Allocate, with the payload at a multiple of `alignment`, a power of two.
   Block* AllocateAligned(size_t bytes, size_t alignment);
 
-  // Frees a live block and coalesces it. Returns the only block of a region
-  // that is now wholly free (the caller may take the region back), or NULL.
+  // Frees a live block, or one with the quick flag, and coalesces it. Returns
+  // the only block of a region that is now wholly free (the caller may take the
+  // region back), or NULL.
   Block* FreeAndCoalesce(Block* block);
 
   // Resizes a live block in place. False: nothing changed.

@@ -17,9 +17,11 @@
 // Tags lie at 8 modulo 16, payloads at 0. A free block holds its list links in
 // the first 16 bytes of its payload. Only this file knows the layout.
 //
-// Tags are written under the lock of their arena; the size of a block in use
-// may be read by the thread that owns it while a neighbour's free rewrites the
-// tag, hence the atomic access.
+// Tags are written by the region's owner; the size of a block in use may be
+// read by the thread that owns it while a neighbour's free rewrites the tag,
+// hence the atomic access. Others may walk over the blocks at any time
+// (block_reader.h): when one is cut the tag of the new one is written first,
+// when two are joined that of the old one last.
 #ifndef MYONLY_ALLOCATOR_BLOCKS_BLOCK_H_
 #define MYONLY_ALLOCATOR_BLOCKS_BLOCK_H_
 
@@ -94,6 +96,14 @@ class Block {
     Store(Pack(this, key, tag));
   }
   BoundaryTag Read() const { return Unpack(Load()); }
+  // The same after all that was written before: whoever reads this one finds
+  // that.
+  void Publish(uint64_t word) {
+    __atomic_store_n(&word_, word, __ATOMIC_RELEASE);
+  }
+  void Publish(uint64_t key, const BoundaryTag& tag) {
+    Publish(Pack(this, key, tag));
+  }
 
   // Writes a tag of which `word` is right but for what it says of the block
   // before.

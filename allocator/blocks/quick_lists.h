@@ -67,14 +67,28 @@ class QuickLists {
     return true;
   }
 
+  // The same for a block that has the quick flag already: it never looks alive.
+  bool FreePosted(Block* block, uint64_t key) {
+    const uint64_t word = Block::WithoutQuick(block->Load());
+    const size_t bytes = Block::SizeIn(word);
+    if (ABSL_PREDICT_FALSE(!Block::IsSealedUsed(block, key, word) ||
+                           !block->Next(bytes)->FollowsSize(bytes) ||
+                           !TakeRoom(bytes))) {
+      return false;
+    }
+    Push(block, bytes);
+    return true;
+  }
+
   // Takes a block out of some list; there is one. Lists in turn, each to its
   // end: what nobody wants any more does not stay. Dies if its tag was
-  // overwritten.
+  // overwritten. It keeps the quick flag, so that it never looks alive.
   ABSL_ATTRIBUTE_NOINLINE Block* TakeOldest(uint64_t key) {
     flush_index_ = NextFrom(flush_index_);
     Block* block = heads_[flush_index_];
-    Pop(block, flush_index_);
-    if (ABSL_PREDICT_FALSE(!block->IsSealedPlain(key, block->Load()))) {
+    heads_[flush_index_] = block->next_free();
+    room_ += block->size();
+    if (ABSL_PREDICT_FALSE(!block->IsSealed(key))) {
       ReportAndAbort("overwritten header of a free block", block->payload());
     }
     return block;

@@ -115,14 +115,16 @@ void RunPool::MarkInUse(Slice* run, size_t slices, RunKind kind, void* owner) {
   for (size_t i = 0; i < slices; ++i) {
     Slice* slice = run - i;
     slice->key = Slice::kNoSlab;
-    slice->kind = kind;
     slice->owner = owner;
     slice->head = head;
     slice->reservation = reservation;
+    if (i != 0) slice->kind = kind;
   }
   run->run_slices = static_cast<uint32_t>(slices);
   (run - (slices - 1))->run_slices = static_cast<uint32_t>(slices);
   run->previous = run->next = nullptr;
+  // Last: who looks at all runs looks at this first.
+  run->kind.Publish(kind);
   live_slices_ += slices;
 }
 

@@ -27,7 +27,7 @@ class SliceCache {
     --count_;
     least_ = Min(least_, count_);
     run->owner = owner;
-    run->kind = kind;
+    run->kind.Publish(kind);
     run->previous = run->next = nullptr;
     return run;
   }

@@ -58,6 +58,8 @@ class OwnerWritten {
     __atomic_store_n(&value_, value, __ATOMIC_RELAXED);
     return *this;
   }
+  // The same after all that was written before.
+  void Publish(T value) { __atomic_store_n(&value_, value, __ATOMIC_RELEASE); }
 
  private:
   T value_;

@@ -1,5 +1,7 @@
 #include "allocator/slabs/slab.h"
 
+#include <atomic>
+
 #include "allocator/base/check.h"
 
 namespace myonly::internal {
@@ -38,6 +40,16 @@ Range ObjectsOf(size_t page, size_t bytes, size_t capacity, unsigned others) {
   if (from_before && HasPage(others, page - 1)) ++range.first;
   if (range.end * bytes > end && HasPage(others, page + 1)) --range.end;
   return range;
+}
+
+// Others may look at the slab meanwhile (slab_reader.h): while there are fewer
+// carved objects than its capacity because of purged pages, and while marks may
+// be purged, these bits say so.
+void SetSweptPages(Slice* slice, unsigned pages) {
+  std::atomic_signal_fence(std::memory_order_seq_cst);
+  __atomic_store_n(&slice->swept_pages, static_cast<uint8_t>(pages),
+                   __ATOMIC_RELEASE);
+  std::atomic_signal_fence(std::memory_order_seq_cst);
 }
 
 // A list of the objects [first, first + count) in the order of addresses.
@@ -103,13 +115,15 @@ Object* Slab::CarveSwept(Slice* slice, char* start) {
   SlabFields& slab = slice->slab;
   const unsigned pages = slice->swept_pages;
   const auto page = static_cast<size_t>(__builtin_ctz(pages));
-  slice->swept_pages = static_cast<uint8_t>(pages & (pages - 1));
+  const auto others = static_cast<uint8_t>(pages & (pages - 1));
   const size_t bytes = ObjectBytes(slab.size_class);
-  const Range range = ObjectsOf(page, bytes, slab.capacity, slice->swept_pages);
+  const Range range = ObjectsOf(page, bytes, slab.capacity, others);
   const size_t count = range.end - range.first;
   slab.carved = static_cast<uint16_t>(slab.carved + count);
   slab.needed = static_cast<uint16_t>(slab.needed + count);
-  return MakeList(start, range.first, count, bytes, slice);
+  Object* list = MakeList(start, range.first, count, bytes, slice);
+  SetSweptPages(slice, others);
+  return list;
 }
 
 size_t Slab::SweptObjects(const Slice* slice) {
@@ -143,6 +157,7 @@ unsigned Slab::Sweep(Slice* slice) {
     }
   }
   if (pages == 0) return 0;
+  SetSweptPages(slice, before | pages);
   Object** link = &slab.free;
   size_t swept = 0;
   while (Object* object = *link) {
@@ -154,7 +169,6 @@ unsigned Slab::Sweep(Slice* slice) {
     }
   }
   slab.carved = static_cast<uint16_t>(slab.carved - swept);
-  slice->swept_pages = static_cast<uint8_t>(before | pages);
   return pages;
 }
 

@@ -78,7 +78,7 @@ Slice* SlabPool::NewSlab(size_t size_class, Status* status) {
   if (slab == nullptr) return nullptr;
   ++num_slabs_;
   Slab::Open(slab, size_class);
-  slab->key = Slab::Key(slab, runs_.pool().AddressOf(slab), token_);
+  slab->key.Publish(Slab::Key(slab, runs_.pool().AddressOf(slab), token_));
   SweepWhileGrowing();
   return slab;
 }
