@@ -18,6 +18,7 @@ using myonly::internal::Arena;
 using myonly::internal::ArenaHandle;
 using myonly::internal::ArenaOptions;
 using myonly::internal::ArenaStats;
+using myonly::internal::BrokenInvariant;
 using myonly::internal::kMinAlignment;
 using myonly::internal::Min;
 using myonly::internal::ProcessHeap;
@@ -58,6 +59,19 @@ ArenaHandle HandleOf(myonly_arena* arena) {
 // The arena of a handle, or NULL with its status.
 Arena* FindArena(myonly_arena* arena, Status* status) {
   return ProcessHeap::FindArena(HandleOf(arena), status);
+}
+
+Status Check(myonly_arena* handle, BrokenInvariant* broken) {
+  Status status = Status::kOk;
+  bool good;
+  if (handle == nullptr) {
+    good = ProcessHeap::CheckInvariants(broken);
+  } else {
+    Arena* arena = FindArena(handle, &status);
+    if (arena == nullptr) return status;
+    good = ProcessHeap::CheckArena(*arena, broken);
+  }
+  return good ? Status::kOk : Status::kCorrupt;
 }
 
 // Apart, so that what is quick needs no stack.
@@ -342,11 +356,10 @@ myonly_status myonly_arena_stats(myonly_arena* handle,
 }
 
 myonly_status myonly_arena_check(myonly_arena* handle) noexcept {
-  if (handle == nullptr) return Return(ProcessHeap::CheckInvariants());
-  Status status;
-  Arena* arena = FindArena(handle, &status);
-  if (arena == nullptr) return Fail(status);
-  return Return(ProcessHeap::CheckArena(*arena));
+  BrokenInvariant broken;
+  const Status status = Check(handle, &broken);
+  if (status == Status::kCorrupt) ProcessHeap::ReportBroken(broken);
+  return Return(status);
 }
 
 }  // extern "C"

@@ -24,6 +24,7 @@
 #include "allocator/arena/arena_options.h"
 #include "allocator/arena/block_heap.h"
 #include "allocator/base/fault_plan.h"
+#include "allocator/base/invariant.h"
 #include "allocator/base/mutex.h"
 #include "allocator/base/sizes.h"
 #include "allocator/base/status.h"
@@ -119,9 +120,10 @@ class Arena {
   // Shares that may not be looked into tell what they published last.
   ABSL_ATTRIBUTE_COLD ArenaStats Stats(MayLook may_look = LookAtAll);
 
-  // True if every invariant holds; else `*where` is an address at the fault.
+  // False if an invariant does not hold: `*broken` says which. Those of what
+  // may not be looked into are left out.
   ABSL_ATTRIBUTE_COLD bool CheckInvariants(MayLook may_look,
-                                           const void** where);
+                                           BrokenInvariant* broken);
 
   // False and nothing changed if more than `bytes` are held. 0 = no limit.
   ABSL_ATTRIBUTE_COLD bool set_limit_bytes(size_t bytes);
@@ -159,7 +161,11 @@ class Arena {
   ABSL_ATTRIBUTE_COLD void Decay();
   ABSL_ATTRIBUTE_COLD void DropAll(SliceCache* cache)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
-  ABSL_ATTRIBUTE_COLD bool CheckShares(MayLook may_look, const void** where)
+  ABSL_ATTRIBUTE_COLD bool CheckPages(size_t* live_bytes, size_t* live_blocks,
+                                      BrokenInvariant* broken)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  ABSL_ATTRIBUTE_COLD bool CheckShares(MayLook may_look,
+                                       BrokenInvariant* broken)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 
   // Charges `bytes` of pages if they stay within the limit; to that end it

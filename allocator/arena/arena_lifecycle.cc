@@ -132,53 +132,65 @@ ArenaStats Arena::Stats(MayLook may_look) {
   return stats;
 }
 
-bool Arena::CheckInvariants(MayLook may_look, const void** where) {
+bool Arena::CheckInvariants(MayLook may_look, BrokenInvariant* broken) {
   MutexLock lock(mutex_);
   size_t live_bytes = 0;
   size_t live_blocks = 0;
-  if (!blocks_.Check(&live_bytes, &live_blocks, where)) return false;
+  if (!blocks_.Check(&live_bytes, &live_blocks, broken) ||
+      !CheckPages(&live_bytes, &live_blocks, broken)) {
+    return false;
+  }
+  if (live_bytes != LiveBytes() || live_blocks != allocations_ - frees_) {
+    return broken->Is("wrong count of live blocks", this);
+  }
+  return CheckShares(may_look, broken);
+}
+
+// Runs and mappings that are one block each.
+bool Arena::CheckPages(size_t* live_bytes, size_t* live_blocks,
+                       BrokenInvariant* broken) {
   size_t large_bytes = 0;
   for (Slice* run = large_; run != nullptr; run = run->next) {
-    *where = runs_.AddressOf(run);
-    if (run->kind != RunKind::kLarge || run->owner != this) return false;
+    if (run->kind != RunKind::kLarge || run->owner != this) {
+      return broken->Is("large block of another owner", runs_.AddressOf(run));
+    }
     large_bytes += run->run_slices * kSliceSize;
-    live_bytes += run->large.usable_pages * kPageSize;
-    ++live_blocks;
+    *live_bytes += run->large.usable_pages * kPageSize;
+    ++*live_blocks;
   }
   size_t huge_bytes = 0;
   for (HugeMapping* mapping = huge_list_; mapping != nullptr;
        mapping = mapping->next) {
-    *where = mapping->start;
-    if (mapping->owner != this) return false;
+    if (mapping->owner != this) {
+      return broken->Is("huge block of another owner", mapping->start);
+    }
     huge_bytes += mapping->bytes;
-    live_bytes += mapping->bytes;
-    ++live_blocks;
+    *live_bytes += mapping->bytes;
+    ++*live_blocks;
   }
-  *where = this;
-  if (large_bytes != large_bytes_ || huge_bytes != huge_bytes_ ||
-      live_bytes != LiveBytes() || live_blocks != allocations_ - frees_) {
-    return false;
-  }
-  return CheckShares(may_look, where);
+  return (large_bytes == large_bytes_ && huge_bytes == huge_bytes_) ||
+         broken->Is("lost large block", this);
 }
 
 // What is held adds up only if every share may be looked into.
-bool Arena::CheckShares(MayLook may_look, const void** where) {
+bool Arena::CheckShares(MayLook may_look, BrokenInvariant* broken) {
   size_t held = blocks_.region_bytes() + large_bytes_ + huge_bytes_;
   bool saw_all = token_ != 0;
   for (SubHeap* share = shares_; share != nullptr; share = share->next) {
     if (!may_look(share->token()) || share->is_frozen()) {
       saw_all = false;
-    } else if (!share->CheckInvariants(where)) {
+    } else if (!share->CheckInvariants(broken)) {
       return false;
     } else {
       held += share->held_bytes();
     }
   }
-  *where = this;
   const size_t limit = quota_.limit_bytes();
-  return (!saw_all || held == quota_.charged_bytes()) &&
-         (limit == 0 || quota_.charged_bytes() <= limit);
+  if (saw_all && held != quota_.charged_bytes()) {
+    return broken->Is("charge that is not what is held", this);
+  }
+  return limit == 0 || quota_.charged_bytes() <= limit ||
+         broken->Is("charge above the limit", this);
 }
 
 bool Arena::set_limit_bytes(size_t bytes) {

@@ -259,20 +259,31 @@ void BlockHeap::DropAll(SliceCache* cache) {
   region_bytes_ = num_regions_ = unopened_bytes_ = 0;
 }
 
+bool BlockHeap::HasAddress(const void* heap, const void* address) {
+  const auto* self = static_cast<const BlockHeap*>(heap);
+  const Slice* slice = self->runs_.pool().Find(address);
+  return slice != nullptr && slice->kind == self->kind_ &&
+         slice->owner == self->owner_;
+}
+
 bool BlockHeap::Check(size_t* live_bytes, size_t* live_blocks,
-                      const void** where) const {
+                      BrokenInvariant* broken) const {
   size_t region_bytes = 0;
   for (Slice* run = regions_; run != nullptr; run = run->next) {
-    *where = runs_.pool().AddressOf(run);
-    if (run->kind != kind_ || run->owner != owner_) return false;
+    char* start = runs_.pool().AddressOf(run);
+    if (run->kind != kind_ || run->owner != owner_) {
+      return broken->Is("region of another owner", start);
+    }
     region_bytes += run->run_slices * kSliceSize;
-    if (!bins_.CheckRegion(runs_.pool().AddressOf(run), live_bytes, live_blocks,
-                           where)) {
+    if (!bins_.CheckRegion(start, live_bytes, live_blocks, broken)) {
       return false;
     }
   }
-  return bins_.CheckBins(where) && region_bytes == region_bytes_ &&
-         (quick_ == nullptr || quick_->Check(key(), where));
+  const BlockListCheck check = {key(), broken, HasAddress, this};
+  if (!bins_.CheckBins(check) || (quick_ != nullptr && !quick_->Check(check))) {
+    return false;
+  }
+  return region_bytes == region_bytes_ || broken->Is("lost region", this);
 }
 
 void BlockHeap::ReportBadBlock(const Slice* region, void* ptr) const {

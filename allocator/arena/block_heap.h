@@ -22,6 +22,7 @@
 
 #include "absl/base/attributes.h"
 #include "absl/base/optimization.h"
+#include "allocator/base/invariant.h"
 #include "allocator/base/sizes.h"
 #include "allocator/base/status.h"
 #include "allocator/blocks/bin_manager.h"
@@ -111,10 +112,10 @@ class BlockHeap {
   // caller's `cache` if it has one.
   ABSL_ATTRIBUTE_COLD void DropAll(SliceCache* cache);
 
-  // False and an address at the fault if a tag, a list or a region is broken;
+  // False if a tag, a list or a region is broken: `*broken` says which.
   // `*live_bytes` and `*live_blocks` grow by what is live.
   ABSL_ATTRIBUTE_COLD bool Check(size_t* live_bytes, size_t* live_blocks,
-                                 const void** where) const;
+                                 BrokenInvariant* broken) const;
 
   size_t region_bytes() const { return region_bytes_; }
   size_t free_bytes() const {
@@ -132,6 +133,7 @@ class BlockHeap {
   [[noreturn]] void ReportBadBlock(const Slice* region, void* ptr) const;
 
  private:
+  static bool HasAddress(const void* heap, const void* address);
   ABSL_ATTRIBUTE_COLD Slice* TakeRun(size_t slices, bool is_least,
                                      Status* status);
   ABSL_ATTRIBUTE_COLD Status AddRegion(size_t block_bytes);

@@ -3,6 +3,7 @@
 #include <cstring>
 
 #include "allocator/base/clock.h"
+#include "allocator/base/preset.h"
 #include "allocator/base/sizes.h"
 
 namespace myonly::internal {
@@ -278,17 +279,36 @@ void SubHeap::AddStats(ArenaStats* stats) {
       slabs_.slab_bytes() - object_bytes + blocks_.free_bytes();
 }
 
-bool SubHeap::CheckInvariants(const void** where) {
+bool SubHeap::CheckInvariants(BrokenInvariant* broken) {
   TakeInAll();
   size_t live_bytes = 0;
   size_t live_blocks = 0;
-  if (!slabs_.Check(where) ||
-      !blocks_.Check(&live_bytes, &live_blocks, where)) {
+  if (!slabs_.Check(broken) || !CheckLists(broken) ||
+      !blocks_.Check(&live_bytes, &live_blocks, broken)) {
     return false;
   }
-  *where = this;
-  return live_blocks == block_allocations_ - block_frees_ &&
-         live_bytes == blocks_.LiveBytes(live_blocks);
+  return (live_blocks == block_allocations_ - block_frees_ &&
+          live_bytes == blocks_.LiveBytes(live_blocks)) ||
+         broken->Is("wrong count of live blocks", this);
+}
+
+// The lists of objects; links may have been overwritten.
+bool SubHeap::CheckLists(BrokenInvariant* broken) const {
+  for (size_t i = 1; i < kNumSizeClasses; ++i) {
+    // All objects of a list are of one slab, but for those of a short one.
+    size_t left = SlabCapacity(i);
+    for (const Object* object = lists_[i]; object != nullptr;
+         object = object->next) {
+      const Slice* slab = runs_.Find(object);
+      if (left-- == 0 || slab == nullptr || slab->kind != RunKind::kSlab ||
+          slab->owner != this || slab->slab.size_class != i ||
+          !Slab::IsObject(slab, object) ||
+          (kChecksObjects && object->mark != slab)) {
+        return broken->Is("overwritten free object", object);
+      }
+    }
+  }
+  return true;
 }
 
 }  // namespace myonly::internal

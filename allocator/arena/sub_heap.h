@@ -27,6 +27,7 @@
 #include "allocator/arena/arena_options.h"
 #include "allocator/arena/block_heap.h"
 #include "allocator/arena/remote_free_queue.h"
+#include "allocator/base/invariant.h"
 #include "allocator/base/status.h"
 #include "allocator/blocks/bin_index.h"
 #include "allocator/blocks/block.h"
@@ -180,7 +181,8 @@ class SubHeap : public ShareFront {
   ABSL_ATTRIBUTE_COLD void AddPublishedStats(ArenaStats* stats) const;
   ABSL_ATTRIBUTE_COLD void Publish();
 
-  ABSL_ATTRIBUTE_COLD bool CheckInvariants(const void** where);
+  // False if an invariant does not hold: `*broken` says which.
+  ABSL_ATTRIBUTE_COLD bool CheckInvariants(BrokenInvariant* broken);
 
   Arena& arena() const { return arena_; }
   uintptr_t token() const { return token_; }
@@ -229,6 +231,7 @@ class SubHeap : public ShareFront {
   ABSL_ATTRIBUTE_COLD void SetQuiet(bool is_quiet);
   ABSL_ATTRIBUTE_COLD bool PurgeIdle(uint64_t now_ms, uint64_t elapsed_ms);
   ABSL_ATTRIBUTE_COLD void ReturnLists();
+  ABSL_ATTRIBUTE_COLD bool CheckLists(BrokenInvariant* broken) const;
   void TakeIn(size_t chains);
   ABSL_ATTRIBUTE_COLD void ReleaseSpare();
 

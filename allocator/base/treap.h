@@ -73,11 +73,13 @@ class Treap {
     return node;
   }
 
-  // Calls visit(node) in order and checks order and heap shape on the way.
+  // Calls visit(node) in order. Returns the first node, in that order, whose
+  // place is wrong by order or heap shape, with those after it not visited;
+  // NULL: there is none.
   template <typename Visit>
-  void CheckAndVisit(Visit visit) const {
+  const T* CheckAndVisit(Visit visit) const {
     const T* previous = nullptr;
-    VisitBelow(root_, &previous, visit);
+    return VisitBelow(root_, &previous, visit);
   }
 
  private:
@@ -120,18 +122,22 @@ class Treap {
   }
 
   template <typename Visit>
-  static void VisitBelow(T* node, const T** previous, Visit& visit) {
+  static const T* VisitBelow(T* node, const T** previous, Visit& visit) {
     while (node != nullptr) {
       const T* left = Traits::Left(*node);
       const T* right = Traits::Right(*node);
-      VisitBelow(Traits::Left(*node), previous, visit);
-      MYONLY_CHECK((left == nullptr || Above(*node, *left)) &&
-                   (right == nullptr || Above(*node, *right)) &&
-                   (*previous == nullptr || Traits::Less(**previous, *node)));
+      const T* bad = VisitBelow(Traits::Left(*node), previous, visit);
+      if (bad != nullptr) return bad;
+      if ((left != nullptr && !Above(*node, *left)) ||
+          (right != nullptr && !Above(*node, *right)) ||
+          (*previous != nullptr && !Traits::Less(**previous, *node))) {
+        return node;
+      }
       *previous = node;
       visit(*node);
       node = Traits::Right(*node);
     }
+    return nullptr;
   }
 
   T* root_ = nullptr;

@@ -309,15 +309,22 @@ const char* BinManager::Diagnose(void* region, const void* ptr) const {
 }
 
 bool BinManager::CheckRegion(void* region, size_t* live_bytes,
-                             size_t* live_blocks, const void** where) const {
+                             size_t* live_blocks,
+                             BrokenInvariant* broken) const {
   size_t previous_size = 0;
   bool previous_free = false;
   for (Block* block = FirstBlock(region);; block = block->Next()) {
-    *where = block->payload();
     const BoundaryTag tag = block->Read();
-    if (!block->IsSealed(key_) || tag.previous_size != previous_size ||
-        tag.previous_free != previous_free || (previous_free && !tag.used)) {
-      return false;
+    if (!block->IsSealed(key_)) {
+      return broken->Is("overwritten header", block->payload());
+    }
+    if (tag.previous_size != previous_size ||
+        tag.previous_free != previous_free) {
+      return broken->Is("header that disagrees with the one before",
+                        block->payload());
+    }
+    if (previous_free && !tag.used) {
+      return broken->Is("free blocks that are not coalesced", block->payload());
     }
     if (tag.size == 0) return true;
     if (tag.used && !tag.quick) {
@@ -329,28 +336,24 @@ bool BinManager::CheckRegion(void* region, size_t* live_bytes,
   }
 }
 
-bool BinManager::CheckBins(const void** where) const {
+bool BinManager::CheckBins(const BlockListCheck& check) const {
+  BrokenInvariant* broken = check.broken;
   size_t free_bytes = 0;
   for (size_t i = 0; i < kNumBins; ++i) {
-    if (bins_with_.Test(i) != (bins_[i] != nullptr)) return false;
-    for (Block* block = bins_[i]; block != nullptr;
-         block = block->next_free()) {
-      *where = block->payload();
-      const BoundaryTag tag = block->Read();
-      if (!block->IsSealed(key_) || tag.used || BinIndex(tag.size) != i) {
-        return false;
-      }
-      free_bytes += tag.size;
+    if (bins_with_.Test(i) != (bins_[i] != nullptr)) {
+      return broken->Is("wrong bit of a bin", bins_[i]);
     }
-  }
-  if (victim_ != nullptr) {
-    *where = victim_->payload();
-    const BoundaryTag tag = victim_->Read();
-    if (!victim_->IsSealed(key_) || tag.used || tag.size != victim_bytes_) {
+    if (!check.Check(bins_[i], /*quick=*/false, i, free_bytes_, &free_bytes)) {
       return false;
     }
   }
-  return free_bytes == free_bytes_;
+  if (victim_ != nullptr) {
+    const BoundaryTag tag = victim_->Read();
+    if (!victim_->IsSealed(key_) || tag.used || tag.size != victim_bytes_) {
+      return broken->Is("wrong victim", victim_->payload());
+    }
+  }
+  return free_bytes == free_bytes_ || broken->Is("lost free blocks", this);
 }
 
 }  // namespace myonly::internal

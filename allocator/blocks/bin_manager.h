@@ -22,9 +22,11 @@
 #include "absl/base/optimization.h"
 #include "allocator/base/bitmap.h"
 #include "allocator/base/check.h"
+#include "allocator/base/invariant.h"
 #include "allocator/base/sizes.h"
 #include "allocator/blocks/bin_index.h"
 #include "allocator/blocks/block.h"
+#include "allocator/blocks/block_list.h"
 
 namespace myonly::internal {
 
@@ -114,12 +116,12 @@ class BinManager {
 
   // Checks the region that begins at `region`; adds up the live blocks' usable
   // bytes and count. False if a tag is broken or disagrees with a neighbour's;
-  // `*where` is its address.
+  // `*broken` says which.
   ABSL_ATTRIBUTE_COLD bool CheckRegion(void* region, size_t* live_bytes,
                                        size_t* live_blocks,
-                                       const void** where) const;
+                                       BrokenInvariant* broken) const;
   // Checks lists and bitmap.
-  ABSL_ATTRIBUTE_COLD bool CheckBins(const void** where) const;
+  ABSL_ATTRIBUTE_COLD bool CheckBins(const BlockListCheck& check) const;
 
   // Bytes of free blocks.
   size_t free_bytes() const { return free_bytes_ + victim_bytes_; }

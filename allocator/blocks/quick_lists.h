@@ -16,6 +16,7 @@
 #include "allocator/base/sizes.h"
 #include "allocator/blocks/bin_index.h"
 #include "allocator/blocks/block.h"
+#include "allocator/blocks/block_list.h"
 
 namespace myonly::internal {
 
@@ -110,22 +111,15 @@ class QuickLists {
     room_ = limit_bytes_ - held;
   }
 
-  // False if a block in them is not what it should be: it is at `*where`.
-  ABSL_ATTRIBUTE_COLD bool Check(uint64_t key, const void** where) const {
+  // False if a block in them is not what it should be.
+  ABSL_ATTRIBUTE_COLD bool Check(const BlockListCheck& check) const {
     size_t sum = 0;
     for (size_t i = 0; i < kNumQuickLists; ++i) {
-      for (Block* block = heads_[i]; block != nullptr;
-           block = block->next_free()) {
-        *where = block->payload();
-        const BoundaryTag tag = block->Read();
-        if (!block->IsSealed(key) || !tag.used || !tag.quick ||
-            QuickIndex(tag.size) != i) {
-          return false;
-        }
-        sum += tag.size;
+      if (!check.Check(heads_[i], /*quick=*/true, i, bytes(), &sum)) {
+        return false;
       }
     }
-    return sum == bytes();
+    return sum == bytes() || check.broken->Is("lost free blocks", this);
   }
 
  private:

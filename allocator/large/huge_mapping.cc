@@ -262,24 +262,40 @@ size_t HugeMappings::live_bytes() {
 }
 
 void HugeMappings::CheckInvariants() {
+  BrokenInvariant broken;
+  if (!Check(&broken)) ReportAndAbort(broken.what, broken.where);
+}
+
+bool HugeMappings::Check(BrokenInvariant* broken) {
   MutexLock lock(mutex_);
   size_t live = 0;
   size_t count = 0;
+  const HugeMapping* bad = nullptr;
   const char* end = nullptr;
-  live_.CheckAndVisit([&live, &count, &end](const HugeMapping& mapping) {
-    const char* const end_before = end;
-    size_t bytes = 0;
-    for (size_t i = 0; i < mapping.num_pieces; ++i) {
-      bytes += size_t{mapping.piece_pages[i]} * kPageSize;
-    }
-    end = mapping.start + bytes;
-    MYONLY_CHECK(bytes == mapping.bytes && bytes != 0 &&
-                 end_before <= mapping.start &&
-                 IsAligned(reinterpret_cast<uintptr_t>(end), kPageSize));
-    live += mapping.bytes;
-    ++count;
-  });
-  MYONLY_CHECK(live == live_bytes_ && num_live_ == count && cache_.Check());
+  const HugeMapping* misplaced = live_.CheckAndVisit(
+      [&live, &count, &bad, &end](const HugeMapping& mapping) {
+        const char* const end_before = end;
+        size_t bytes = 0;
+        for (size_t i = 0; i < mapping.num_pieces; ++i) {
+          bytes += size_t{mapping.piece_pages[i]} * kPageSize;
+        }
+        end = mapping.start + bytes;
+        if (bytes != mapping.bytes || bytes == 0 ||
+            end_before > mapping.start ||
+            !IsAligned(reinterpret_cast<uintptr_t>(end), kPageSize)) {
+          bad = &mapping;
+        }
+        live += mapping.bytes;
+        ++count;
+      });
+  if (misplaced != nullptr) {
+    return broken->Is("broken tree of huge mappings", misplaced->start);
+  }
+  if (bad != nullptr) {
+    return broken->Is("broken record of a huge mapping", bad->start);
+  }
+  return (live == live_bytes_ && num_live_ == count && cache_.Check()) ||
+         broken->Is("wrong count of huge mappings", this);
 }
 
 }  // namespace myonly::internal

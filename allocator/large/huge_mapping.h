@@ -17,7 +17,9 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "absl/base/attributes.h"
 #include "absl/base/thread_annotations.h"
+#include "allocator/base/invariant.h"
 #include "allocator/base/mutex.h"
 #include "allocator/base/treap.h"
 #include "allocator/large/keep_budget.h"
@@ -73,8 +75,10 @@ class HugeMappings {
   size_t cached_bytes();
   size_t live_bytes();
 
-  // Dies if an invariant does not hold.
-  void CheckInvariants();
+  // False if an invariant does not hold: `*broken` says which.
+  ABSL_ATTRIBUTE_COLD bool Check(BrokenInvariant* broken);
+  // Dies then.
+  ABSL_ATTRIBUTE_COLD void CheckInvariants();
 
   Mutex& mutex_for_fork() { return mutex_; }
 

@@ -443,21 +443,38 @@ size_t RunPool::live_bytes() {
 }
 
 void RunPool::CheckInvariants() {
-  MutexLock lock(mutex_);
-  size_t free_slices = 0;
-  bool dirty = true;
-  const auto check = [this, &free_slices, &dirty](const Slice& run) {
+  BrokenInvariant broken;
+  if (!Check(&broken)) ReportAndAbort(broken.what, broken.where);
+}
+
+bool RunPool::CheckTree(bool dirty, size_t* free_slices,
+                        BrokenInvariant* broken) {
+  const Slice* bad = nullptr;
+  const auto check = [this, &bad, free_slices, dirty](const Slice& run) {
     const Reservation& reservation = ReservationOf(&run);
     const Slice* last = &run - (run.run_slices - 1);
-    MYONLY_CHECK(run.kind == RunKind::kFree && last->kind == RunKind::kFree &&
-                 run.dirty == dirty && last->dirty == dirty &&
-                 run.head == reservation.IndexOf(&run) &&
-                 last->head == run.head && last->run_slices == run.run_slices);
-    free_slices += run.run_slices;
+    *free_slices += run.run_slices;
+    if (run.kind != RunKind::kFree || last->kind != RunKind::kFree ||
+        run.dirty != dirty || last->dirty != dirty ||
+        run.head != reservation.IndexOf(&run) || last->head != run.head ||
+        last->run_slices != run.run_slices) {
+      bad = &run;
+    }
   };
-  dirty_.CheckInvariants(check);
-  dirty = false;
-  clean_.CheckInvariants(check);
+  if (!TreeOf(dirty).Check(check)) {
+    return broken->Is("broken tree of free runs", this);
+  }
+  return bad == nullptr ||
+         broken->Is("broken descriptor of a free run", AddressOf(bad));
+}
+
+bool RunPool::Check(BrokenInvariant* broken) {
+  MutexLock lock(mutex_);
+  size_t free_slices = 0;
+  if (!CheckTree(/*dirty=*/true, &free_slices, broken) ||
+      !CheckTree(/*dirty=*/false, &free_slices, broken)) {
+    return false;
+  }
   size_t committed = 0;
   for (size_t i = 0; i < num_reservations_; ++i) {
     const Reservation& reservation = reservations_[i];
@@ -466,16 +483,22 @@ void RunPool::CheckInvariants() {
     const Slice* previous = nullptr;
     for (size_t index = 0; index < slices;) {
       const Slice* run = reservation.At(index);
-      MYONLY_CHECK(run->head == index && run->run_slices != 0 &&
-                   index + run->run_slices <= slices &&
-                   (previous == nullptr || previous->kind != RunKind::kFree ||
-                    run->kind != RunKind::kFree ||
-                    previous->dirty != run->dirty));
+      if (run->head != index || run->run_slices == 0 ||
+          index + run->run_slices > slices) {
+        return broken->Is("broken descriptor of a run",
+                          reservation.AddressOf(run));
+      }
+      if (previous != nullptr && previous->kind == RunKind::kFree &&
+          run->kind == RunKind::kFree && previous->dirty == run->dirty) {
+        return broken->Is("free runs that are not coalesced",
+                          reservation.AddressOf(run));
+      }
       previous = run;
       index += run->run_slices;
     }
   }
-  MYONLY_CHECK(committed == free_slices + KeptSlices() + live_slices_);
+  return committed == free_slices + KeptSlices() + live_slices_ ||
+         broken->Is("wrong count of free runs", this);
 }
 
 }  // namespace myonly::internal

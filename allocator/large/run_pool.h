@@ -23,8 +23,10 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "absl/base/attributes.h"
 #include "absl/base/optimization.h"
 #include "absl/base/thread_annotations.h"
+#include "allocator/base/invariant.h"
 #include "allocator/base/mutex.h"
 #include "allocator/large/keep_budget.h"
 #include "allocator/large/large_tree.h"
@@ -107,8 +109,10 @@ class RunPool {
   size_t dirty_bytes();
   size_t live_bytes();
 
-  // Dies if an invariant does not hold.
-  void CheckInvariants();
+  // False if an invariant does not hold: `*broken` says which.
+  ABSL_ATTRIBUTE_COLD bool Check(BrokenInvariant* broken);
+  // Dies then.
+  ABSL_ATTRIBUTE_COLD void CheckInvariants();
 
   Mutex& mutex_for_fork() { return mutex_; }
 
@@ -147,6 +151,8 @@ class RunPool {
   Slice* FreeRunBefore(const Slice* run, bool dirty)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   Slice* FreeRunAfter(const Slice* run, size_t slices)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  bool CheckTree(bool dirty, size_t* free_slices, BrokenInvariant* broken)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void SetFreeTags(Slice* run, size_t slices, bool dirty)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);

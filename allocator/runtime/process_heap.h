@@ -22,6 +22,7 @@
 #include "absl/base/optimization.h"
 #include "allocator/arena/arena.h"
 #include "allocator/arena/arena_registry.h"
+#include "allocator/base/invariant.h"
 #include "allocator/base/sizes.h"
 #include "allocator/base/status.h"
 #include "allocator/options/options.h"
@@ -174,10 +175,13 @@ class ProcessHeap {
   // The part of that which the caller's own share has not done.
   ABSL_ATTRIBUTE_COLD static void PurgeElsewhere(SubHeap* heap);
 
-  // Every invariant of one arena; kCorrupt, and one line on stderr says where.
-  ABSL_ATTRIBUTE_COLD static Status CheckArena(Arena& arena);
-  // The same for the default arena, and what all arenas share (which dies).
-  ABSL_ATTRIBUTE_COLD static Status CheckInvariants();
+  // False if an invariant of the arena does not hold: `*broken` says which.
+  ABSL_ATTRIBUTE_COLD static bool CheckArena(Arena& arena,
+                                             BrokenInvariant* broken);
+  // The same for the default arena, and what all arenas share.
+  ABSL_ATTRIBUTE_COLD static bool CheckInvariants(BrokenInvariant* broken);
+  // One line on stderr.
+  ABSL_ATTRIBUTE_COLD static void ReportBroken(const BrokenInvariant& broken);
 
   // What the environment asks for; see options.def.
   ABSL_ATTRIBUTE_COLD static void ApplyOptions(const Options& options);

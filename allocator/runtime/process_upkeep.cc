@@ -82,34 +82,22 @@ ArenaStats ProcessHeap::Stats() {
   return stats;
 }
 
-namespace {
-
-Status ReportBroken(const void* where) {
+void ProcessHeap::ReportBroken(const BrokenInvariant& broken) {
   Printer line;
-  line.Text("myonlymalloc: broken invariant at ").Address(where).Text("\n");
-  line.WriteTo(2);
-  return Status::kCorrupt;
+  line.Text("myonlymalloc: broken invariant: ").Text(broken.what);
+  line.Text(" at ").Address(broken.where).Text("\n").WriteTo(2);
 }
 
-}  // namespace
-
-Status ProcessHeap::CheckArena(Arena& arena) {
-  const void* where = nullptr;
+bool ProcessHeap::CheckArena(Arena& arena, BrokenInvariant* broken) {
   MutexLock lock(g.threads.mutex());
-  return arena.CheckInvariants(MayLook, &where) ? Status::kOk
-                                                : ReportBroken(where);
+  return arena.CheckInvariants(MayLook, broken);
 }
 
-Status ProcessHeap::CheckInvariants() {
-  g.runs.CheckInvariants();
-  g.huge.CheckInvariants();
-  const void* where = nullptr;
+bool ProcessHeap::CheckInvariants(BrokenInvariant* broken) {
   ThreadState* state = this_thread.state;
-  if (state != nullptr && !state->heap().CheckInvariants(&where)) {
-    return ReportBroken(where);
-  }
-  if (!g.threads.CheckOrphans(&where)) return ReportBroken(where);
-  return CheckArena(g.default_arena);
+  return g.runs.Check(broken) && g.huge.Check(broken) &&
+         (state == nullptr || state->heap().CheckInvariants(broken)) &&
+         g.threads.CheckOrphans(broken) && CheckArena(g.default_arena, broken);
 }
 
 void ProcessHeap::ApplyOptions(const Options& options) {

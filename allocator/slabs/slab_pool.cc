@@ -279,33 +279,43 @@ void SlabPool::CountUsed(size_t* objects, size_t* bytes) const {
   });
 }
 
-bool SlabPool::Check(const void** where) const {
+bool SlabPool::Check(BrokenInvariant* broken) const {
   size_t slabs = 0;
   bool good = true;
-  VisitSlabs([this, where, &slabs, &good](Slice* slab) {
-    if (!good) return;
+  VisitSlabs([this, broken, &slabs, &good](const Slice* slab) {
     ++slabs;
-    const SlabFields& fields = slab->slab;
-    char* start = runs_.pool().AddressOf(slab);
-    *where = start;
-    size_t free = 0;
-    for (const Object* object = fields.free; object != nullptr && good;
-         object = object->next) {
-      const auto offset =
-          static_cast<size_t>(reinterpret_cast<const char*>(object) - start);
-      ++free;
-      good = offset < kSliceSize && Slab::IsObject(slab, object) &&
-             (!kChecksObjects || object->mark == slab) && free <= fields.carved;
-    }
-    good = good && slab->kind == RunKind::kSlab && slab->owner == owner_ &&
-           slab->key == Slab::Key(slab, start, token_) &&
-           fields.size_class != 0 && fields.size_class < kNumSizeClasses &&
-           fields.carved <= fields.capacity &&
-           (slab->swept_pages == 0 ||
-            fields.carved + Slab::SweptObjects(slab) == fields.capacity) &&
-           Slab::Used(slab) + free == fields.carved;
+    good = good && CheckSlab(slab, broken);
   });
-  return good && slabs == num_slabs_;
+  return good && (slabs == num_slabs_ || broken->Is("lost slab", this));
+}
+
+bool SlabPool::CheckSlab(const Slice* slab, BrokenInvariant* broken) const {
+  const SlabFields& fields = slab->slab;
+  const char* start = runs_.pool().AddressOf(slab);
+  if (slab->kind != RunKind::kSlab || slab->owner != owner_ ||
+      slab->key != Slab::Key(slab, start, token_)) {
+    return broken->Is("slab of another owner", start);
+  }
+  if (fields.size_class == 0 || fields.size_class >= kNumSizeClasses ||
+      fields.carved > fields.capacity) {
+    return broken->Is("broken descriptor of a slab", start);
+  }
+  size_t free = 0;
+  for (const Object* object = fields.free; object != nullptr;
+       object = object->next) {
+    const auto offset =
+        static_cast<size_t>(reinterpret_cast<const char*>(object) - start);
+    if (offset >= kSliceSize || !Slab::IsObject(slab, object) ||
+        (kChecksObjects && object->mark != slab) || ++free > fields.carved) {
+      return broken->Is("overwritten free object", object);
+    }
+  }
+  if (slab->swept_pages != 0 &&
+      fields.carved + Slab::SweptObjects(slab) != fields.capacity) {
+    return broken->Is("wrong count of a slab's purged objects", start);
+  }
+  return Slab::Used(slab) + free == fields.carved ||
+         broken->Is("wrong count of a slab's free objects", start);
 }
 
 }  // namespace myonly::internal

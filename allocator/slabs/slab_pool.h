@@ -19,6 +19,7 @@
 #include <initializer_list>
 
 #include "absl/base/attributes.h"
+#include "allocator/base/invariant.h"
 #include "allocator/base/status.h"
 #include "allocator/large/charged_runs.h"
 #include "allocator/pages/slice.h"
@@ -91,8 +92,8 @@ class SlabPool {
   // the slabs.
   ABSL_ATTRIBUTE_COLD void CountUsed(size_t* objects, size_t* bytes) const;
 
-  // False and an address at the fault if a slab or a list is broken.
-  ABSL_ATTRIBUTE_COLD bool Check(const void** where) const;
+  // False if a slab or a list is broken: `*broken` says which.
+  ABSL_ATTRIBUTE_COLD bool Check(BrokenInvariant* broken) const;
 
   size_t slab_bytes() const { return num_slabs_ * kSliceSize; }
   // Objects handed out, ever, but for those returned unused.
@@ -116,6 +117,8 @@ class SlabPool {
   static constexpr size_t kSweptPerNewSlab = 2;
   static constexpr uint8_t kLeastEpochs = 2;
 
+  ABSL_ATTRIBUTE_COLD bool CheckSlab(const Slice* slab,
+                                     BrokenInvariant* broken) const;
   Object* NoteTakenBack(Slice* slab, size_t used_before, Object* list);
   ABSL_ATTRIBUTE_NOINLINE Object* TakeBackCarefully(Slice* slab);
   ABSL_ATTRIBUTE_NOINLINE void Move(Slice* slab, size_t extra);

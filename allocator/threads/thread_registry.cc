@@ -91,11 +91,11 @@ bool ThreadRegistry::PurgeOldOrphan(uint64_t now_ms) {
   return are_young;
 }
 
-bool ThreadRegistry::CheckOrphans(const void** where) {
+bool ThreadRegistry::CheckOrphans(BrokenInvariant* broken) {
   MutexLock lock(mutex_);
   for (ThreadState* state = orphans_; state != nullptr;
        state = state->next_orphan_) {
-    if (!state->heap_.CheckInvariants(where)) return false;
+    if (!state->heap_.CheckInvariants(broken)) return false;
   }
   return true;
 }

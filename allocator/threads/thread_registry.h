@@ -16,6 +16,7 @@
 #include "absl/base/thread_annotations.h"
 #include "allocator/arena/arena.h"
 #include "allocator/arena/arena_options.h"
+#include "allocator/base/invariant.h"
 #include "allocator/base/mutex.h"
 #include "allocator/large/huge_mapping.h"
 #include "allocator/large/run_pool.h"
@@ -63,9 +64,8 @@ class ThreadRegistry {
   // there is more. `now_ms` is CoarseMs().
   bool PurgeOldOrphan(uint64_t now_ms);
 
-  // False and an address at the fault if an orphan is broken; nobody may look
-  // into what is live.
-  bool CheckOrphans(const void** where);
+  // False if an orphan is broken; nobody may look into what is live.
+  bool CheckOrphans(BrokenInvariant* broken);
 
   // In the child of a fork: the states of all threads but `own` stay as they
   // are for ever.

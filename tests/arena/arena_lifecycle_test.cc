@@ -310,25 +310,25 @@ TEST_F(ArenaLifecycleTest, TheCheckNamesAPlantedCorruption) {
   char* first = static_cast<char*>(Allocate(100));
   const size_t usable = ground().UsableSize(first);
   Allocate(100);
-  const void* where = nullptr;
-  ASSERT_TRUE(arena().CheckInvariants(Arena::LookAtAll, &where));
+  BrokenInvariant broken;
+  ASSERT_TRUE(arena().CheckInvariants(Arena::LookAtAll, &broken));
   const char kept = first[usable];
   first[usable] = static_cast<char>(~kept);
-  EXPECT_FALSE(arena().CheckInvariants(Arena::LookAtAll, &where));
-  EXPECT_EQ(where, first + usable + Block::kTagBytes);
+  EXPECT_FALSE(arena().CheckInvariants(Arena::LookAtAll, &broken));
+  EXPECT_EQ(broken.where, first + usable + Block::kTagBytes);
   first[usable] = kept;
-  EXPECT_TRUE(arena().CheckInvariants(Arena::LookAtAll, &where));
+  EXPECT_TRUE(arena().CheckInvariants(Arena::LookAtAll, &broken));
 }
 
 TEST_F(ArenaLifecycleTest, TheCheckNamesARunOfAnotherOwner) {
   void* ptr = Allocate(kMiB);
   Slice* run = ground().runs().FindRun(ground().runs().Find(ptr));
   run->owner = this;
-  const void* where = nullptr;
-  EXPECT_FALSE(arena().CheckInvariants(Arena::LookAtAll, &where));
-  EXPECT_EQ(where, ptr);
+  BrokenInvariant broken;
+  EXPECT_FALSE(arena().CheckInvariants(Arena::LookAtAll, &broken));
+  EXPECT_EQ(broken.where, ptr);
   run->owner = &arena();
-  EXPECT_TRUE(arena().CheckInvariants(Arena::LookAtAll, &where));
+  EXPECT_TRUE(arena().CheckInvariants(Arena::LookAtAll, &broken));
 }
 
 TEST_F(ArenaLifecycleDeathTest, OverflowIntoTheNextHeaderIsFoundByFree) {

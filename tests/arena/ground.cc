@@ -74,8 +74,8 @@ void* Ground::Reallocate(void* ptr, size_t size, Status* status) {
 bool Ground::Check(Arena& arena) {
   runs_.CheckInvariants();
   huge_.CheckInvariants();
-  const void* where = nullptr;
-  return arena.CheckInvariants(Arena::LookAtAll, &where);
+  BrokenInvariant broken;
+  return arena.CheckInvariants(Arena::LookAtAll, &broken);
 }
 
 void Fill(void* ptr, size_t bytes, uint32_t tag) {

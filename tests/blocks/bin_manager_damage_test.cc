@@ -32,10 +32,10 @@ class BinManagerDamageTest : public ::testing::Test {
   void ExpectNamed(Block* block) {
     size_t bytes = 0;
     size_t blocks = 0;
-    const void* where = nullptr;
+    BrokenInvariant broken;
     EXPECT_FALSE(
-        heap.bins.CheckRegion(heap.region->start(), &bytes, &blocks, &where));
-    EXPECT_EQ(where, block->payload());
+        heap.bins.CheckRegion(heap.region->start(), &bytes, &blocks, &broken));
+    EXPECT_EQ(broken.where, block->payload());
   }
 
   OneRegion heap;
@@ -102,24 +102,24 @@ TEST_F(BinManagerDamageTest, TheCheckNamesTwoFreeNeighbours) {
 
 TEST_F(BinManagerDamageTest, TheCheckOfTheBinsFindsALostBlock) {
   heap.Free(second);
-  const void* where = nullptr;
-  ASSERT_TRUE(heap.bins.CheckBins(&where));
+  BrokenInvariant broken;
+  ASSERT_TRUE(heap.bins.CheckBins({kTestKey, &broken}));
   Block* const link = second->next_free();
   // A list that ends too early has lost blocks; one that goes astray names
   // where.
   second->next_free() = third;
-  EXPECT_FALSE(heap.bins.CheckBins(&where));
-  EXPECT_EQ(where, third->payload());
+  EXPECT_FALSE(heap.bins.CheckBins({kTestKey, &broken}));
+  EXPECT_EQ(broken.where, third->payload());
   second->next_free() = link;
-  EXPECT_TRUE(heap.bins.CheckBins(&where));
+  EXPECT_TRUE(heap.bins.CheckBins({kTestKey, &broken}));
 }
 
 TEST_F(BinManagerDamageTest, TheCheckOfTheQuickListsFindsALostBlock) {
   Block* another = heap.bins.Allocate(256);
   ASSERT_TRUE(heap.FreeQuick(another) && heap.FreeQuick(second));
   second->next_free() = nullptr;
-  const void* where = nullptr;
-  EXPECT_FALSE(heap.quick.Check(kTestKey, &where));
+  BrokenInvariant broken;
+  EXPECT_FALSE(heap.quick.Check({kTestKey, &broken}));
 }
 
 TEST_F(BinManagerDamageTest, DiagnosesWhatIsWrongWithAFree) {

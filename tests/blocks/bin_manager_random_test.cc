@@ -53,20 +53,20 @@ class Model {
     size_t live_bytes = 0;
     size_t live_blocks = 0;
     size_t total = 0;
-    const void* where = nullptr;
+    BrokenInvariant broken;
     for (const auto& region : regions_) {
-      ASSERT_TRUE(
-          bins_.CheckRegion(region->start(), &live_bytes, &live_blocks, &where))
-          << where;
+      ASSERT_TRUE(bins_.CheckRegion(region->start(), &live_bytes, &live_blocks,
+                                    &broken))
+          << broken.what;
       total += region->block_bytes();
     }
-    ASSERT_TRUE(bins_.CheckBins(&where)) << where;
+    ASSERT_TRUE(bins_.CheckBins({bins_.key(), &broken})) << broken.what;
     ASSERT_EQ(live_blocks, live_.size());
     size_t expected = 0;
     for (const auto& [start, bytes] : live_) expected += bytes;
     ASSERT_EQ(live_bytes, expected);
     // No byte is lost: what is not live is free.
-    ASSERT_TRUE(quick_.Check(bins_.key(), &where)) << where;
+    ASSERT_TRUE(quick_.Check({bins_.key(), &broken})) << broken.what;
     ASSERT_EQ(live_bytes + live_blocks * Block::kTagBytes + bins_.free_bytes() +
                   quick_.bytes(),
               total);

@@ -83,9 +83,9 @@ TEST(BinManagerTest, ARegionGoesOnBehindItsEnd) {
     ASSERT_NE(second, nullptr);
     size_t live_bytes = 0;
     size_t live_blocks = 0;
-    const void* where = nullptr;
-    EXPECT_TRUE(bins.CheckRegion(start, &live_bytes, &live_blocks, &where));
-    EXPECT_TRUE(bins.CheckBins(&where));
+    BrokenInvariant broken;
+    EXPECT_TRUE(bins.CheckRegion(start, &live_bytes, &live_blocks, &broken));
+    EXPECT_TRUE(bins.CheckBins({kTestKey, &broken}));
     EXPECT_EQ(live_blocks, 2u);
     EXPECT_EQ(bins.FreeAndCoalesce(second), nullptr);
     EXPECT_EQ(bins.FreeAndCoalesce(first), heap.region->first());

@@ -54,9 +54,9 @@ class TestRegion {
   bool Check(size_t live_blocks) const {
     size_t live_bytes = 0;
     size_t blocks = 0;
-    const void* where = nullptr;
-    return bins_.CheckRegion(start_, &live_bytes, &blocks, &where) &&
-           bins_.CheckBins(&where) && blocks == live_blocks;
+    BrokenInvariant broken;
+    return bins_.CheckRegion(start_, &live_bytes, &blocks, &broken) &&
+           bins_.CheckBins({bins_.key(), &broken}) && blocks == live_blocks;
   }
 
  private:
@@ -93,8 +93,8 @@ struct OneRegion {
     return nullptr;
   }
   bool Check(size_t live_blocks) const {
-    const void* where = nullptr;
-    return region->Check(live_blocks) && quick.Check(kTestKey, &where);
+    BrokenInvariant broken;
+    return region->Check(live_blocks) && quick.Check({kTestKey, &broken});
   }
 
   BinManager bins;

@@ -99,8 +99,8 @@ size_t ArenaHeap::UsableSize(const void* block) {
 bool ArenaHeap::Check() {
   ground_.runs().CheckInvariants();
   ground_.huge().CheckInvariants();
-  const void* where = nullptr;
-  return arena_.CheckInvariants(internal::Arena::LookAtAll, &where);
+  internal::BrokenInvariant broken;
+  return arena_.CheckInvariants(internal::Arena::LookAtAll, &broken);
 }
 
 }  // namespace myonly::testing

@@ -36,7 +36,8 @@ class ProcessHeapTest : public ::testing::Test {
  protected:
   ProcessHeapTest() { ProcessHeap::SetLastStatus(Status::kOk); }
   void TearDown() override {
-    EXPECT_EQ(ProcessHeap::CheckInvariants(), Status::kOk);
+    BrokenInvariant broken;
+    EXPECT_TRUE(ProcessHeap::CheckInvariants(&broken)) << broken.what;
   }
 
   static ArenaHandle CreateArena() {
@@ -247,15 +248,19 @@ TEST_F(ProcessHeapTest, CheckArenaSaysWhereAnInvariantIsBroken) {
   Status status = Status::kOk;
   char* ptr = static_cast<char*>(Find(handle).Allocate(100, &status));
   const size_t usable = ProcessHeap::UsableSize(ptr);
-  EXPECT_EQ(ProcessHeap::CheckArena(Find(handle)), Status::kOk);
+  BrokenInvariant broken;
+  EXPECT_TRUE(ProcessHeap::CheckArena(Find(handle), &broken));
   ptr[usable] = static_cast<char>(~ptr[usable]);
+  EXPECT_FALSE(ProcessHeap::CheckArena(Find(handle), &broken));
+  EXPECT_STREQ(broken.what, "overwritten header");
+  EXPECT_EQ(broken.where, ptr + usable + 8);
   ::testing::internal::CaptureStderr();
-  EXPECT_EQ(ProcessHeap::CheckArena(Find(handle)), Status::kCorrupt);
+  ProcessHeap::ReportBroken(broken);
   EXPECT_EQ(::testing::internal::GetCapturedStderr().find(
-                "myonlymalloc: broken invariant at 0x"),
+                "myonlymalloc: broken invariant: overwritten header at 0x"),
             0U);
   ptr[usable] = static_cast<char>(~ptr[usable]);
-  EXPECT_EQ(ProcessHeap::CheckArena(Find(handle)), Status::kOk);
+  EXPECT_TRUE(ProcessHeap::CheckArena(Find(handle), &broken));
   EXPECT_EQ(ProcessHeap::DestroyArena(handle, false), Status::kOk);
 }
 
@@ -305,10 +310,9 @@ TEST_F(ProcessHeapTest, AChildCanAllocateWhateverOthersWereDoing) {
       }
       ArenaHandle handle = 0;
       const Status status = ProcessHeap::CreateArena(ArenaOptions(), &handle);
-      _exit(status == Status::kOk &&
-                    ProcessHeap::CheckInvariants() == Status::kOk
-                ? 0
-                : 1);
+      BrokenInvariant broken;
+      _exit(status == Status::kOk && ProcessHeap::CheckInvariants(&broken) ? 0
+                                                                           : 1);
     }
     int status = -1;
     ASSERT_EQ(waitpid(child, &status, 0), child);

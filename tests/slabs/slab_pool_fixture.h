@@ -46,8 +46,8 @@ class SlabPoolTest : public ::testing::Test {
     if (Slab::Free(slab, object)) pool_.Attend(slab, 0);
   }
   bool Check() {
-    const void* where = nullptr;
-    return pool_.Check(&where);
+    BrokenInvariant broken;
+    return pool_.Check(&broken);
   }
   size_t Used() {
     size_t objects = 0;
