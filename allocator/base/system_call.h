@@ -23,6 +23,7 @@ enum class SystemCallNumber : long {
   kNanosleep = SYS_nanosleep,
   kPrctl = SYS_prctl,
   kSigProcMask = SYS_rt_sigprocmask,
+  kSchedYield = SYS_sched_yield,
 };
 
 // The result; values in [-4095, -1] are -errno.

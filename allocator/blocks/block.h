@@ -29,6 +29,7 @@
 #include <cstdint>
 
 #include "absl/base/attributes.h"
+#include "allocator/base/peek.h"
 #include "allocator/base/sizes.h"
 
 namespace myonly::internal {
@@ -89,6 +90,8 @@ class Block {
   }
 
   uint64_t Load() const { return __atomic_load_n(&word_, __ATOMIC_RELAXED); }
+  // The same by who neither owns the block nor holds a lock.
+  uint64_t Peek() const { return internal::Peek(word_); }
   void Store(uint64_t word) {
     __atomic_store_n(&word_, word, __ATOMIC_RELAXED);
   }

@@ -25,6 +25,7 @@
 
 #include "absl/base/attributes.h"
 #include "absl/base/optimization.h"
+#include "allocator/base/peek.h"
 #include "allocator/base/sizes.h"
 
 namespace myonly::internal {
@@ -58,7 +59,9 @@ class OwnerWritten {
     __atomic_store_n(&value_, value, __ATOMIC_RELAXED);
     return *this;
   }
-  // The same after all that was written before.
+  // By who neither owns the run nor holds a lock.
+  T Peek() const { return internal::Peek(value_); }
+  // As `=`, after all that was written before.
   void Publish(T value) { __atomic_store_n(&value_, value, __ATOMIC_RELEASE); }
 
  private:
