@@ -26,6 +26,7 @@
 #include "allocator/base/fault_plan.h"
 #include "allocator/base/invariant.h"
 #include "allocator/base/mutex.h"
+#include "allocator/base/peek.h"
 #include "allocator/base/sizes.h"
 #include "allocator/base/status.h"
 #include "allocator/large/huge_mapping.h"
@@ -120,6 +121,13 @@ class Arena {
   // Shares that may not be looked into tell what they published last.
   ABSL_ATTRIBUTE_COLD ArenaStats Stats(MayLook may_look = LookAtAll);
 
+  // The same from a signal handler, at any time: what calls in progress change
+  // may be missing, and huge blocks are not counted apart.
+  ABSL_ATTRIBUTE_COLD ArenaStats PeekStats() const;
+  uint64_t PeekSealKey() const ABSL_NO_THREAD_SAFETY_ANALYSIS {
+    return blocks_.PeekSealKey();
+  }
+
   // False if an invariant does not hold: `*broken` says which. Those of what
   // may not be looked into are left out.
   ABSL_ATTRIBUTE_COLD bool CheckInvariants(MayLook may_look,
@@ -141,11 +149,14 @@ class Arena {
 
   // A value for whoever registers arenas: their handle. 0 at first.
   uintptr_t token() const { return token_; }
+  uintptr_t PeekToken() const { return Peek(token_); }
   void set_token(uintptr_t token) { token_ = token; }
 
   Mutex& mutex_for_fork() { return mutex_; }
 
  private:
+  friend class HeapWalk;
+
   ABSL_ATTRIBUTE_COLD void* AllocatePages(size_t size, size_t alignment,
                                           bool zeroed, Status* status);
   using TakeRun = Slice* (RunPool::*)(size_t, RunKind, void*, bool*);

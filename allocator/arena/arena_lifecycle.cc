@@ -121,6 +121,7 @@ ArenaStats Arena::Stats(MayLook may_look) {
   }
   stats.free_block_bytes = blocks_.free_bytes();
   stats.limit_bytes = quota_.limit_bytes();
+  stats.charged_bytes = quota_.charged_bytes();
   stats.resets = resets();
   for (SubHeap* share = shares_; share != nullptr; share = share->next) {
     if (may_look(share->token())) {
@@ -128,6 +129,34 @@ ArenaStats Arena::Stats(MayLook may_look) {
     } else {
       share->AddPublishedStats(&stats);
     }
+  }
+  return stats;
+}
+
+ArenaStats Arena::PeekStats() const ABSL_NO_THREAD_SAFETY_ANALYSIS {
+  // Whoever goes from one list to another must not lead this in a circle.
+  constexpr int kMostShares = 1 << 20;
+  ArenaStats stats = {};
+  stats.name = name_;
+  stats.allocations = Peek(allocations_);
+  stats.frees = Min(Peek(frees_), stats.allocations);
+  stats.live_blocks = stats.allocations - stats.frees;
+  const uint64_t page_blocks =
+      Min(Peek(page_live_blocks_), size_t{stats.live_blocks});
+  stats.live_bytes = Peek(page_live_bytes_) +
+                     blocks_.PeekLiveBytes(stats.live_blocks - page_blocks);
+  stats.peak_live_bytes = Max(Peek(peak_live_bytes_), stats.live_bytes);
+  stats.region_bytes = blocks_.PeekRegionBytes();
+  stats.large_bytes = Peek(large_bytes_);
+  stats.huge_bytes = Peek(huge_bytes_);
+  stats.free_block_bytes = blocks_.PeekFreeBytes();
+  stats.limit_bytes = quota_.limit_bytes();
+  stats.charged_bytes = quota_.charged_bytes();
+  stats.resets = resets();
+  const SubHeap* share = Peek(shares_);
+  for (int i = 0; share != nullptr && i < kMostShares; ++i) {
+    share->PeekStats(&stats);
+    share = Peek(share->next);
   }
   return stats;
 }

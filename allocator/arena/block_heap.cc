@@ -286,6 +286,14 @@ bool BlockHeap::Check(size_t* live_bytes, size_t* live_blocks,
   return region_bytes == region_bytes_ || broken->Is("lost region", this);
 }
 
+// In the midst of a change the counters need not agree.
+size_t BlockHeap::PeekLiveBytes(size_t blocks) const {
+  const size_t held = PeekRegionBytes();
+  const size_t live = held - Peek(num_regions_) * BinManager::kRegionOverhead -
+                      PeekFreeBytes() - blocks * Block::kTagBytes;
+  return live <= held ? live : 0;
+}
+
 void BlockHeap::ReportBadBlock(const Slice* region, void* ptr) const {
   const Slice* run = runs_.pool().FindRun(region);
   if (run == nullptr) ReportAndAbort("double free", ptr);

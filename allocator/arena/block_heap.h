@@ -23,6 +23,7 @@
 #include "absl/base/attributes.h"
 #include "absl/base/optimization.h"
 #include "allocator/base/invariant.h"
+#include "allocator/base/peek.h"
 #include "allocator/base/sizes.h"
 #include "allocator/base/status.h"
 #include "allocator/blocks/bin_manager.h"
@@ -129,6 +130,18 @@ class BlockHeap {
     return region_bytes_ - num_regions_ * BinManager::kRegionOverhead -
            free_bytes() - blocks * Block::kTagBytes;
   }
+
+  // What others may look at without a lock, at any time.
+  uint64_t PeekSealKey() const { return bins_.PeekKey(); }
+  size_t PeekRegionBytes() const { return Peek(region_bytes_); }
+  size_t PeekFreeBytes() const {
+    return bins_.PeekFreeBytes() + PeekQuickBytes() + Peek(unopened_bytes_);
+  }
+  size_t PeekQuickBytes() const {
+    return quick_ == nullptr ? 0 : quick_->PeekBytes();
+  }
+  // As LiveBytes.
+  ABSL_ATTRIBUTE_COLD size_t PeekLiveBytes(size_t blocks) const;
 
   [[noreturn]] void ReportBadBlock(const Slice* region, void* ptr) const;
 

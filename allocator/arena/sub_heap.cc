@@ -279,6 +279,24 @@ void SubHeap::AddStats(ArenaStats* stats) {
       slabs_.slab_bytes() - object_bytes + blocks_.free_bytes();
 }
 
+void SubHeap::PeekStats(ArenaStats* stats) const {
+  const uint64_t block_allocations = Peek(block_allocations_);
+  const uint64_t block_frees = Min(Peek(block_frees_), block_allocations);
+  const uint64_t taken = slabs_.PeekTaken();
+  const uint64_t back = Min(slabs_.PeekKnownBack(), taken);
+  const uint64_t blocks = block_allocations - block_frees;
+  const size_t slab_bytes = slabs_.PeekSlabBytes();
+  const size_t used_bytes = Min(slabs_.PeekUsedBytes(), slab_bytes);
+  const size_t live_bytes = used_bytes + blocks_.PeekLiveBytes(blocks);
+  stats->allocations += taken + block_allocations;
+  stats->frees += back + block_frees;
+  stats->live_blocks += taken - back + blocks;
+  stats->live_bytes += live_bytes;
+  stats->peak_live_bytes += Max(Peek(peak_live_bytes_), live_bytes);
+  stats->region_bytes += slab_bytes + blocks_.PeekRegionBytes();
+  stats->free_block_bytes += slab_bytes - used_bytes + blocks_.PeekFreeBytes();
+}
+
 bool SubHeap::CheckInvariants(BrokenInvariant* broken) {
   TakeInAll();
   size_t live_bytes = 0;

@@ -28,6 +28,7 @@
 #include "allocator/arena/block_heap.h"
 #include "allocator/arena/remote_free_queue.h"
 #include "allocator/base/invariant.h"
+#include "allocator/base/peek.h"
 #include "allocator/base/status.h"
 #include "allocator/blocks/bin_index.h"
 #include "allocator/blocks/block.h"
@@ -180,9 +181,19 @@ class SubHeap : public ShareFront {
   // in its lists count as in use.
   ABSL_ATTRIBUTE_COLD void AddPublishedStats(ArenaStats* stats) const;
   ABSL_ATTRIBUTE_COLD void Publish();
+  // The same by anybody at any time, also from a signal handler: objects in
+  // lists count as in use, and what a call in progress changes may be missing.
+  ABSL_ATTRIBUTE_COLD void PeekStats(ArenaStats* stats) const;
 
   // False if an invariant does not hold: `*broken` says which.
   ABSL_ATTRIBUTE_COLD bool CheckInvariants(BrokenInvariant* broken);
+
+  // For those who look at memory that others use.
+  ABSL_ATTRIBUTE_NO_SANITIZE_THREAD const Arena* PeekArena() const {
+    return &arena_;
+  }
+  uintptr_t PeekToken() const { return Peek(token_); }
+  uint64_t PeekSealKey() const { return blocks_.PeekSealKey(); }
 
   Arena& arena() const { return arena_; }
   uintptr_t token() const { return token_; }

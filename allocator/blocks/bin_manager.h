@@ -23,6 +23,7 @@
 #include "allocator/base/bitmap.h"
 #include "allocator/base/check.h"
 #include "allocator/base/invariant.h"
+#include "allocator/base/peek.h"
 #include "allocator/base/sizes.h"
 #include "allocator/blocks/bin_index.h"
 #include "allocator/blocks/block.h"
@@ -40,6 +41,7 @@ class BinManager {
   // The key of all seals. Set it while there is no region.
   void set_key(uint64_t key) { key_ = key; }
   uint64_t key() const { return key_; }
+  uint64_t PeekKey() const { return Peek(key_); }
 
   // Cuts [start, start + bytes) into blocks from now on: one free block at
   // first. Both are multiples of 16, `bytes` at most 4 MiB.
@@ -125,6 +127,10 @@ class BinManager {
 
   // Bytes of free blocks.
   size_t free_bytes() const { return free_bytes_ + victim_bytes_; }
+  // The same by who holds no lock.
+  size_t PeekFreeBytes() const {
+    return Peek(free_bytes_) + Peek(victim_bytes_);
+  }
 
  private:
   static Block* FirstBlock(void* region) {

@@ -13,6 +13,7 @@
 #include "absl/base/attributes.h"
 #include "absl/base/optimization.h"
 #include "allocator/base/check.h"
+#include "allocator/base/peek.h"
 #include "allocator/base/sizes.h"
 #include "allocator/blocks/bin_index.h"
 #include "allocator/blocks/block.h"
@@ -103,6 +104,12 @@ class QuickLists {
   }
 
   size_t bytes() const { return limit_bytes_ - room_; }
+  // The same by who holds no lock.
+  size_t PeekBytes() const {
+    const size_t limit = Peek(limit_bytes_);
+    const size_t held = limit - Peek(room_);
+    return held <= limit ? held : 0;
+  }
   size_t limit_bytes() const { return limit_bytes_; }
   // At least what they hold.
   void set_limit_bytes(size_t limit) {

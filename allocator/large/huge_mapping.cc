@@ -1,5 +1,7 @@
 #include "allocator/large/huge_mapping.h"
 
+#include <new>
+
 #include "allocator/base/check.h"
 #include "allocator/base/clock.h"
 #include "allocator/base/sizes.h"
@@ -40,7 +42,10 @@ HugeMapping* HugeMappings::Allocate(size_t bytes, size_t alignment, bool zeroed,
     if (mapping == nullptr) return nullptr;
     if (!zeroed) taken = TakeKept(bytes, alignment);
   }
-  *mapping = {};
+  mapping->start = nullptr;
+  mapping->bytes = 0;
+  mapping->num_pieces = 0;
+  mapping->previous = mapping->next = mapping->left = mapping->right = nullptr;
   mapping->owner = owner;
   *fresh_bytes = 0;
   if (taken.count != 0) *fresh_bytes = Join(taken, bytes, mapping);
@@ -58,6 +63,7 @@ HugeMapping* HugeMappings::Allocate(size_t bytes, size_t alignment, bool zeroed,
     return nullptr;
   }
   live_.Insert(*mapping);
+  Show(mapping);
   ++num_live_;
   live_bytes_ += bytes;
   keep_.NoteFresh(*fresh_bytes);
@@ -139,6 +145,7 @@ void HugeMappings::KeepTail(PageRange range, size_t used) {
 void HugeMappings::Free(HugeMapping* mapping) {
   Surplus surplus;
   mutex_.Lock();
+  Hide(mapping);
   live_.Remove(*mapping);
   --num_live_;
   live_bytes_ -= mapping->bytes;
@@ -194,6 +201,7 @@ bool HugeMappings::Resize(HugeMapping* mapping, size_t bytes, bool may_move) {
     if (!pages_.Release(mapping->start + bytes, old_bytes - bytes)) return true;
     MutexLock lock(mutex_);
     CutPieces(mapping, bytes);
+    Show(mapping);
     live_bytes_ -= old_bytes - bytes;
     return true;
   }
@@ -201,14 +209,19 @@ bool HugeMappings::Resize(HugeMapping* mapping, size_t bytes, bool may_move) {
   // The old address is another mapping's as soon as this one has moved, so the
   // tree must not be read in between.
   MutexLock lock(mutex_);
+  Show(mapping, /*moves=*/true);
   void* start = pages_.Remap(mapping->start, old_bytes, bytes);
-  if (start == nullptr) return false;
+  if (start == nullptr) {
+    Show(mapping);
+    return false;
+  }
   live_.Remove(*mapping);
   mapping->start = static_cast<char*>(start);
   mapping->num_pieces = 0;
   mapping->bytes = 0;
   AddPiece(mapping, bytes);
   live_.Insert(*mapping);
+  Show(mapping);
   live_bytes_ += bytes - old_bytes;
   return true;
 }
@@ -223,6 +236,33 @@ HugeMapping* HugeMappings::Find(const void* address) {
   return has ? mapping : nullptr;
 }
 
+// A mapping that moves still has its old address here, which may be another's
+// by now.
+const HugeMapping* HugeMappings::PeekAt(const void* address) const {
+  const HugeMapping* moving = nullptr;
+  for (const HugeMapping* record = records_.load(std::memory_order_acquire);
+       record != nullptr; record = record->next_record) {
+    const char* start = record->seen_start.load(std::memory_order_acquire);
+    const size_t bytes = record->seen_bytes.load(std::memory_order_acquire);
+    const size_t offset = reinterpret_cast<uintptr_t>(address) -
+                          reinterpret_cast<uintptr_t>(start);
+    if (start == nullptr || offset >= AlignDown(bytes, kPageSize)) continue;
+    if ((bytes & 1) == 0) return record;
+    moving = record;
+  }
+  return moving;
+}
+
+HugeMapping* HugeMappings::FindAfter(const void* address, char** start) {
+  MutexLock lock(mutex_);
+  HugeMapping* mapping =
+      live_.FirstNot([address](const HugeMapping& candidate) {
+        return candidate.start <= static_cast<const char*>(address);
+      });
+  if (mapping != nullptr) *start = mapping->start;
+  return mapping;
+}
+
 size_t HugeMappings::Purge(size_t keep_bytes) {
   Surplus surplus;
   mutex_.Lock();
@@ -234,10 +274,15 @@ size_t HugeMappings::Purge(size_t keep_bytes) {
 
 HugeMapping* HugeMappings::NewRecord() {
   HugeMapping* record = spare_;
-  if (record == nullptr) {
-    return static_cast<HugeMapping*>(metadata_.Allocate(sizeof(HugeMapping)));
+  if (record != nullptr) {
+    spare_ = record->next;
+    return record;
   }
-  spare_ = record->next;
+  void* memory = metadata_.Allocate(sizeof(HugeMapping));
+  if (memory == nullptr) return nullptr;
+  record = ::new (memory) HugeMapping();
+  record->next_record = records_.load(std::memory_order_relaxed);
+  records_.store(record, std::memory_order_release);
   return record;
 }
 

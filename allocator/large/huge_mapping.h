@@ -14,6 +14,7 @@
 #ifndef MYONLY_ALLOCATOR_LARGE_HUGE_MAPPING_H_
 #define MYONLY_ALLOCATOR_LARGE_HUGE_MAPPING_H_
 
+#include <atomic>
 #include <cstddef>
 #include <cstdint>
 
@@ -42,6 +43,12 @@ struct HugeMapping {
   HugeMapping* right;
   uint32_t num_pieces;
   uint32_t piece_pages[kMaxPieces];  // in the order of their addresses
+
+  // For PeekAt, which takes no lock. The lowest bit of the size tells that the
+  // mapping is about to move. Records are never given back.
+  HugeMapping* next_record;
+  std::atomic<char*> seen_start;  // NULL: not live
+  std::atomic<size_t> seen_bytes;
 };
 
 class HugeMappings {
@@ -63,6 +70,15 @@ class HugeMappings {
 
   // The live mapping that has `address`, or NULL. Safe for every address.
   HugeMapping* Find(const void* address);
+
+  // The same without a lock, from any signal handler: one that is being made,
+  // freed or moved may be found or not. Time grows with the number of mappings.
+  ABSL_ATTRIBUTE_COLD const HugeMapping* PeekAt(const void* address) const;
+
+  // The live mapping with the lowest start above `address`, or NULL; that start
+  // is in `*start`. The mapping stays as it is while the caller holds its
+  // owner's lock.
+  ABSL_ATTRIBUTE_COLD HugeMapping* FindAfter(const void* address, char** start);
 
   // Unmaps what is kept until at most `keep_bytes` are. Returns the bytes.
   size_t Purge(size_t keep_bytes);
@@ -105,6 +121,15 @@ class HugeMappings {
     }
   };
 
+  static void Show(HugeMapping* mapping, bool moves = false) {
+    mapping->seen_bytes.store(mapping->bytes | (moves ? 1 : 0),
+                              std::memory_order_release);
+    mapping->seen_start.store(mapping->start, std::memory_order_release);
+  }
+  static void Hide(HugeMapping* mapping) {
+    mapping->seen_start.store(nullptr, std::memory_order_release);
+  }
+
   HugeMapping* NewRecord() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void FreeRecord(HugeMapping* record) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   Taken TakeKept(size_t bytes, size_t alignment)
@@ -123,6 +148,7 @@ class HugeMappings {
   MetadataAllocator& metadata_;
   Mutex mutex_{LockRank::kHugeMapping};
   Treap<HugeMapping, Order> live_ ABSL_GUARDED_BY(mutex_);
+  std::atomic<HugeMapping*> records_{nullptr};  // all that were ever made
   HugeMapping* spare_ ABSL_GUARDED_BY(mutex_) = nullptr;
   MappingCache cache_ ABSL_GUARDED_BY(mutex_);
   size_t num_live_ ABSL_GUARDED_BY(mutex_) = 0;

@@ -28,6 +28,7 @@
 #include "absl/base/thread_annotations.h"
 #include "allocator/base/invariant.h"
 #include "allocator/base/mutex.h"
+#include "allocator/base/peek.h"
 #include "allocator/large/keep_budget.h"
 #include "allocator/large/large_tree.h"
 #include "allocator/pages/page_source.h"
@@ -54,6 +55,22 @@ class RunPool {
   // The first descriptor of the run in use that has `slice`; NULL if it is in
   // none.
   Slice* FindRun(const Slice* slice) const;
+
+  // The first descriptor of the run that has `slice`, or had it: for those who
+  // look at memory that may be given back meanwhile.
+  const Slice* HeadOf(const Slice* slice) const {
+    return reservations_[Peek(slice->reservation)].At(Peek(slice->head));
+  }
+  char* PeekAddress(const Slice* slice) const {
+    return reservations_[Peek(slice->reservation)].AddressOf(slice);
+  }
+  // Slice number `index` of a reservation; NULL: it has no more.
+  const Slice* SliceAt(size_t reservation, size_t index) const {
+    if (reservation >= kMaxReservations) return nullptr;
+    return index < reservations_[reservation].committed_slices()
+               ? reservations_[reservation].At(index)
+               : nullptr;
+  }
 
   // Where the run begins.
   char* AddressOf(const Slice* run) const {

@@ -541,12 +541,6 @@ Arena* ProcessHeap::FindArena(ArenaHandle handle, Status* status) {
 
 Arena& ProcessHeap::DefaultArena() { return g.default_arena; }
 
-Status ProcessHeap::ArenaOf(const void* ptr, ArenaHandle* out) {
-  const Arena* arena = ArenaOfPlace(Locate(ptr));
-  *out = arena == nullptr ? 0 : arena->token();
-  return arena == nullptr ? Status::kInvalid : Status::kOk;
-}
-
 Status ProcessHeap::LastStatus() { return this_thread.last_status; }
 void ProcessHeap::SetLastStatus(Status status) {
   this_thread.last_status = status;

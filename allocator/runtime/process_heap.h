@@ -34,6 +34,15 @@
 
 namespace myonly::internal {
 
+// A block as walks and questions tell of it.
+struct BlockInfo {
+  void* start;
+  size_t bytes;  // usable
+  bool is_live;
+  ArenaHandle arena;  // 0: the default arena
+  uint64_t thread;    // whose share it is in; 0: no thread's
+};
+
 class ProcessHeap {
  public:
   ProcessHeap() = delete;
@@ -160,9 +169,26 @@ class ProcessHeap {
   // Of the default arena and all threads' shares of it. What other threads do
   // meanwhile may be missing, objects in their lists count as live.
   ABSL_ATTRIBUTE_COLD static ArenaStats Stats();
+
+  // --- Looking at what is there, from a signal handler too: no lock. ---
+
   // The arena that owns the page at `ptr`: kOk with 0 for the default arena,
   // kInvalid for memory that is not ours. Safe for every address.
-  static Status ArenaOf(const void* ptr, ArenaHandle* out);
+  ABSL_ATTRIBUTE_COLD static Status ArenaOf(const void* ptr, ArenaHandle* out);
+  // The block that has `ptr`; kInvalid: none has. Safe for every address.
+  ABSL_ATTRIBUTE_COLD static Status BlockOf(const void* ptr, BlockInfo* out);
+  // Statistics of an arena of the program, NULL: of the default arena and all
+  // threads' shares of it.
+  ABSL_ATTRIBUTE_COLD static ArenaStats PeekStats(const Arena* arena);
+
+  // --- Looking at everything. ---
+
+  // Calls visit(context, block) for each live block of at least `least_bytes`,
+  // until it returns something else than 0. `handle` 0: of the default arena.
+  // Nothing is locked while it is called.
+  using VisitBlock = int (*)(void* context, const BlockInfo& block);
+  ABSL_ATTRIBUTE_COLD static Status Walk(ArenaHandle handle, size_t least_bytes,
+                                         VisitBlock visit, void* context);
 
   // Gives free pages back until at most `keep_bytes` stay; returns the bytes.
   ABSL_ATTRIBUTE_COLD static size_t Purge(size_t keep_bytes);

@@ -20,6 +20,7 @@
 
 #include "absl/base/attributes.h"
 #include "allocator/base/invariant.h"
+#include "allocator/base/peek.h"
 #include "allocator/base/status.h"
 #include "allocator/large/charged_runs.h"
 #include "allocator/pages/slice.h"
@@ -102,6 +103,12 @@ class SlabPool {
   // in a slab is known once the slab is active again or given up.
   uint64_t known_back() const { return known_back_; }
   size_t used_bytes() const { return used_bytes_; }
+
+  // The same by who does not own it, at any time.
+  size_t PeekSlabBytes() const { return Peek(num_slabs_) * kSliceSize; }
+  uint64_t PeekTaken() const { return Peek(taken_); }
+  uint64_t PeekKnownBack() const { return Peek(known_back_); }
+  size_t PeekUsedBytes() const { return Peek(used_bytes_); }
 
  private:
   struct Class {

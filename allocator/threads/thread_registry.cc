@@ -19,7 +19,8 @@ ThreadState* ThreadRegistry::Acquire(Object** lists) {
       if (memory == nullptr) return nullptr;
       state = ::new (memory) ThreadState(arena_, runs_, huge_, seed_);
       state->next_ = states_;
-      states_ = state;
+      state->id_ = states_ == nullptr ? 1 : states_->id_ + 1;
+      __atomic_store_n(&states_, state, __ATOMIC_RELEASE);
     }
   }
   state->Attach(lists);
@@ -60,6 +61,14 @@ void ThreadRegistry::AddStats(const ThreadState* own, ArenaStats* stats) {
     } else {
       state->heap_.AddPublishedStats(stats);
     }
+  }
+}
+
+void ThreadRegistry::PeekStats(ArenaStats* stats) const
+    ABSL_NO_THREAD_SAFETY_ANALYSIS {
+  for (const ThreadState* state = Peek(states_); state != nullptr;
+       state = Peek(state->next_)) {
+    state->heap_.PeekStats(stats);
   }
 }
 

@@ -18,6 +18,7 @@
 #include "allocator/arena/arena_options.h"
 #include "allocator/base/invariant.h"
 #include "allocator/base/mutex.h"
+#include "allocator/base/peek.h"
 #include "allocator/large/huge_mapping.h"
 #include "allocator/large/run_pool.h"
 #include "allocator/pages/metadata_allocator.h"
@@ -57,6 +58,13 @@ class ThreadRegistry {
 
   // Adds what all states but `own` (the caller's, or NULL) have.
   void AddStats(const ThreadState* own, ArenaStats* stats);
+
+  // The same of all, from a signal handler at any time: SubHeap::PeekStats.
+  void PeekStats(ArenaStats* stats) const;
+  // Of the thread that has or had the state with this token; 0 has none.
+  static uint64_t IdOf(uintptr_t token) {
+    return token == 0 ? 0 : reinterpret_cast<const ThreadState*>(token)->id();
+  }
 
   // Gives back what orphans can spare. Returns the bytes purged inside blocks.
   size_t PurgeOrphans();

@@ -50,6 +50,8 @@ class ThreadState {
   ThreadState& operator=(const ThreadState&) = delete;
 
   SubHeap& heap() { return heap_; }
+  // 1 for the first one that was made, and so on.
+  uint64_t id() const { return id_; }
   uintptr_t token() const { return heap_.token(); }
 
   // A thread takes it, with the lists of objects in `lists`; and gives it up.
@@ -150,6 +152,7 @@ class ThreadState {
   ThreadState* next_ = nullptr;         // of all
   ThreadState* next_orphan_ = nullptr;  // of orphans
   uint64_t orphan_since_ms_ = 0;
+  uint64_t id_ = 0;
   bool is_trimmed_ = false;
   RunPool& runs_;
   SliceCache slices_;

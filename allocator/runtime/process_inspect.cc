@@ -1,0 +1,61 @@
+// Looking at the process heap and its arenas: the walk, and what a signal
+// handler may ask.
+
+#include "allocator/arena/heap_walk.h"
+#include "allocator/base/preset.h"
+#include "allocator/runtime/process_heap.h"
+#include "allocator/threads/thread_registry.h"
+
+namespace myonly::internal {
+namespace {
+
+ProcessGlobals& g = process_globals;
+
+// What is visited between two looks: a few KiB of the caller's stack.
+constexpr size_t kBlocksPerBatch = 128;
+
+}  // namespace
+
+Status ProcessHeap::ArenaOf(const void* ptr, ArenaHandle* out) {
+  const Arena* arena = FindArenaAt(g.runs, g.huge, ptr);
+  *out = arena == nullptr ? 0 : arena->PeekToken();
+  return arena == nullptr ? Status::kInvalid : Status::kOk;
+}
+
+Status ProcessHeap::BlockOf(const void* ptr, BlockInfo* out) {
+  FoundBlock found = {};
+  if (!FindBlock(g.runs, g.huge, ptr, &found)) return Status::kInvalid;
+  *out = {found.start, found.bytes, found.is_live, found.arena->PeekToken(),
+          ThreadRegistry::IdOf(found.token)};
+  return Status::kOk;
+}
+
+ArenaStats ProcessHeap::PeekStats(const Arena* arena) {
+  if (arena != nullptr) return arena->PeekStats();
+  ArenaStats stats = g.default_arena.PeekStats();
+  g.threads.PeekStats(&stats);
+  return stats;
+}
+
+Status ProcessHeap::Walk(ArenaHandle handle, size_t least_bytes,
+                         VisitBlock visit, void* context) {
+  // Free objects could not be told from live ones.
+  if (!kChecksObjects) return Status::kUnsupported;
+  Status status = Status::kOk;
+  Arena* arena =
+      handle == 0 ? &g.default_arena : g.registry.Find(handle, &status);
+  if (arena == nullptr) return status;
+  HeapWalk walk(*arena, handle, least_bytes);
+  WalkedBlock blocks[kBlocksPerBatch];
+  while (size_t count = walk.Next(blocks, kBlocksPerBatch, &status)) {
+    for (size_t i = 0; i < count; ++i) {
+      const BlockInfo info = {blocks[i].start, blocks[i].bytes,
+                              /*is_live=*/true, handle,
+                              ThreadRegistry::IdOf(blocks[i].token)};
+      if (visit(context, info) != 0) return Status::kOk;
+    }
+  }
+  return status;
+}
+
+}  // namespace myonly::internal
