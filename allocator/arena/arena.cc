@@ -47,6 +47,10 @@ void* Arena::AllocateAligned(size_t size, size_t alignment, Status* status) {
     ptr = alignment <= kMinAlignment ? blocks_.AllocateQuick(size) : nullptr;
     if (ptr == nullptr) ptr = AllocateBlock(size, alignment, status);
     if (ABSL_PREDICT_FALSE(ptr == nullptr)) return nullptr;
+    if (quota_.counts_blocks() && !ChargeBlock(ptr)) {
+      *status = Status::kQuota;
+      return nullptr;
+    }
     ++allocations_;
     decay = ++slow_allocations_ % kSlowAllocationsPerDecay == 0;
   }
@@ -65,16 +69,35 @@ void Arena::Decay() {
 
 void Arena::FreeBlock(const Slice* region, void* ptr) {
   MutexLock lock(mutex_);
+  const size_t counted =
+      quota_.counts_blocks() ? blocks_.UsableSize(region, ptr) : 0;
   blocks_.Free(region, ptr);
+  if (ABSL_PREDICT_FALSE(counted != 0)) quota_.ReturnEither(0, counted);
   ++frees_;
 }
 
-bool Arena::Charge(size_t bytes) {
-  if (quota_.Charge(bytes)) return true;
+bool Arena::Charge(size_t page_bytes, size_t block_bytes) {
+  if (quota_.ChargeEither(page_bytes, block_bytes)) return true;
   // Pages of freed blocks, kept for the next ones.
   blocks_.FlushQuickLists(0);
   blocks_.FreeSpareRegion();
-  return quota_.Charge(bytes);
+  return quota_.ChargeEither(page_bytes, block_bytes);
+}
+
+bool Arena::ChargeBlock(void* ptr) {
+  const Slice* region = runs_.Find(ptr);
+  if (quota_.ChargeEither(0, blocks_.UsableSize(region, ptr))) return true;
+  blocks_.Free(region, ptr);
+  return false;
+}
+
+// How much a block would grow is known only afterwards, when it could be too
+// much: it grows by moving.
+bool Arena::ResizeCounted(const Slice* region, void* ptr, size_t size) {
+  const size_t before = blocks_.UsableSize(region, ptr);
+  if (size > before || !blocks_.Resize(region, ptr, size)) return false;
+  quota_.ReturnEither(0, before - blocks_.UsableSize(region, ptr));
+  return true;
 }
 
 void* Arena::AllocatePages(size_t size, size_t alignment, bool zeroed,
@@ -108,18 +131,19 @@ void* Arena::AllocateLarge(size_t size, size_t alignment, bool zeroed,
   const size_t slack = alignment > kSliceSize ? alignment - kSliceSize : 0;
   const size_t slices = SlicesFor(Max(size, 1) + slack);
   const size_t bytes = slices * kSliceSize;
+  const size_t usable = AlignUp(Max(size, 1), kPageSize);
   bool is_zero = false;
   Slice* run;
   char* ptr;
   {
     MutexLock lock(mutex_);
-    if (!Charge(bytes)) {
+    if (!Charge(bytes, usable)) {
       *status = Status::kQuota;
       return nullptr;
     }
     run = (runs_.*take)(slices, RunKind::kLarge, this, &is_zero);
     if (run == nullptr) {
-      quota_.Return(bytes);
+      quota_.ReturnEither(bytes, usable);
       *status = Status::kNoMemory;
       return nullptr;
     }
@@ -127,11 +151,10 @@ void* Arena::AllocateLarge(size_t size, size_t alignment, bool zeroed,
     ptr = reinterpret_cast<char*>(
         AlignUp(reinterpret_cast<uintptr_t>(start), alignment));
     run->large.payload_offset = static_cast<uint32_t>(ptr - start);
-    run->large.usable_pages =
-        static_cast<uint32_t>(AlignUp(Max(size, 1), kPageSize) / kPageSize);
+    run->large.usable_pages = static_cast<uint32_t>(usable / kPageSize);
     PushOwned(&large_, run);
     large_bytes_ += bytes;
-    page_live_bytes_ += run->large.usable_pages * kPageSize;
+    page_live_bytes_ += usable;
     ++page_live_blocks_;
     ++allocations_;
     NotePeak();
@@ -148,7 +171,7 @@ void* Arena::AllocateHuge(size_t size, size_t alignment, bool zeroed,
   }
   const size_t bytes = AlignUp(Max(size, 1), kPageSize);
   MutexLock lock(mutex_);
-  if (!Charge(bytes)) {
+  if (!Charge(bytes, bytes)) {
     *status = Status::kQuota;
     return nullptr;
   }
@@ -159,7 +182,7 @@ void* Arena::AllocateHuge(size_t size, size_t alignment, bool zeroed,
     mapping = huge_.Allocate(bytes, alignment, zeroed, this, &fresh_bytes);
   }
   if (mapping == nullptr) {
-    quota_.Return(bytes);
+    quota_.ReturnEither(bytes, bytes);
     *status = Status::kNoMemory;
     return nullptr;
   }
@@ -175,6 +198,7 @@ void* Arena::AllocateHuge(size_t size, size_t alignment, bool zeroed,
 
 void Arena::FreeLarge(Slice* run, void* ptr) {
   size_t bytes;
+  size_t usable;
   {
     MutexLock lock(mutex_);
     if (run->kind != RunKind::kLarge || run->owner != this) {
@@ -186,13 +210,14 @@ void Arena::FreeLarge(Slice* run, void* ptr) {
     RemoveOwned(&large_, run);
     run->kind = RunKind::kBusy;
     bytes = run->run_slices * kSliceSize;
+    usable = run->large.usable_pages * kPageSize;
     large_bytes_ -= bytes;
-    page_live_bytes_ -= run->large.usable_pages * kPageSize;
+    page_live_bytes_ -= usable;
     --page_live_blocks_;
     ++frees_;
   }
   runs_.FreeAndKeep(run);
-  quota_.Return(bytes);
+  quota_.ReturnEither(bytes, usable);
 }
 
 void Arena::FreeHuge(HugeMapping* mapping, void* ptr) {
@@ -212,13 +237,14 @@ void Arena::FreeHuge(HugeMapping* mapping, void* ptr) {
     ++frees_;
   }
   huge_.Free(mapping);
-  quota_.Return(bytes);
+  quota_.ReturnEither(bytes, bytes);
   runs_.NotePagesElsewhere(0, huge_.live_bytes());
 }
 
 bool Arena::ResizeBlock(const Slice* region, void* ptr, size_t size) {
   MutexLock lock(mutex_);
-  return blocks_.Resize(region, ptr, size);
+  return quota_.counts_blocks() ? ResizeCounted(region, ptr, size)
+                                : blocks_.Resize(region, ptr, size);
 }
 
 bool Arena::ResizeLarge(Slice* run, void* ptr, size_t size) {
@@ -232,21 +258,19 @@ bool Arena::ResizeLarge(Slice* run, void* ptr, size_t size) {
   if (size > kMaxLargeRequest || size <= kMaxBlockRequest / 2) return false;
   const size_t slices = SlicesFor(run->large.payload_offset + size);
   const size_t old_slices = run->run_slices;
-  if (slices > old_slices) {
-    const size_t more = (slices - old_slices) * kSliceSize;
-    if (!Charge(more)) return false;
-    if (!runs_.Extend(run, slices)) {
-      quota_.Return(more);
-      return false;
-    }
-    large_bytes_ += more;
-  } else if (slices < old_slices) {
-    const size_t less = (old_slices - slices) * kSliceSize;
-    runs_.Shrink(run, slices);
-    large_bytes_ -= less;
-    quota_.Return(less);
-  }
   const size_t pages = AlignUp(size, kPageSize) / kPageSize;
+  const size_t charge = ChargeOf(slices, pages);
+  const size_t old_charge = ChargeOf(old_slices, run->large.usable_pages);
+  const size_t more = charge > old_charge ? charge - old_charge : size_t{0};
+  if (more != 0 && !Charge(more, more)) return false;
+  if (slices > old_slices && !runs_.Extend(run, slices)) {
+    quota_.ReturnEither(more, more);
+    return false;
+  }
+  if (slices < old_slices) runs_.Shrink(run, slices);
+  const size_t less = old_charge + more - charge;
+  if (less != 0) quota_.ReturnEither(less, less);
+  large_bytes_ += (slices - old_slices) * kSliceSize;
   page_live_bytes_ -= run->large.usable_pages * kPageSize;
   run->large.usable_pages = static_cast<uint32_t>(pages);
   page_live_bytes_ += pages * kPageSize;
@@ -261,12 +285,13 @@ bool Arena::ResizeHuge(HugeMapping* mapping, void** ptr, size_t size,
   const size_t before = mapping->bytes;
   const size_t more =
       size > before ? AlignUp(size - before, kPageSize) : size_t{0};
-  if (more != 0 && !Charge(more)) return false;
+  if (more != 0 && !Charge(more, more)) return false;
   if (!huge_.Resize(mapping, size, may_move)) {
-    quota_.Return(more);
+    quota_.ReturnEither(more, more);
     return false;
   }
-  if (mapping->bytes < before) quota_.Return(before - mapping->bytes);
+  const size_t less = before + more - mapping->bytes;
+  if (less != 0) quota_.ReturnEither(less, less);
   huge_bytes_ += mapping->bytes - before;
   page_live_bytes_ += mapping->bytes - before;
   *ptr = mapping->start;

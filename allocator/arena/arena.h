@@ -56,8 +56,9 @@ class Arena {
   Arena& operator=(const Arena&) = delete;
 
   // Makes a closed arena, or one never used, a new one: its counters start at
-  // 0.
-  ABSL_ATTRIBUTE_COLD void Open(const ArenaOptions& options);
+  // 0. What it holds is charged to `parent`, too, unless that is NULL.
+  ABSL_ATTRIBUTE_COLD void Open(const ArenaOptions& options,
+                                Quota* parent = nullptr);
 
   // --- Allocating. NULL: `*status` says why; it is not touched on success. ---
 
@@ -110,13 +111,24 @@ class Arena {
   // one.
   ABSL_ATTRIBUTE_COLD void Reset(SliceCache* cache = nullptr);
   // The same, and the arena is no more. False and nothing done if
-  // `require_empty` and a block is live.
+  // `require_empty` and a block is live, if it has children, or if a callback
+  // of it is running.
   ABSL_ATTRIBUTE_COLD bool Close(bool require_empty,
                                  SliceCache* cache = nullptr);
 
   // Coalesces what waits in quick lists, gives wholly free regions back, and
   // purges the pages inside free blocks. Returns the bytes purged.
   ABSL_ATTRIBUTE_COLD size_t Purge(MayLook may_look = LookAtAll);
+
+  // The same until about `keep_bytes` of what is not live are left. Returns
+  // the bytes given back and purged.
+  ABSL_ATTRIBUTE_COLD size_t PurgeTo(size_t keep_bytes, MayLook may_look);
+
+  // Gives a large run, or else a mapping, to another arena of the same tree;
+  // `ptr` is its block. The caller sees to it that nobody opens, closes or
+  // moves meanwhile.
+  ABSL_ATTRIBUTE_COLD Status MoveTo(Arena& to, Slice* run, HugeMapping* mapping,
+                                    const void* ptr);
 
   // Shares that may not be looked into tell what they published last.
   ABSL_ATTRIBUTE_COLD ArenaStats Stats(MayLook may_look = LookAtAll);
@@ -132,9 +144,6 @@ class Arena {
   // may not be looked into are left out.
   ABSL_ATTRIBUTE_COLD bool CheckInvariants(MayLook may_look,
                                            BrokenInvariant* broken);
-
-  // False and nothing changed if more than `bytes` are held. 0 = no limit.
-  ABSL_ATTRIBUTE_COLD bool set_limit_bytes(size_t bytes);
 
   uint32_t resets() const { return resets_.load(std::memory_order_relaxed); }
 
@@ -179,9 +188,20 @@ class Arena {
                                        BrokenInvariant* broken)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 
-  // Charges `bytes` of pages if they stay within the limit; to that end it
-  // gives back what is kept free.
-  ABSL_ATTRIBUTE_COLD bool Charge(size_t bytes)
+  // Charges pages, or blocks where those are counted, if they stay within the
+  // limit; to that end it gives back what is kept free.
+  ABSL_ATTRIBUTE_COLD bool Charge(size_t page_bytes, size_t block_bytes)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  // What a large run is charged.
+  size_t ChargeOf(size_t slices, size_t usable_pages) const {
+    return quota_.counts_blocks() ? usable_pages * kPageSize
+                                  : slices * kSliceSize;
+  }
+  // Where blocks are counted: charges one that was just taken, or frees it.
+  ABSL_ATTRIBUTE_COLD bool ChargeBlock(void* ptr)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  ABSL_ATTRIBUTE_COLD bool ResizeCounted(const Slice* region, void* ptr,
+                                         size_t size)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   // Usable bytes of live blocks. Those in regions are what is not free, so that
   // the fast paths count blocks only.

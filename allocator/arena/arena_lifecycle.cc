@@ -9,11 +9,20 @@
 
 namespace myonly::internal {
 
-void Arena::Open(const ArenaOptions& options) {
+void Arena::Open(const ArenaOptions& options, Quota* parent) {
   MutexLock lock(mutex_);
   memset(name_, 0, sizeof(name_));
   strncpy(name_, options.name, kMaxArenaName);
-  quota_.set_limit_bytes(options.limit_bytes);
+  QuotaOptions quota;
+  quota.limit_bytes = options.limit_bytes;
+  quota.soft_limit_bytes = options.soft_limit_bytes;
+  quota.reserve_bytes = options.reserve_bytes;
+  quota.parent = parent;
+  quota.counts_blocks = options.exact_bytes;
+  quota.on_pressure = options.on_pressure;
+  quota.ctx = options.ctx;
+  quota.arena = token_;
+  quota_.Open(quota);
   allocations_ = frees_ = 0;
   resets_.store(0, std::memory_order_relaxed);
   peak_live_bytes_ = 0;
@@ -53,9 +62,11 @@ bool Arena::Close(bool require_empty, SliceCache* cache) {
     }
     if (live_blocks != 0) return false;
   }
+  if (!quota_.BeginClose()) return false;
   is_open_ = false;
   faults_.End();
   DropAll(cache);
+  quota_.EndClose();
   while (shares_ != nullptr) {
     SubHeap* share = shares_;
     RemoveOwned(&shares_, share);
@@ -65,6 +76,7 @@ bool Arena::Close(bool require_empty, SliceCache* cache) {
 }
 
 void Arena::DropAll(SliceCache* cache) {
+  quota_.BeginDrop();
   SubHeap* next;
   for (SubHeap* share = shares_; share != nullptr; share = next) {
     next = share->next;
@@ -87,7 +99,8 @@ void Arena::DropAll(SliceCache* cache) {
     RemoveOwned(&huge_list_, mapping);
     huge_.Free(mapping);
   }
-  quota_.Forget();
+  // What frozen shares hold is nobody's any more.
+  quota_.EndDrop();
   large_bytes_ = huge_bytes_ = 0;
   page_live_bytes_ = page_live_blocks_ = 0;
   frees_ = allocations_;
@@ -214,19 +227,9 @@ bool Arena::CheckShares(MayLook may_look, BrokenInvariant* broken) {
       held += share->held_bytes();
     }
   }
-  const size_t limit = quota_.limit_bytes();
-  if (saw_all && held != quota_.charged_bytes()) {
-    return broken->Is("charge that is not what is held", this);
-  }
-  return limit == 0 || quota_.charged_bytes() <= limit ||
-         broken->Is("charge above the limit", this);
-}
-
-bool Arena::set_limit_bytes(size_t bytes) {
-  MutexLock lock(mutex_);
-  if (bytes != 0 && bytes < quota_.charged_bytes()) return false;
-  quota_.set_limit_bytes(bytes);
-  return true;
+  if (quota_.counts_blocks()) held = LiveBytes();
+  return !saw_all || held == quota_.own_bytes() ||
+         broken->Is("charge that is not what is held", this);
 }
 
 }  // namespace myonly::internal

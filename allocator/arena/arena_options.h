@@ -5,13 +5,22 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "allocator/large/pressure.h"
+
 namespace myonly::internal {
 
 inline constexpr size_t kMaxArenaName = 31;
 
 struct ArenaOptions {
   const char* name = "arena";  // copied; cut to kMaxArenaName bytes
-  size_t limit_bytes = 0;      // most bytes of pages it may hold; 0 = no limit
+  // The fields of myonly_arena_options, where they are explained.
+  size_t limit_bytes = 0;
+  size_t soft_limit_bytes = 0;
+  size_t reserve_bytes = 0;
+  bool exact_bytes = false;
+  uintptr_t parent = 0;  // a handle; 0 = none
+  Pressure::Callback on_pressure = nullptr;
+  void* ctx = nullptr;
 };
 
 // The fields of myonly_arena_stats_t, where they are explained.

@@ -8,15 +8,70 @@ namespace myonly::internal {
 
 Status ArenaRegistry::Create(const ArenaOptions& options, ArenaHandle* out) {
   MutexLock lock(mutex_);
+  ArenaOptions known = options;
+  Arena* parent = nullptr;
+  if (options.parent != 0) {
+    const Status status = FindParent(options.parent, &known, &parent);
+    if (status != Status::kOk) return status;
+  }
   if (!Prepare()) return Status::kNoMemory;
   const size_t index = TakeSlot();
   if (index == 0) return Status::kNoMemory;
   Slot& slot = slots_[index];
-  slot.arena->Open(options);
+  if (!GiveExtras(slot.arena->quota(), known)) {
+    GiveSlotBack(index);
+    return Status::kNoMemory;
+  }
   *out = Pack(index, slot.generation.load(std::memory_order_relaxed));
   slot.arena->set_token(*out);
+  slot.arena->Open(known, parent == nullptr ? nullptr : &parent->quota());
   slot.live.store(true, std::memory_order_release);
   return Status::kOk;
+}
+
+// All arenas of a tree count the same.
+Status ArenaRegistry::FindParent(ArenaHandle handle, ArenaOptions* options,
+                                 Arena** parent) const {
+  Status status;
+  *parent = Find(handle, &status);
+  if (*parent == nullptr) return status;
+  const Quota& quota = (*parent)->quota();
+  if (!quota.CanHaveChild()) return Status::kUnsupported;
+  if (options->exact_bytes && !quota.counts_blocks()) {
+    return Status::kUnsupported;
+  }
+  options->exact_bytes = quota.counts_blocks();
+  return Status::kOk;
+}
+
+// It stays with the arena object, for those who have the slot later.
+bool ArenaRegistry::GiveExtras(Quota& quota, const ArenaOptions& options) {
+  if (quota.has_extras() ||
+      (options.on_pressure == nullptr && options.reserve_bytes == 0)) {
+    return true;
+  }
+  void* memory = metadata_.Allocate(sizeof(Quota::Extras));
+  if (memory == nullptr) return false;
+  quota.set_extras(::new (memory) Quota::Extras());
+  return true;
+}
+
+void ArenaRegistry::GiveSlotBack(size_t index) {
+  slots_[index].next_free = free_slot_;
+  free_slot_ = static_cast<uint32_t>(index);
+}
+
+Status ArenaRegistry::MoveTo(ArenaHandle to, Slice* run, HugeMapping* mapping,
+                             const void* ptr) {
+  MutexLock lock(mutex_);
+  Status status;
+  Arena* target = Find(to, &status);
+  if (target == nullptr) return status;
+  auto* from =
+      static_cast<Arena*>(run != nullptr ? run->owner : mapping->owner);
+  if (from == nullptr) return Status::kInvalid;
+  return from == target ? Status::kOk
+                        : from->MoveTo(*target, run, mapping, ptr);
 }
 
 // The table is addresses only; a page of it is touched for every 170 arenas.
@@ -75,8 +130,7 @@ Status ArenaRegistry::Destroy(ArenaHandle handle, bool require_empty,
   Slot& slot = slots_[index];
   slot.live.store(false, std::memory_order_relaxed);
   slot.generation.fetch_add(1, std::memory_order_release);
-  slot.next_free = free_slot_;
-  free_slot_ = static_cast<uint32_t>(index);
+  GiveSlotBack(index);
   return Status::kOk;
 }
 

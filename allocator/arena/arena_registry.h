@@ -45,10 +45,16 @@ class ArenaRegistry {
   // NULL: `*status` tells whether the handle is stale or never was one.
   Arena* Find(ArenaHandle handle, Status* status) const;
 
-  // kBusy and nothing done if `require_empty` and a block is live. Single
-  // slices go into the caller's `cache` if it has one.
+  // kBusy and nothing done if `require_empty` and a block is live, if it is
+  // the parent of others, or if a callback of it is running. Single slices go
+  // into the caller's `cache` if it has one.
   Status Destroy(ArenaHandle handle, bool require_empty,
                  SliceCache* cache = nullptr);
+
+  // Gives a large run, or else a mapping, to another arena; `ptr` is its live
+  // block, which the caller owns.
+  ABSL_ATTRIBUTE_COLD Status MoveTo(ArenaHandle to, Slice* run,
+                                    HugeMapping* mapping, const void* ptr);
 
   // Calls visit(Arena&) for each live arena, in the order of slots.
   template <typename Visit>
@@ -81,6 +87,10 @@ class ArenaRegistry {
 
   bool Prepare() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   size_t TakeSlot() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void GiveSlotBack(size_t index) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  Status FindParent(ArenaHandle handle, ArenaOptions* options,
+                    Arena** parent) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  bool GiveExtras(Quota& quota, const ArenaOptions& options);
 
   PageSource& pages_;
   MetadataAllocator& metadata_;

@@ -158,6 +158,9 @@ class SubHeap : public ShareFront {
   // Gives back what can be given back. Returns the bytes purged inside blocks.
   ABSL_ATTRIBUTE_COLD size_t Purge();
 
+  // Gives back what is kept free in slabs and regions of its own.
+  ABSL_ATTRIBUTE_COLD void ReleaseSpare();
+
   // A bounded part of that, whatever has waited how long; true: there is more.
   ABSL_ATTRIBUTE_COLD bool PurgeStep();
 
@@ -244,7 +247,6 @@ class SubHeap : public ShareFront {
   ABSL_ATTRIBUTE_COLD void ReturnLists();
   ABSL_ATTRIBUTE_COLD bool CheckLists(BrokenInvariant* broken) const;
   void TakeIn(size_t chains);
-  ABSL_ATTRIBUTE_COLD void ReleaseSpare();
 
   Arena& arena_;
   RunPool& runs_;

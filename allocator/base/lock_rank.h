@@ -10,7 +10,11 @@ namespace myonly::internal {
 enum class LockRank : uint8_t {
   kThreadRegistry,
   kArenaRegistry,
-  kArena,  // fork alone holds several of these, in the order of their slots
+  // Fork and moving a block to another arena hold several of these, both under
+  // the registry's lock; of kQuota fork alone.
+  kArena,
+  kQuota,
+  kPressure,
   kRunPool,
   kHugeMapping,
   kMetadata,

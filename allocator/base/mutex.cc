@@ -85,7 +85,8 @@ void Mutex::NoteLock() const {
   const int rank = static_cast<int>(rank_);
   for (int r = rank; r <= static_cast<int>(LockRank::kMetadata); ++r) {
     MYONLY_CHECK(held_count[r] == 0 ||
-                 (r == rank && rank_ == LockRank::kArena));
+                 (r == rank &&
+                  (rank_ == LockRank::kArena || rank_ == LockRank::kQuota)));
   }
   ++held_count[rank];
 }

@@ -195,6 +195,7 @@ void ProcessHeap::Free(void* ptr) { FreeInline(ptr); }
 
 void ProcessHeap::Attend(const void* /*ptr*/, Slice* slab) {
   SubHeapOf(slab).Attend(slab);
+  TellIfNews();
 }
 
 void ProcessHeap::FreeOther(void* ptr, Slice* slice) {
@@ -215,7 +216,7 @@ ABSL_ATTRIBUTE_NOINLINE void ProcessHeap::FreeOtherSlow(void* ptr,
       SubHeap& heap = SubHeapOf(slice);
       if (IsMine(slice)) {
         if (!heap.FreeBlockQuick(ptr)) heap.FreeBlock(slice, ptr);
-        return;
+        return TellIfNews();
       }
       heap.MarkPosted(slice, ptr);
       return PostOne(slice, ptr);
@@ -233,10 +234,10 @@ ABSL_ATTRIBUTE_NOINLINE void ProcessHeap::FreeOtherSlow(void* ptr,
     }
     case RunKind::kRegion:
       ArenaOfRun(slice).FreeBlock(slice, ptr);
-      return;
+      return TellIfNews();
     case RunKind::kLarge:
       ArenaOfRun(slice).FreeLarge(g.runs.FindRun(slice), ptr);
-      return;
+      return TellIfNews();
     default:
       ReportAndAbort("double free", ptr);
   }
@@ -254,6 +255,7 @@ void ProcessHeap::FreeElsewhere(void* ptr) {
     }
   } else if (place.mapping != nullptr) {
     static_cast<Arena*>(place.mapping->owner)->FreeHuge(place.mapping, ptr);
+    TellIfNews();
   } else {
     ReportUnknown(place, ptr);
   }
@@ -400,17 +402,19 @@ bool MayResizeInPlace(const Place& place, void* ptr, size_t size) {
   return ABSL_PREDICT_TRUE(!asks) || size <= UsableSizeOf(place, ptr);
 }
 
-// To a new block of the same arena; 0: the default arena.
-void* Move(ArenaHandle arena, void* ptr, size_t usable, size_t size) {
-  void* moved = arena == 0 ? ProcessHeap::Allocate(size)
-                           : ProcessHeap::AllocateIn(arena, size);
+}  // namespace
+
+// To a new block of the same arena.
+void* ProcessHeap::Move(Arena& arena, void* ptr, size_t usable, size_t size) {
+  if (ABSL_PREDICT_FALSE(arena.token() != 0)) {
+    return MoveInArena(arena, ptr, usable, size);
+  }
+  void* moved = Allocate(size);
   if (moved == nullptr) return nullptr;
   memcpy(moved, ptr, Min(size, usable));
-  ProcessHeap::Free(ptr);
+  Free(ptr);
   return moved;
 }
-
-}  // namespace
 
 void* ProcessHeap::Reallocate(void* ptr, size_t size) {
   if (ptr == nullptr) return Allocate(size);
@@ -422,22 +426,25 @@ void* ProcessHeap::Reallocate(void* ptr, size_t size) {
   const size_t quick = QuickUsableSize(ptr, &slice);
   if (ABSL_PREDICT_TRUE(quick != 0)) {
     if (ResizeQuickly(slice, ptr, quick, size)) return ptr;
-    return Move(SubHeapOf(slice).arena().token(), ptr, quick, size);
+    return Move(SubHeapOf(slice).arena(), ptr, quick, size);
   }
   const Place place = Locate(ptr);
   if (MayResizeInPlace(place, ptr, size) &&
       ResizeInPlace(place, &ptr, size, /*may_move=*/true)) {
-    return ptr;
+    return Pressure::HasNews() ? TellOfResize(*ArenaOfPlace(place), ptr) : ptr;
   }
   if (size > kMaxRequest) return Fail(Status::kNoMemory);
   const size_t usable = UsableSizeOf(place, ptr);
-  return Move(ArenaOfPlace(place)->token(), ptr, usable, size);
+  return Move(*ArenaOfPlace(place), ptr, usable, size);
 }
 
 bool ProcessHeap::TryResize(void* ptr, size_t size) {
   const Place place = Locate(ptr);
-  return (MayResizeInPlace(place, ptr, size) || RequestGate::Admits(size)) &&
-         ResizeInPlace(place, &ptr, size, /*may_move=*/false);
+  const bool resized =
+      (MayResizeInPlace(place, ptr, size) || RequestGate::Admits(size)) &&
+      ResizeInPlace(place, &ptr, size, /*may_move=*/false);
+  TellIfNews();
+  return resized;
 }
 
 size_t ProcessHeap::UsableSize(const void* ptr) {
@@ -476,13 +483,34 @@ ABSL_ATTRIBUTE_COLD SubHeap* OpenShareOf(ArenaHandle handle, size_t size,
     return nullptr;
   }
   ThreadState* state = StateOfThisThread();
-  if (state == nullptr || (*arena)->faults().is_on()) return nullptr;
+  if (state == nullptr || (*arena)->faults().is_on() ||
+      (*arena)->quota().counts_blocks()) {
+    return nullptr;
+  }
   const size_t slot = ArenaRegistry::SlotOf(handle);
   SubHeap* share = state->ShareIn(slot);
   if (share != nullptr && share->handle == handle) return share;
   return state->NoteRequest(handle, (*arena)->resets())
              ? g.threads.OpenShare(state, slot, **arena)
              : nullptr;
+}
+
+// More than a share serves. At the arena's limit the caller's share gives back
+// what it keeps free.
+ABSL_ATTRIBUTE_COLD void* AllocatePagesZeroed(ArenaHandle handle, size_t size,
+                                              Status* status) {
+  Arena* arena = g.registry.Find(handle, status);
+  if (arena == nullptr) return nullptr;
+  if (!RequestGate::AdmitsTo(*arena, size)) {
+    *status = Status::kNoMemory;
+    return nullptr;
+  }
+  void* ptr = arena->AllocateZeroed(size, status);
+  if (ptr != nullptr || *status != Status::kQuota) return ptr;
+  SubHeap* share = ShareOf(handle);
+  if (share == nullptr) return nullptr;
+  share->ReleaseSpare();
+  return arena->AllocateZeroed(size, status);
 }
 
 }  // namespace
@@ -497,6 +525,14 @@ void* ProcessHeap::AllocateInSlow(ArenaHandle handle, size_t size,
     void* ptr = Slab::TakeFirst(&share->lists[size_class]);
     if (ABSL_PREDICT_TRUE(ptr != nullptr)) return ptr;
   }
+  return AllocateInSlower(handle, share, size, alignment);
+}
+
+// Apart, so that what is above needs no stack.
+ABSL_ATTRIBUTE_NOINLINE void* ProcessHeap::AllocateInSlower(ArenaHandle handle,
+                                                            SubHeap* share,
+                                                            size_t size,
+                                                            size_t alignment) {
   Status status;
   Arena* arena = nullptr;
   void* ptr = nullptr;
@@ -508,7 +544,9 @@ void* ProcessHeap::AllocateInSlow(ArenaHandle handle, size_t size,
   } else if (arena != nullptr) {
     ptr = arena->AllocateAligned(size, alignment, &status);
   }
-  return ABSL_PREDICT_TRUE(ptr != nullptr) ? ptr : Fail(status);
+  return ABSL_PREDICT_TRUE(ptr != nullptr && !Pressure::HasNews())
+             ? ptr
+             : FinishAllocateIn(handle, ptr, size, alignment, status);
 }
 
 void* ProcessHeap::AllocateZeroedIn(ArenaHandle handle, size_t count,
@@ -522,11 +560,10 @@ void* ProcessHeap::AllocateZeroedIn(ArenaHandle handle, size_t count,
     return ABSL_PREDICT_TRUE(ptr != nullptr) ? memset(ptr, 0, bytes) : nullptr;
   }
   Status status;
-  Arena* arena = g.registry.Find(handle, &status);
-  if (arena == nullptr) return Fail(status);
-  if (!RequestGate::AdmitsTo(*arena, bytes)) return Fail(Status::kNoMemory);
-  void* ptr = arena->AllocateZeroed(bytes, &status);
-  return ptr != nullptr ? ptr : Fail(status);
+  void* ptr = AllocatePagesZeroed(handle, bytes, &status);
+  return ptr != nullptr && !Pressure::HasNews()
+             ? ptr
+             : FinishAllocateIn(handle, ptr, bytes, 0, status);
 }
 
 void* ProcessHeap::AllocateAlignedIn(ArenaHandle handle, size_t alignment,

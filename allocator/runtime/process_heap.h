@@ -25,6 +25,7 @@
 #include "allocator/base/invariant.h"
 #include "allocator/base/sizes.h"
 #include "allocator/base/status.h"
+#include "allocator/large/pressure.h"
 #include "allocator/options/options.h"
 #include "allocator/pages/slice.h"
 #include "allocator/runtime/process_globals.h"
@@ -163,6 +164,20 @@ class ProcessHeap {
                               size_t count);
   static void FreeBatch(void** ptrs, size_t count);
 
+  // Gives free memory of an arena back until about `keep_bytes` of it are
+  // left, and free pages that all arenas share as Purge does.
+  ABSL_ATTRIBUTE_COLD static void PurgeArena(Arena& arena, size_t keep_bytes);
+
+  // Moves the charge of a live block, and the block, to another arena of the
+  // same tree.
+  ABSL_ATTRIBUTE_COLD static Status Transfer(void* ptr, ArenaHandle to);
+
+  // Calls the callbacks of arenas that this thread's call has brought over a
+  // line. No lock is held, and the call has done its work.
+  static void TellIfNews() {
+    if (Pressure::HasNews()) TellPressure();
+  }
+
   // What it and all threads' shares of it hold. What other threads do meanwhile
   // may be missing, objects in their lists count as live.
   ABSL_ATTRIBUTE_COLD static ArenaStats StatsOf(Arena& arena);
@@ -228,6 +243,20 @@ class ProcessHeap {
   ABSL_ATTRIBUTE_COLD static void ChildAfterFork();
 
  private:
+  ABSL_ATTRIBUTE_COLD static void TellPressure();
+  static void* AllocateInSlower(ArenaHandle handle, SubHeap* share, size_t size,
+                                size_t alignment);
+  // What is left to do when allocating in an arena has failed, or has news.
+  // `alignment` 0: the block shall be zeroed.
+  ABSL_ATTRIBUTE_COLD static void* FinishAllocateIn(ArenaHandle handle,
+                                                    void* ptr, size_t size,
+                                                    size_t alignment,
+                                                    Status status);
+  // After a resize in place: NULL if a callback has dropped the block.
+  ABSL_ATTRIBUTE_COLD static void* TellOfResize(Arena& arena, void* ptr);
+  static void* Move(Arena& arena, void* ptr, size_t usable, size_t size);
+  ABSL_ATTRIBUTE_COLD static void* MoveInArena(Arena& arena, void* ptr,
+                                               size_t usable, size_t size);
   // With the address first, where free() has it already.
   static void FreeOther(void* ptr, Slice* slice);
   static void FreeOtherSlow(void* ptr, Slice* slice);

@@ -27,11 +27,15 @@ Status ProcessHeap::CreateArena(const ArenaOptions& options, ArenaHandle* out) {
 }
 
 Status ProcessHeap::DestroyArena(ArenaHandle handle, bool require_empty) {
-  return g.registry.Destroy(handle, require_empty, SlicesOfThisThread());
+  const Status status =
+      g.registry.Destroy(handle, require_empty, SlicesOfThisThread());
+  TellIfNews();  // its parents'
+  return status;
 }
 
 void ProcessHeap::ResetArena(Arena& arena) {
   arena.Reset(SlicesOfThisThread());
+  TellIfNews();
 }
 
 namespace {
@@ -56,6 +60,7 @@ size_t ProcessHeap::Purge(size_t keep_bytes) {
   const size_t dirty = g.runs.dirty_bytes();
   purged += g.huge.Purge(keep_bytes - Min(dirty, keep_bytes));
   purged += g.runs.Purge(keep_bytes);
+  TellIfNews();
   return purged;
 }
 
@@ -69,9 +74,25 @@ void ProcessHeap::PurgeElsewhere(SubHeap* heap) {
   heap->set_more_elsewhere(g.threads.PurgeOldOrphan(CoarseMs()));
 }
 
+void ProcessHeap::PurgeArena(Arena& arena, size_t keep_bytes) {
+  {
+    MutexLock lock(g.threads.mutex());
+    arena.PurgeTo(keep_bytes, MayLook);
+  }
+  if (ThreadState* state = this_thread.state) state->slices()->Release(g.runs);
+  g.huge.Purge(keep_bytes);
+  g.runs.Purge(keep_bytes);
+  TellIfNews();
+}
+
 ArenaStats ProcessHeap::StatsOf(Arena& arena) {
-  MutexLock lock(g.threads.mutex());
-  return arena.Stats(MayLook);
+  ArenaStats stats;
+  {
+    MutexLock lock(g.threads.mutex());
+    stats = arena.Stats(MayLook);
+  }
+  TellIfNews();  // it has taken in what others had freed
+  return stats;
 }
 
 ArenaStats ProcessHeap::Stats() {
@@ -89,8 +110,13 @@ void ProcessHeap::ReportBroken(const BrokenInvariant& broken) {
 }
 
 bool ProcessHeap::CheckArena(Arena& arena, BrokenInvariant* broken) {
-  MutexLock lock(g.threads.mutex());
-  return arena.CheckInvariants(MayLook, broken);
+  bool holds;
+  {
+    MutexLock lock(g.threads.mutex());
+    holds = arena.CheckInvariants(MayLook, broken);
+  }
+  TellIfNews();
+  return holds;
 }
 
 bool ProcessHeap::CheckInvariants(BrokenInvariant* broken) {
@@ -115,6 +141,9 @@ void ProcessHeap::PrepareFork() {
   g.default_arena.mutex_for_fork().LockForFork();
   g.registry.VisitAllLocked(
       [](Arena& arena) { arena.mutex_for_fork().LockForFork(); });
+  g.registry.VisitAllLocked(
+      [](Arena& arena) { arena.quota().mutex_for_fork().LockForFork(); });
+  Pressure::mutex_for_fork().LockForFork();
   g.runs.mutex_for_fork().LockForFork();
   g.huge.mutex_for_fork().LockForFork();
   g.metadata.mutex_for_fork().LockForFork();
@@ -126,6 +155,9 @@ void ProcessHeap::ParentAfterFork() {
   g.metadata.mutex_for_fork().UnlockAfterFork();
   g.huge.mutex_for_fork().UnlockAfterFork();
   g.runs.mutex_for_fork().UnlockAfterFork();
+  Pressure::mutex_for_fork().UnlockAfterFork();
+  g.registry.VisitAllLocked(
+      [](Arena& arena) { arena.quota().mutex_for_fork().UnlockAfterFork(); });
   g.registry.VisitAllLocked(
       [](Arena& arena) { arena.mutex_for_fork().UnlockAfterFork(); });
   g.default_arena.mutex_for_fork().UnlockAfterFork();
@@ -138,6 +170,9 @@ void ProcessHeap::ChildAfterFork() {
   g.metadata.mutex_for_fork().ResetAfterFork();
   g.huge.mutex_for_fork().ResetAfterFork();
   g.runs.mutex_for_fork().ResetAfterFork();
+  g.registry.VisitAllLocked(
+      [](Arena& arena) { arena.quota().ResetAfterFork(); });
+  Pressure::mutex_for_fork().ResetAfterFork();
   g.registry.VisitAllLocked(
       [](Arena& arena) { arena.mutex_for_fork().ResetAfterFork(); });
   g.default_arena.mutex_for_fork().ResetAfterFork();

@@ -201,7 +201,7 @@ TEST_F(ArenaLifecycleTest, PeakStaysWhenBlocksGo) {
 TEST_F(ArenaLifecycleTest, TheLimitIsKeptForEveryKind) {
   for (size_t size :
        {size_t{100}, size_t{50000}, size_t{70000}, kMiB, 9 * kMiB}) {
-    ASSERT_TRUE(arena().set_limit_bytes(20 * kMiB));
+    arena().quota().set_limit_bytes(20 * kMiB);
     Status status = Status::kOk;
     size_t blocks = 0;
     for (; arena().Allocate(size, &status) != nullptr; ++blocks) {
@@ -219,7 +219,7 @@ TEST_F(ArenaLifecycleTest, TheLimitIsKeptForEveryKind) {
 }
 
 TEST_F(ArenaLifecycleTest, TheLimitHoldsForResizing) {
-  ASSERT_TRUE(arena().set_limit_bytes(12 * kMiB));
+  arena().quota().set_limit_bytes(12 * kMiB);
   void* large = Allocate(kMiB);
   void* huge = Allocate(10 * kMiB);
   Fill(huge, 10 * kMiB, 1);
@@ -233,23 +233,24 @@ TEST_F(ArenaLifecycleTest, TheLimitHoldsForResizing) {
   EXPECT_TRUE(ground().Check(arena()));
 }
 
-TEST_F(ArenaLifecycleTest, TheLimitCanBeMovedButNotBelowWhatIsHeld) {
+TEST_F(ArenaLifecycleTest, TheLimitCanBeMovedAlsoBelowWhatIsHeld) {
   void* ptr = Allocate(10 * kMiB);
-  EXPECT_FALSE(arena().set_limit_bytes(10 * kMiB - 1));
-  EXPECT_EQ(arena().Stats().limit_bytes, 0U);
-  EXPECT_TRUE(arena().set_limit_bytes(10 * kMiB));
+  arena().quota().set_limit_bytes(10 * kMiB - 1);
+  EXPECT_EQ(StatusOf(1), Status::kQuota);
+  EXPECT_TRUE(ground().Check(arena()));
+  arena().quota().set_limit_bytes(10 * kMiB);
   EXPECT_EQ(StatusOf(10 * kMiB), Status::kQuota);
   ground().Free(ptr);
   EXPECT_EQ(StatusOf(10 * kMiB), Status::kOk);
   EXPECT_EQ(StatusOf(10 * kMiB), Status::kQuota);
-  EXPECT_TRUE(arena().set_limit_bytes(0));
+  arena().quota().set_limit_bytes(0);
   EXPECT_EQ(StatusOf(10 * kMiB), Status::kOk);
 }
 
 TEST_F(ArenaLifecycleTest, ALimitTooSmallForARegion) {
-  ASSERT_TRUE(arena().set_limit_bytes(kSliceSize - 1));
+  arena().quota().set_limit_bytes(kSliceSize - 1);
   EXPECT_EQ(StatusOf(1), Status::kQuota);
-  ASSERT_TRUE(arena().set_limit_bytes(kSliceSize));
+  arena().quota().set_limit_bytes(kSliceSize);
   EXPECT_EQ(StatusOf(1), Status::kOk);
 }
 

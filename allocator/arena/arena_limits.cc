@@ -1,0 +1,71 @@
+// What limits need of an arena: giving free memory back down to a mark, and
+// giving a block to another arena.
+
+#include "allocator/arena/arena.h"
+#include "allocator/arena/owner_list.h"
+#include "allocator/arena/sub_heap.h"
+
+namespace myonly::internal {
+
+size_t Arena::PurgeTo(size_t keep_bytes, MayLook may_look) {
+  const uint64_t free_bytes = Stats(may_look).free_block_bytes;
+  if (free_bytes <= keep_bytes) return 0;
+  const uint64_t wanted = free_bytes - keep_bytes;
+  MutexLock lock(mutex_);
+  size_t held = blocks_.region_bytes();
+  size_t purged = blocks_.Purge();
+  purged += held - blocks_.region_bytes();
+  for (SubHeap* share = shares_; share != nullptr && purged < wanted;
+       share = share->next) {
+    if (!may_look(share->token()) || share->is_frozen()) continue;
+    held = share->held_bytes();
+    purged += share->Purge();
+    purged += held - share->held_bytes();
+  }
+  return purged;
+}
+
+// Its own lock first, whatever the order: no two threads are here at a time.
+Status Arena::MoveTo(Arena& to, Slice* run, HugeMapping* mapping,
+                     const void* ptr) {
+  MutexLock lock(mutex_);
+  MutexLock lock_to(to.mutex_);
+  const bool is_live =
+      run != nullptr
+          ? run->kind == RunKind::kLarge && run->owner == this &&
+                ptr == runs_.AddressOf(run) + run->large.payload_offset
+          : mapping->owner == this && ptr == mapping->start;
+  if (!is_live || !to.is_open_) return Status::kInvalid;
+  if (&runs_ != &to.runs_ || &huge_ != &to.huge_) return Status::kUnsupported;
+  const size_t held =
+      run != nullptr ? run->run_slices * kSliceSize : mapping->bytes;
+  const size_t usable =
+      run != nullptr ? run->large.usable_pages * kPageSize : mapping->bytes;
+  const Status status =
+      quota_.MoveTo(to.quota_, quota_.counts_blocks() ? usable : held);
+  if (status != Status::kOk) return status;
+  NotePeak();
+  if (run != nullptr) {
+    RemoveOwned(&large_, run);
+    for (size_t i = 0; i < run->run_slices; ++i) (run - i)->owner = &to;
+    PushOwned(&to.large_, run);
+    large_bytes_ -= held;
+    to.large_bytes_ += held;
+  } else {
+    RemoveOwned(&huge_list_, mapping);
+    mapping->owner = &to;
+    PushOwned(&to.huge_list_, mapping);
+    huge_bytes_ -= held;
+    to.huge_bytes_ += held;
+  }
+  page_live_bytes_ -= usable;
+  --page_live_blocks_;
+  ++frees_;
+  to.page_live_bytes_ += usable;
+  ++to.page_live_blocks_;
+  ++to.allocations_;
+  to.NotePeak();
+  return Status::kOk;
+}
+
+}  // namespace myonly::internal

@@ -1,0 +1,127 @@
+// Arenas that meet their limits: telling of it, what a callback may have done
+// to the call it ran in, and blocks that change their arena.
+
+#include <cerrno>
+#include <cstring>
+
+#include "allocator/runtime/process_heap.h"
+
+namespace myonly::internal {
+namespace {
+
+ProcessGlobals& g = process_globals;
+
+void* Fail(Status status) {
+  ProcessHeap::SetLastStatus(status);
+  return nullptr;
+}
+
+// Whether an arena is as it was before callbacks ran.
+class Life {
+ public:
+  explicit Life(ArenaHandle handle) : handle_(handle) {
+    Status status;
+    const Arena* arena = g.registry.Find(handle, &status);
+    if (arena != nullptr) resets_ = arena->resets();
+  }
+  // kBusy: it was reset.
+  Status Look() const {
+    Status status;
+    const Arena* arena = g.registry.Find(handle_, &status);
+    if (arena == nullptr) return status;
+    return arena->resets() == resets_ ? Status::kOk : Status::kBusy;
+  }
+
+ private:
+  ArenaHandle handle_;
+  uint32_t resets_ = 0;
+};
+
+}  // namespace
+
+void ProcessHeap::TellPressure() {
+  const int saved_errno = errno;
+  const Status saved_status = LastStatus();
+  Pressure::Tell();
+  SetLastStatus(saved_status);
+  errno = saved_errno;
+}
+
+// A callback that resets the arena drops the block as well: once more then, and
+// not a third time.
+void* ProcessHeap::FinishAllocateIn(ArenaHandle handle, void* ptr, size_t size,
+                                    size_t alignment, Status status) {
+  Status found;
+  Arena* arena = g.registry.Find(handle, &found);
+  if (arena == nullptr) return Fail(found);
+  for (bool again = true;; again = false) {
+    if (ptr == nullptr && status == Status::kQuota) {
+      arena->quota().NoteRefusal();
+    }
+    const Life life(handle);
+    TellIfNews();
+    if (ptr == nullptr) return Fail(status);
+    found = life.Look();
+    if (found == Status::kOk) return ptr;
+    if (found != Status::kBusy || !again) return Fail(Status::kStale);
+    ptr = alignment == 0 ? arena->AllocateZeroed(size, &status)
+                         : arena->AllocateAligned(size, alignment, &status);
+  }
+}
+
+void* ProcessHeap::MoveInArena(Arena& arena, void* ptr, size_t usable,
+                               size_t size) {
+  const ArenaHandle handle = arena.token();
+  const Life life(handle);
+  void* moved = AllocateIn(handle, size);
+  if (moved == nullptr) return nullptr;
+  if (life.Look() == Status::kOk) {
+    memcpy(moved, ptr, Min(size, usable));
+    Free(ptr);
+    TellIfNews();
+    if (life.Look() == Status::kOk) return moved;
+  } else {
+    Free(moved);  // what was in `ptr` is gone
+  }
+  return Fail(Status::kStale);
+}
+
+void* ProcessHeap::TellOfResize(Arena& arena, void* ptr) {
+  const Life life(arena.token());
+  TellPressure();
+  return arena.token() == 0 || life.Look() == Status::kOk
+             ? ptr
+             : Fail(Status::kStale);
+}
+
+Status ProcessHeap::Transfer(void* ptr, ArenaHandle to) {
+  Slice* slice = g.runs.Find(ptr);
+  HugeMapping* mapping = nullptr;
+  Slice* run = nullptr;
+  if (slice == nullptr) {
+    mapping = g.huge.Find(ptr);
+    if (mapping == nullptr) return Status::kInvalid;
+  } else {
+    switch (RunKind{slice->kind}) {
+      case RunKind::kLarge:
+        run = g.runs.FindRun(slice);
+        break;
+      case RunKind::kSlab:
+      case RunKind::kRegion:
+      case RunKind::kSubHeapRegion:
+        return Status::kUnsupported;
+      default:
+        return Status::kInvalid;
+    }
+  }
+  const Status status = g.registry.MoveTo(to, run, mapping, ptr);
+  if (status == Status::kQuota) {
+    Status found;
+    Arena* arena = g.registry.Find(to, &found);
+    if (arena != nullptr) arena->quota().NoteRefusal();
+  }
+  TellIfNews();
+  return status;
+}
+
+}  // namespace myonly::internal
