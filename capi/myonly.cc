@@ -104,10 +104,8 @@ Status ReadOptions(const myonly_arena_options* options,
 
 // Fields that have no meaning yet.
 bool AsksForMore(const myonly_arena_options& given) {
-  return given.version != 0 || given.flags != 0 ||
-         given.soft_limit_bytes != 0 || given.reserve_bytes != 0 ||
-         given.parent != nullptr || given.pages != nullptr ||
-         given.on_pressure != nullptr || given.ctx != nullptr;
+  return given.version != 0 || (given.flags & ~MYONLY_ARENA_EXACT_BYTES) != 0 ||
+         given.pages != nullptr;
 }
 
 __attribute__((constructor(101))) void AtStart(int /*argc*/, char** /*argv*/,
@@ -238,7 +236,16 @@ myonly_status myonly_arena_create(const myonly_arena_options* options,
   if (AsksForMore(given)) return Fail(Status::kUnsupported);
   ArenaOptions arena;
   if (given.name != nullptr) arena.name = given.name;
+  if (given.limit_bytes != 0 && given.reserve_bytes >= given.limit_bytes) {
+    return Fail(Status::kInvalid);
+  }
   arena.limit_bytes = given.limit_bytes;
+  arena.soft_limit_bytes = given.soft_limit_bytes;
+  arena.reserve_bytes = given.reserve_bytes;
+  arena.exact_bytes = (given.flags & MYONLY_ARENA_EXACT_BYTES) != 0;
+  arena.parent = HandleOf(given.parent);
+  arena.on_pressure = given.on_pressure;
+  arena.ctx = given.ctx;
   ArenaHandle handle = 0;
   const Status status = ProcessHeap::CreateArena(arena, &handle);
   if (status == Status::kOk) *out = reinterpret_cast<myonly_arena*>(handle);

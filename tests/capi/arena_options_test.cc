@@ -108,20 +108,40 @@ TEST(ArenaOptionsTest, WhatIsNotThereYetIsUnsupported) {
   };
   using Options = myonly_arena_options;
   refused([](Options& options) { options.version = 1; });
-  refused([](Options& options) { options.flags = 1; });
   refused([](Options& options) { options.flags = uint64_t{1} << 63; });
-  refused([](Options& options) { options.soft_limit_bytes = 1; });
-  refused([](Options& options) { options.reserve_bytes = 1; });
-  refused([](Options& options) {
-    options.parent = reinterpret_cast<myonly_arena*>(16);
-  });
   refused([](Options& options) {
     options.pages = reinterpret_cast<const myonly_page_source*>(16);
   });
-  refused([](Options& options) {
+}
+
+TEST(ArenaOptionsTest, OneFieldOfLimitsMayBeSetWithoutTheOthers) {
+  const auto created = [](auto set) {
+    myonly_arena_options options = MYONLY_ARENA_OPTIONS_INIT;
+    set(options);
+    ExpectCreated(&options);
+  };
+  using Options = myonly_arena_options;
+  created([](Options& options) { options.flags = MYONLY_ARENA_EXACT_BYTES; });
+  created([](Options& options) { options.soft_limit_bytes = 1; });
+  created([](Options& options) { options.reserve_bytes = 1; });
+  created([](Options& options) {
     options.on_pressure = [](void*, myonly_arena*, int32_t) {};
   });
-  refused([](Options& options) { options.ctx = &options; });
+  created([](Options& options) { options.ctx = &options; });
+}
+
+TEST(ArenaOptionsTest, ParentsAndReservesMustBePossible) {
+  myonly_arena_options options = MYONLY_ARENA_OPTIONS_INIT;
+  options.parent = reinterpret_cast<myonly_arena*>(8);
+  ExpectRefused(options, MYONLY_ERR_INVALID);
+  myonly_arena* gone = nullptr;
+  ASSERT_EQ(myonly_arena_create(nullptr, &gone), MYONLY_OK);
+  ASSERT_EQ(myonly_arena_destroy(gone, MYONLY_DESTROY_FREE), MYONLY_OK);
+  options.parent = gone;
+  ExpectRefused(options, MYONLY_ERR_STALE);
+  options.parent = nullptr;
+  options.limit_bytes = options.reserve_bytes = 1 << 20;
+  ExpectRefused(options, MYONLY_ERR_INVALID);
 }
 
 TEST(ArenaOptionsTest, NamesAreCopiedAndCutAt31Bytes) {

@@ -107,7 +107,7 @@ TEST(CppArenaTest, ReleaseGivesTheArenaAway) {
 
 TEST(CppArenaTest, FailedCreationSaysWhy) {
   myonly_arena_options options = MYONLY_ARENA_OPTIONS_INIT;
-  options.reserve_bytes = 1;  // no such option in this version
+  options.version = 1;  // no such version
   const Arena arena(options);
   EXPECT_FALSE(arena);
   EXPECT_EQ(arena.status(), MYONLY_ERR_UNSUPPORTED);

@@ -145,6 +145,10 @@ MYONLY_API size_t myonly_purge(size_t keep_bytes) MYONLY_NOEXCEPT;
  * of them can be dropped at once. */
 typedef struct myonly_arena myonly_arena;
 
+/* For myonly_arena_options.flags: limits count the usable bytes of live blocks,
+ * exactly, and not pages. */
+#define MYONLY_ARENA_EXACT_BYTES ((uint64_t)1)
+
 /* A source of pages for an arena. No function makes one in this version. */
 typedef struct myonly_page_source myonly_page_source;
 
@@ -152,19 +156,18 @@ typedef struct myonly_arena_options {
   uint32_t struct_size;
   uint32_t version; /* of this struct: 0 */
   const char* name; /* copied, at most 31 bytes; NULL: "arena" */
-  uint64_t flags;   /* none in this version: 0 */
+  uint64_t flags;   /* of MYONLY_ARENA_*; others: MYONLY_ERR_UNSUPPORTED */
   /* Most bytes of pages the arena may hold; 0 = no limit. Rounded down to
    * 32 KiB, the unit it is charged in. An allocation that would pass it fails
-   * with MYONLY_ERR_QUOTA. */
+   * with MYONLY_ERR_QUOTA. myonly/limits.h tells all about it, and about what
+   * follows. */
   size_t limit_bytes;
-  /* The rest must be 0 or NULL in this version; anything else is answered
-   * with MYONLY_ERR_UNSUPPORTED. */
-  size_t soft_limit_bytes;
-  size_t reserve_bytes;
-  myonly_arena* parent;
-  const myonly_page_source* pages;
+  size_t soft_limit_bytes; /* on_pressure is told above it; 0 = none */
+  size_t reserve_bytes;    /* of the limit, below it: for after a refusal */
+  myonly_arena* parent;    /* is charged as well; NULL: none */
+  const myonly_page_source* pages; /* NULL in this version */
   void (*on_pressure)(void* ctx, myonly_arena* arena, int32_t event);
-  void* ctx;
+  void* ctx; /* of on_pressure */
 } myonly_arena_options;
 
 #define MYONLY_ARENA_OPTIONS_INIT                                            \
@@ -255,5 +258,7 @@ MYONLY_API myonly_status myonly_arena_check(myonly_arena* arena)
 #ifdef __cplusplus
 } /* extern "C" */
 #endif
+
+#include "myonly/limits.h"
 
 #endif /* MYONLY_MYONLY_H_ */

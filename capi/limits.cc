@@ -1,0 +1,75 @@
+// The C API of limits: check, cast, call. No logic lives here.
+
+#include "allocator/runtime/process_heap.h"
+#include "myonly/myonly.h"
+
+namespace {
+
+using myonly::internal::Arena;
+using myonly::internal::ArenaHandle;
+using myonly::internal::Pressure;
+using myonly::internal::ProcessHeap;
+using myonly::internal::Status;
+
+static_assert(MYONLY_PRESSURE_SOFT == Pressure::kSoft);
+static_assert(MYONLY_PRESSURE_RELIEVED == Pressure::kRelieved);
+static_assert(MYONLY_PRESSURE_LIMIT == Pressure::kLimit);
+
+myonly_status Return(Status status) {
+  if (status != Status::kOk) ProcessHeap::SetLastStatus(status);
+  return static_cast<myonly_status>(status);
+}
+
+ArenaHandle HandleOf(myonly_arena* arena) {
+  return reinterpret_cast<ArenaHandle>(arena);
+}
+
+// Calls use(Arena&) if there is such an arena.
+template <typename Use>
+myonly_status With(myonly_arena* handle, Use use) {
+  Status status = Status::kOk;
+  Arena* arena = ProcessHeap::FindArena(HandleOf(handle), &status);
+  if (arena == nullptr) return Return(status);
+  use(*arena);
+  return MYONLY_OK;
+}
+
+}  // namespace
+
+extern "C" {
+
+myonly_status myonly_arena_set_limit(myonly_arena* arena,
+                                     size_t limit_bytes) noexcept {
+  return With(arena, [limit_bytes](Arena& found) {
+    found.quota().set_limit_bytes(limit_bytes);
+  });
+}
+
+myonly_status myonly_arena_set_soft_limit(myonly_arena* arena,
+                                          size_t soft_limit_bytes) noexcept {
+  return With(arena, [soft_limit_bytes](Arena& found) {
+    found.quota().set_soft_limit_bytes(soft_limit_bytes);
+    ProcessHeap::TellIfNews();
+  });
+}
+
+myonly_status myonly_arena_charged(myonly_arena* arena,
+                                   size_t* charged_bytes) noexcept {
+  if (charged_bytes == nullptr) return Return(Status::kInvalid);
+  return With(arena, [charged_bytes](Arena& found) {
+    *charged_bytes = found.quota().charged_bytes();
+  });
+}
+
+myonly_status myonly_arena_purge(myonly_arena* arena,
+                                 size_t keep_bytes) noexcept {
+  return With(arena, [keep_bytes](Arena& found) {
+    ProcessHeap::PurgeArena(found, keep_bytes);
+  });
+}
+
+myonly_status myonly_arena_transfer(void* ptr, myonly_arena* to) noexcept {
+  return Return(ProcessHeap::Transfer(ptr, HandleOf(to)));
+}
+
+}  // extern "C"
