@@ -76,7 +76,7 @@ class Arena {
   // `region` is the descriptor of the slice at `ptr`.
   void FreeBlock(const Slice* region, void* ptr);
 
-  ABSL_ATTRIBUTE_COLD void FreeLarge(Slice* run, void* ptr);
+  void FreeLarge(Slice* run, void* ptr);
   ABSL_ATTRIBUTE_COLD void FreeHuge(HugeMapping* mapping, void* ptr);
 
   // Resize in place: false if that can't be done. For pages `may_move` tells
@@ -166,12 +166,11 @@ class Arena {
  private:
   friend class HeapWalk;
 
-  ABSL_ATTRIBUTE_COLD void* AllocatePages(size_t size, size_t alignment,
-                                          bool zeroed, Status* status);
+  void* AllocatePages(size_t size, size_t alignment, bool zeroed,
+                      Status* status);
   using TakeRun = Slice* (RunPool::*)(size_t, RunKind, void*, bool*);
-  ABSL_ATTRIBUTE_COLD void* AllocateLarge(size_t size, size_t alignment,
-                                          bool zeroed, TakeRun take,
-                                          Status* status);
+  void* AllocateLarge(size_t size, size_t alignment, bool zeroed, TakeRun take,
+                      Status* status);
   ABSL_ATTRIBUTE_COLD void* AllocateHuge(size_t size, size_t alignment,
                                          bool zeroed, Status* status);
 

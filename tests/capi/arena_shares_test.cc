@@ -212,15 +212,19 @@ TEST(ArenaSharesTest, TheLimitIsForAllShares) {
   myonly_arena* arena = NewArena(kLimit);
   std::atomic<bool> done{false};
   std::atomic<uint64_t> most{0};
+  // The others go on until it has seen something of them.
+  std::atomic<size_t> looks{0};
   std::thread watcher([&] {
-    while (!done) most = std::max(most.load(), StatsOf(arena).reserved_bytes);
+    for (; !done; ++looks) {
+      most = std::max(most.load(), StatsOf(arena).reserved_bytes);
+    }
   });
   std::atomic<size_t> refused{0};
   std::vector<std::thread> threads;
   for (size_t t = 0; t < 6; ++t) {
     threads.emplace_back([&, t] {
       std::vector<void*> blocks;
-      for (size_t i = 0; i < kMany; ++i) {
+      for (size_t i = 0; i < kMany || looks < 100; ++i) {
         void* block = myonly_arena_alloc(arena, SizeOf(i + t));
         if (block != nullptr) {
           blocks.push_back(block);

@@ -117,7 +117,7 @@ constexpr double kSplitAndCoalesce = 220;
 // Of 64 arenas in turn.
 constexpr double kTurns = internal::kChecksObjects ? 120 : 112;
 // A run of its own, the one freed last.
-constexpr double kLargeRun = 560;
+constexpr double kLargeRun = 520;
 
 const Pattern kPatterns[] = {
     {"pairs", "24", "24", kObject},
