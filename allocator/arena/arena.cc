@@ -76,8 +76,7 @@ void Arena::FreeBlock(const Slice* region, void* ptr) {
   ++frees_;
 }
 
-bool Arena::Charge(size_t page_bytes, size_t block_bytes) {
-  if (quota_.ChargeEither(page_bytes, block_bytes)) return true;
+bool Arena::ChargeAfterPurge(size_t page_bytes, size_t block_bytes) {
   // Pages of freed blocks, kept for the next ones.
   blocks_.FlushQuickLists(0);
   blocks_.FreeSpareRegion();

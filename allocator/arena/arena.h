@@ -189,7 +189,14 @@ class Arena {
 
   // Charges pages, or blocks where those are counted, if they stay within the
   // limit; to that end it gives back what is kept free.
-  ABSL_ATTRIBUTE_COLD bool Charge(size_t page_bytes, size_t block_bytes)
+  ABSL_ATTRIBUTE_ALWAYS_INLINE bool Charge(size_t page_bytes,
+                                           size_t block_bytes)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
+    return ABSL_PREDICT_TRUE(quota_.ChargeEither(page_bytes, block_bytes)) ||
+           ChargeAfterPurge(page_bytes, block_bytes);
+  }
+  ABSL_ATTRIBUTE_COLD bool ChargeAfterPurge(size_t page_bytes,
+                                            size_t block_bytes)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   // What a large run is charged.
   size_t ChargeOf(size_t slices, size_t usable_pages) const {

@@ -73,7 +73,8 @@ class Quota {
 
   // --- Of pages or of blocks, whichever is counted. ---
 
-  bool ChargeEither(size_t page_bytes, size_t block_bytes) {
+  ABSL_ATTRIBUTE_ALWAYS_INLINE bool ChargeEither(size_t page_bytes,
+                                                 size_t block_bytes) {
     if (ABSL_PREDICT_FALSE(is_ruled_)) {
       return ChargeRuled(counts_blocks_ ? block_bytes : page_bytes);
     }
