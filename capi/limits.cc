@@ -1,7 +1,8 @@
 // The C API of limits: check, cast, call. No logic lives here.
 
+#include "myonly/limits.h"
+
 #include "allocator/runtime/process_heap.h"
-#include "myonly/myonly.h"
 
 namespace {
 

@@ -33,9 +33,14 @@ bool Quota::Refuses(size_t bytes, const Quota* end) {
   }
   if (ABSL_PREDICT_TRUE(refusing == end)) return false;
   for (Quota* level = this; level != nullptr; level = level->parent()) {
-    if (level->refused_ == &has_pressure_news) level->refused_ = nullptr;
+    Extras* extras = level->extras_;
+    if (extras == nullptr) continue;
+    if (level == refusing) {
+      extras->refused = &has_pressure_news;
+    } else if (extras->refused == &has_pressure_news) {
+      extras->refused = nullptr;
+    }
   }
-  refusing->refused_ = &has_pressure_news;
   return true;
 }
 
@@ -101,11 +106,12 @@ void Quota::ReturnRuled(size_t bytes) {
 void Quota::NoteRefusal() {
   MutexLock lock(TreeMutex());
   for (Quota* level = this; level != nullptr; level = level->parent()) {
-    if (level->refused_ != &has_pressure_news) continue;
-    level->refused_ = nullptr;
-    if (level->extras_ == nullptr || level->has_hit_limit_) continue;
+    Extras* extras = level->extras_;
+    if (extras == nullptr || extras->refused != &has_pressure_news) continue;
+    extras->refused = nullptr;
+    if (level->has_hit_limit_) continue;
     level->has_hit_limit_ = true;
-    level->extras_->pressure.NoteLimit();
+    extras->pressure.NoteLimit();
   }
 }
 
@@ -186,13 +192,13 @@ void Quota::Open(const QuotaOptions& options) {
   limit_.store(options.limit_bytes, std::memory_order_relaxed);
   counts_blocks_ = options.counts_blocks;
   is_above_ = has_hit_limit_ = false;
-  refused_ = nullptr;
   num_children_ = 0;
   parent_.store(options.parent, std::memory_order_relaxed);
   if (options.parent != nullptr) ++options.parent->num_children_;
   if (extras_ == nullptr) return;
   extras_->soft_limit_bytes = options.soft_limit_bytes;
   extras_->reserve_bytes = options.reserve_bytes;
+  extras_->refused = nullptr;
   extras_->pressure.Open(options.on_pressure, options.ctx, options.arena);
 }
 

@@ -51,6 +51,8 @@ class Quota {
     Pressure pressure;
     size_t soft_limit_bytes;
     size_t reserve_bytes;
+    // The thread of the last refusal at this level, until it was final.
+    const bool* refused;
   };
 
   // --- Bytes of pages; nothing is done if blocks are counted. ---
@@ -158,8 +160,6 @@ class Quota {
   size_t own_ = 0;
   std::atomic<Quota*> parent_{nullptr};
   Extras* extras_ = nullptr;
-  // The thread of the last refusal at this level, until it was final.
-  const bool* refused_ = nullptr;
   mutable Mutex mutex_{LockRank::kQuota};
   uint32_t num_children_ = 0;
   bool is_ruled_ = false;

@@ -11,7 +11,7 @@
 #include <vector>
 
 #include "gtest/gtest.h"
-#include "myonly/myonly.h"
+#include "myonly/limits.h"
 
 namespace {
 

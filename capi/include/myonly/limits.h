@@ -1,4 +1,4 @@
-/* MyAndOnlyMalloc: limits of arenas. A part of myonly/myonly.h: include that.
+/* MyAndOnlyMalloc: limits of arenas. A part of myonly.h, which includes it.
  *
  * What an arena is charged never passes its limit, whatever threads do: a
  * request that would pass it, or the limit of a parent at any level, fails with
@@ -39,6 +39,10 @@
  */
 #ifndef MYONLY_LIMITS_H_
 #define MYONLY_LIMITS_H_
+
+#ifndef MYONLY_MYONLY_H_
+#include <myonly/myonly.h>
+#endif
 
 #ifdef __cplusplus
 extern "C" {
