@@ -104,7 +104,9 @@ Status ReadOptions(const myonly_arena_options* options,
 
 // Fields that have no meaning yet.
 bool AsksForMore(const myonly_arena_options& given) {
-  return given.version != 0 || (given.flags & ~MYONLY_ARENA_EXACT_BYTES) != 0 ||
+  constexpr uint64_t kKnownFlags =
+      MYONLY_ARENA_EXACT_BYTES | MYONLY_ARENA_POISON_ON_RESET;
+  return given.version != 0 || (given.flags & ~kKnownFlags) != 0 ||
          given.pages != nullptr;
 }
 
@@ -243,6 +245,7 @@ myonly_status myonly_arena_create(const myonly_arena_options* options,
   arena.soft_limit_bytes = given.soft_limit_bytes;
   arena.reserve_bytes = given.reserve_bytes;
   arena.exact_bytes = (given.flags & MYONLY_ARENA_EXACT_BYTES) != 0;
+  arena.poisons_on_reset = (given.flags & MYONLY_ARENA_POISON_ON_RESET) != 0;
   arena.parent = HandleOf(given.parent);
   arena.on_pressure = given.on_pressure;
   arena.ctx = given.ctx;

@@ -44,6 +44,10 @@ void* Arena::AllocateAligned(size_t size, size_t alignment, Status* status) {
   bool decay;
   {
     MutexLock lock(mutex_);
+    if (IsClosed()) {
+      *status = Status::kStale;
+      return nullptr;
+    }
     ptr = alignment <= kMinAlignment ? blocks_.AllocateQuick(size) : nullptr;
     if (ptr == nullptr) ptr = AllocateBlock(size, alignment, status);
     if (ABSL_PREDICT_FALSE(ptr == nullptr)) return nullptr;
@@ -136,6 +140,10 @@ void* Arena::AllocateLarge(size_t size, size_t alignment, bool zeroed,
   char* ptr;
   {
     MutexLock lock(mutex_);
+    if (IsClosed()) {
+      *status = Status::kStale;
+      return nullptr;
+    }
     if (!Charge(bytes, usable)) {
       *status = Status::kQuota;
       return nullptr;
@@ -170,6 +178,10 @@ void* Arena::AllocateHuge(size_t size, size_t alignment, bool zeroed,
   }
   const size_t bytes = AlignUp(Max(size, 1), kPageSize);
   MutexLock lock(mutex_);
+  if (IsClosed()) {
+    *status = Status::kStale;
+    return nullptr;
+  }
   if (!Charge(bytes, bytes)) {
     *status = Status::kQuota;
     return nullptr;

@@ -150,6 +150,9 @@ class Arena {
   // What it and its shares hold, and may hold.
   Quota& quota() { return quota_; }
 
+  // What it drops faults when it is touched. Its threads have no shares then.
+  bool poisons() const { return poisons_; }
+
   // Requests to it that shall fail, for tests of programs. While there is a
   // plan no thread finds its share: KeepFromShares. Not while threads allocate
   // in it.
@@ -174,6 +177,10 @@ class Arena {
   ABSL_ATTRIBUTE_COLD void* AllocateHuge(size_t size, size_t alignment,
                                          bool zeroed, Status* status);
 
+  // Destroyed since the caller found it. The default arena is never opened.
+  bool IsClosed() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
+    return ABSL_PREDICT_FALSE(!is_open_) && token_ != 0;
+  }
   void* AllocateBlock(size_t size, size_t alignment, Status* status)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   // On slow paths, now and then: gives back what has long been unused.
@@ -224,6 +231,7 @@ class Arena {
   Quota quota_;
   Mutex mutex_{LockRank::kArena};
   bool is_open_ ABSL_GUARDED_BY(mutex_) = false;
+  bool poisons_ = false;  // constant while it is open
   SubHeap* shares_ ABSL_GUARDED_BY(mutex_) = nullptr;
   uint64_t allocations_ ABSL_GUARDED_BY(mutex_) = 0;
   uint64_t frees_ ABSL_GUARDED_BY(mutex_) = 0;

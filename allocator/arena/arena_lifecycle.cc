@@ -26,6 +26,7 @@ void Arena::Open(const ArenaOptions& options, Quota* parent) {
   allocations_ = frees_ = 0;
   resets_.store(0, std::memory_order_relaxed);
   peak_live_bytes_ = 0;
+  poisons_ = options.poisons_on_reset;
   is_open_ = true;
 }
 
@@ -88,16 +89,16 @@ void Arena::DropAll(SliceCache* cache) {
       share->DropAll(cache);
     }
   }
-  blocks_.DropAll(cache);
+  blocks_.DropAll(cache, poisons_);
   while (large_ != nullptr) {
     Slice* run = large_;
     RemoveOwned(&large_, run);
-    runs_.Free(run);
+    poisons_ ? runs_.FreePoisoned(run) : runs_.Free(run);
   }
   while (huge_list_ != nullptr) {
     HugeMapping* mapping = huge_list_;
     RemoveOwned(&huge_list_, mapping);
-    huge_.Free(mapping);
+    poisons_ ? huge_.FreePoisoned(mapping) : huge_.Free(mapping);
   }
   // What frozen shares hold is nobody's any more.
   quota_.EndDrop();

@@ -18,6 +18,7 @@ struct ArenaOptions {
   size_t soft_limit_bytes = 0;
   size_t reserve_bytes = 0;
   bool exact_bytes = false;
+  bool poisons_on_reset = false;
   uintptr_t parent = 0;  // a handle; 0 = none
   Pressure::Callback on_pressure = nullptr;
   void* ctx = nullptr;

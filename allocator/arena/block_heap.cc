@@ -245,7 +245,7 @@ size_t BlockHeap::Purge() {
   return purged;
 }
 
-void BlockHeap::DropAll(SliceCache* cache) {
+void BlockHeap::DropAll(SliceCache* cache, bool poisons) {
   // With another key no tag left in these pages passes for a live block's.
   bins_.Reset();
   if (quick_ != nullptr) quick_->Reset();
@@ -253,7 +253,11 @@ void BlockHeap::DropAll(SliceCache* cache) {
   spare_region_ = nullptr;
   while (Slice* run = regions_) {
     regions_ = run->next;
-    runs_.FreeTo(cache, run);
+    if (ABSL_PREDICT_FALSE(poisons)) {
+      runs_.FreePoisoned(run);
+    } else {
+      runs_.FreeTo(cache, run);
+    }
   }
   idle_region_ = nullptr;
   region_bytes_ = num_regions_ = unopened_bytes_ = 0;

@@ -110,8 +110,8 @@ class BlockHeap {
   ABSL_ATTRIBUTE_COLD size_t Purge();
 
   // Forgets all blocks and gives the regions back, single slices to the
-  // caller's `cache` if it has one.
-  ABSL_ATTRIBUTE_COLD void DropAll(SliceCache* cache);
+  // caller's `cache` if it has one. With `poisons` every touch of them faults.
+  ABSL_ATTRIBUTE_COLD void DropAll(SliceCache* cache, bool poisons = false);
 
   // False if a tag, a list or a region is broken: `*broken` says which.
   // `*live_bytes` and `*live_blocks` grow by what is live.

@@ -32,4 +32,10 @@ void ChargedRuns::FreeTo(SliceCache* cache, Slice* run) {
   quota_.Return(bytes);
 }
 
+void ChargedRuns::FreePoisoned(Slice* run) {
+  const size_t bytes = run->run_slices * kSliceSize;
+  pool_.FreePoisoned(run);
+  quota_.Return(bytes);
+}
+
 }  // namespace myonly::internal

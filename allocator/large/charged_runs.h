@@ -7,6 +7,7 @@
 
 #include <cstddef>
 
+#include "absl/base/attributes.h"
 #include "allocator/base/status.h"
 #include "allocator/large/quota.h"
 #include "allocator/large/run_pool.h"
@@ -27,6 +28,9 @@ class ChargedRuns {
   void Free(Slice* run) { FreeTo(cache_, run); }
   // The same into another cache: the calling thread's, or NULL.
   void FreeTo(SliceCache* cache, Slice* run);
+
+  // Every touch of it faults from now on, for a while.
+  ABSL_ATTRIBUTE_COLD void FreePoisoned(Slice* run);
 
   RunPool& pool() const { return pool_; }
 

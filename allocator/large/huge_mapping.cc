@@ -163,6 +163,36 @@ void HugeMappings::Free(HugeMapping* mapping) {
   UnlockAndUnmap(surplus);
 }
 
+void HugeMappings::FreePoisoned(HugeMapping* mapping) {
+  const PageRange range = {mapping->start, mapping->bytes};
+  PageRange old = {};
+  mutex_.Lock();
+  Hide(mapping);
+  live_.Remove(*mapping);
+  --num_live_;
+  live_bytes_ -= range.bytes;
+  mutex_.Unlock();
+  const bool faults = pages_.Decommit(range.start, range.bytes);
+  mutex_.Lock();
+  if (!faults) {
+    old = range;
+    FreeRecord(mapping);
+  } else {
+    mapping->next = nullptr;
+    (poisoned_ == nullptr ? poisoned_ : last_poisoned_->next) = mapping;
+    last_poisoned_ = mapping;
+    if (++num_poisoned_ > kMaxPoisoned) {
+      HugeMapping* oldest = poisoned_;
+      old = {oldest->start, oldest->bytes};
+      poisoned_ = oldest->next;
+      --num_poisoned_;
+      FreeRecord(oldest);
+    }
+  }
+  mutex_.Unlock();
+  if (old.bytes != 0) Unmap(old);
+}
+
 size_t HugeMappings::CacheBudget() const {
   return Max(Max(cache_floor_bytes_, live_bytes_ / 32), keep_.Get(live_bytes_));
 }

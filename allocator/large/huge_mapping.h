@@ -65,6 +65,10 @@ class HugeMappings {
   // `mapping` must not be in its owner's list any more.
   void Free(HugeMapping* mapping);
 
+  // The same, but every touch of it faults, until kMaxPoisoned mappings have
+  // been freed so after it.
+  ABSL_ATTRIBUTE_COLD void FreePoisoned(HugeMapping* mapping);
+
   // Changes the size, and the address if `may_move`. False: nothing changed.
   bool Resize(HugeMapping* mapping, size_t bytes, bool may_move);
 
@@ -102,6 +106,7 @@ class HugeMappings {
   // More mappings than this are not joined: the system allows a process only so
   // many pieces.
   static constexpr size_t kMaxLiveToJoin = 4096;
+  static constexpr size_t kMaxPoisoned = 64;
   static constexpr int kPeakShift = 9;
 
   using Surplus = MappingCache::Surplus;
@@ -150,6 +155,9 @@ class HugeMappings {
   Treap<HugeMapping, Order> live_ ABSL_GUARDED_BY(mutex_);
   std::atomic<HugeMapping*> records_{nullptr};  // all that were ever made
   HugeMapping* spare_ ABSL_GUARDED_BY(mutex_) = nullptr;
+  HugeMapping* poisoned_ ABSL_GUARDED_BY(mutex_) = nullptr;  // the oldest
+  HugeMapping* last_poisoned_ ABSL_GUARDED_BY(mutex_) = nullptr;
+  size_t num_poisoned_ ABSL_GUARDED_BY(mutex_) = 0;
   MappingCache cache_ ABSL_GUARDED_BY(mutex_);
   size_t num_live_ ABSL_GUARDED_BY(mutex_) = 0;
   size_t live_bytes_ ABSL_GUARDED_BY(mutex_) = 0;

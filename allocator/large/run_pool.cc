@@ -56,7 +56,7 @@ Slice* RunPool::Take(size_t slices, RunKind kind, void* owner, bool* zeroed,
   size_t fresh;
   Slice* run;
   while ((run = TakeFree(slices, &fresh)) == nullptr) {
-    if (!may_grow || !Grow(slices)) return nullptr;
+    if ((!may_grow || !Grow(slices)) && !TakePoisonOff()) return nullptr;
   }
   *zeroed = fresh == slices;
   MarkInUse(run, slices, kind, owner);
@@ -148,10 +148,15 @@ bool RunPool::GrowReservation(size_t index, size_t slices) {
   if (new_slices > reservation.slices()) return false;
   char* base = reinterpret_cast<char*>(reservation.base());
   const size_t descriptors = DescriptorBytes(new_slices);
-  if (!pages_.Commit(base - descriptors,
-                     descriptors + new_slices * kSliceSize)) {
-    return false;
-  }
+  // What faults on purpose must not be usable again.
+  const bool committed =
+      ABSL_PREDICT_TRUE(poisoned_slices_ == 0)
+          ? pages_.Commit(base - descriptors,
+                          descriptors + new_slices * kSliceSize)
+          : pages_.Commit(base - descriptors, descriptors) &&
+                pages_.Commit(base + old_slices * kSliceSize,
+                              slices * kSliceSize);
+  if (!committed) return false;
   reservation.set_committed_slices(new_slices);
   Slice* run = reservation.At(old_slices);
   run->reservation = static_cast<uint8_t>(index);
@@ -298,6 +303,48 @@ void RunPool::SetFreeTags(Slice* run, size_t slices, bool dirty) {
     tag->run_slices = static_cast<uint32_t>(slices);
     tag->owner = nullptr;
   }
+}
+
+void RunPool::FreePoisoned(Slice* run) {
+  const size_t slices = run->run_slices;
+  mutex_.Lock();
+  // Nobody looks into it any more, whoever finds it by an address.
+  MarkInUse(run, slices, RunKind::kBusy, nullptr);
+  live_slices_ -= 2 * slices;
+  poisoned_slices_ += slices;
+  mutex_.Unlock();
+  const bool faults = pages_.Decommit(AddressOf(run), slices * kSliceSize);
+  MutexLock lock(mutex_);
+  if (!faults) {
+    // Half of it may be done.
+    pages_.Commit(AddressOf(run), slices * kSliceSize);
+    poisoned_slices_ -= slices;
+    InsertFree(run, slices, /*dirty=*/true);
+    return;
+  }
+  ++poisoned_runs_;
+  if (poisoned_ == nullptr) {
+    poisoned_ = run;
+  } else {
+    last_poisoned_->next = run;
+  }
+  last_poisoned_ = run;
+  while ((poisoned_slices_ > kMaxPoisonedSlices ||
+          poisoned_runs_ > kMaxPoisonedRuns) &&
+         TakePoisonOff()) {
+  }
+}
+
+bool RunPool::TakePoisonOff() {
+  Slice* run = poisoned_;
+  if (run == nullptr) return false;
+  const size_t slices = run->run_slices;
+  if (!pages_.Commit(AddressOf(run), slices * kSliceSize)) return false;
+  poisoned_ = run->next;
+  poisoned_slices_ -= slices;
+  --poisoned_runs_;
+  InsertFree(run, slices, /*dirty=*/false);
+  return true;
 }
 
 bool RunPool::Extend(Slice* run, size_t slices) {
@@ -497,7 +544,8 @@ bool RunPool::Check(BrokenInvariant* broken) {
       index += run->run_slices;
     }
   }
-  return committed == free_slices + KeptSlices() + live_slices_ ||
+  return committed ==
+             free_slices + KeptSlices() + poisoned_slices_ + live_slices_ ||
          broken->Is("wrong count of free runs", this);
 }
 

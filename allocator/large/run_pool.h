@@ -92,6 +92,11 @@ class RunPool {
   // look as if it were in use until something else is asked for.
   void FreeAndKeep(Slice* run);
 
+  // Takes a run in use back and lets every touch of it fault, until
+  // kMaxPoisonedSlices have been freed so after it or addresses are short; not
+  // at all where the system refuses.
+  ABSL_ATTRIBUTE_COLD void FreePoisoned(Slice* run);
+
   // Makes a run in use larger, in place, or changes nothing and returns false.
   bool Extend(Slice* run, size_t slices);
 
@@ -136,6 +141,11 @@ class RunPool {
   // Where addresses are limited a reservation has 1/16 of them, or less.
   static constexpr size_t kMaxReservations = 32;
 
+  // What may fault at a time: addresses only, 1 GiB; and not too many mappings
+  // of the process, which the system limits.
+  static constexpr size_t kMaxPoisonedSlices = 32768;
+  static constexpr size_t kMaxPoisonedRuns = 4096;
+
   // Memory fills from below: a heap smaller than this has no huge pages, of
   // which the first touch takes 2 MiB; 64 MiB.
   static constexpr size_t kSmallPagesSlices = 2048;
@@ -156,6 +166,10 @@ class RunPool {
   bool GrowReservation(size_t index, size_t slices)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   bool AddReservation(size_t slices) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  // The oldest run that faults is usable again. False: there is none, or the
+  // system refuses.
+  ABSL_ATTRIBUTE_COLD bool TakePoisonOff()
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void AdviseHugePages() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void MarkInUse(Slice* run, size_t slices, RunKind kind, void* owner)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
@@ -198,6 +212,10 @@ class RunPool {
   LargeTree dirty_ ABSL_GUARDED_BY(mutex_);
   LargeTree clean_ ABSL_GUARDED_BY(mutex_);
   Slice* kept_ ABSL_GUARDED_BY(mutex_) = nullptr;
+  Slice* poisoned_ ABSL_GUARDED_BY(mutex_) = nullptr;  // the oldest; by `next`
+  Slice* last_poisoned_ ABSL_GUARDED_BY(mutex_) = nullptr;
+  size_t poisoned_slices_ ABSL_GUARDED_BY(mutex_) = 0;
+  size_t poisoned_runs_ ABSL_GUARDED_BY(mutex_) = 0;
   bool kept_for_long_ ABSL_GUARDED_BY(mutex_) = false;
   bool wants_huge_pages_ ABSL_GUARDED_BY(mutex_) = false;
   size_t num_reservations_ ABSL_GUARDED_BY(mutex_) = 0;

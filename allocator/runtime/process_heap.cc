@@ -484,7 +484,7 @@ ABSL_ATTRIBUTE_COLD SubHeap* OpenShareOf(ArenaHandle handle, size_t size,
   }
   ThreadState* state = StateOfThisThread();
   if (state == nullptr || (*arena)->faults().is_on() ||
-      (*arena)->quota().counts_blocks()) {
+      (*arena)->quota().counts_blocks() || (*arena)->poisons()) {
     return nullptr;
   }
   const size_t slot = ArenaRegistry::SlotOf(handle);
