@@ -16,7 +16,6 @@ namespace {
 
 using myonly::internal::Arena;
 using myonly::internal::ArenaHandle;
-using myonly::internal::ArenaOptions;
 using myonly::internal::ArenaStats;
 using myonly::internal::BrokenInvariant;
 using myonly::internal::kMinAlignment;
@@ -81,33 +80,6 @@ ABSL_ATTRIBUTE_NOINLINE void* ArenaAllocSlow(ArenaHandle arena, size_t size) {
 
 void StoreUsable(const void* ptr, size_t* actual) {
   if (actual != nullptr) *actual = ProcessHeap::UsableSize(ptr);
-}
-
-// What the caller gives, NULL for the defaults. A caller may know a shorter
-// struct, or a longer one, as long as it asks for nothing there.
-Status ReadOptions(const myonly_arena_options* options,
-                   myonly_arena_options* given) {
-  if (options == nullptr) return Status::kOk;
-  const size_t size = options->struct_size;
-  // Half a field is no field.
-  if (size < offsetof(myonly_arena_options, name) ||
-      size % alignof(myonly_arena_options) != 0) {
-    return Status::kInvalid;
-  }
-  memcpy(given, options, Min(size, sizeof(*given)));
-  const char* bytes = reinterpret_cast<const char*>(options);
-  for (size_t i = sizeof(*given); i < size; ++i) {
-    if (bytes[i] != 0) return Status::kUnsupported;
-  }
-  return Status::kOk;
-}
-
-// Fields that have no meaning yet.
-bool AsksForMore(const myonly_arena_options& given) {
-  constexpr uint64_t kKnownFlags =
-      MYONLY_ARENA_EXACT_BYTES | MYONLY_ARENA_POISON_ON_RESET;
-  return given.version != 0 || (given.flags & ~kKnownFlags) != 0 ||
-         given.pages != nullptr;
 }
 
 __attribute__((constructor(101))) void AtStart(int /*argc*/, char** /*argv*/,
@@ -226,33 +198,6 @@ void myonly_free_batch(void** ptrs, size_t count) noexcept {
 
 size_t myonly_purge(size_t keep_bytes) noexcept {
   return ProcessHeap::Purge(keep_bytes);
-}
-
-myonly_status myonly_arena_create(const myonly_arena_options* options,
-                                  myonly_arena** out) noexcept {
-  if (out == nullptr) return Fail(Status::kInvalid);
-  *out = nullptr;
-  myonly_arena_options given = MYONLY_ARENA_OPTIONS_INIT;
-  const Status read = ReadOptions(options, &given);
-  if (read != Status::kOk) return Fail(read);
-  if (AsksForMore(given)) return Fail(Status::kUnsupported);
-  ArenaOptions arena;
-  if (given.name != nullptr) arena.name = given.name;
-  if (given.limit_bytes != 0 && given.reserve_bytes >= given.limit_bytes) {
-    return Fail(Status::kInvalid);
-  }
-  arena.limit_bytes = given.limit_bytes;
-  arena.soft_limit_bytes = given.soft_limit_bytes;
-  arena.reserve_bytes = given.reserve_bytes;
-  arena.exact_bytes = (given.flags & MYONLY_ARENA_EXACT_BYTES) != 0;
-  arena.poisons_on_reset = (given.flags & MYONLY_ARENA_POISON_ON_RESET) != 0;
-  arena.parent = HandleOf(given.parent);
-  arena.on_pressure = given.on_pressure;
-  arena.ctx = given.ctx;
-  ArenaHandle handle = 0;
-  const Status status = ProcessHeap::CreateArena(arena, &handle);
-  if (status == Status::kOk) *out = reinterpret_cast<myonly_arena*>(handle);
-  return Return(status);
 }
 
 void* myonly_arena_alloc(myonly_arena* arena, size_t size) noexcept {

@@ -107,10 +107,13 @@ void* Arena::AllocatePages(size_t size, size_t alignment, bool zeroed,
                            Status* status) {
   // Slices are aligned to their size; beyond that the block starts later in a
   // longer run.
-  const size_t slack = alignment > kSliceSize ? alignment : 0;
+  const size_t slack = alignment > runs_.slice_alignment() ? alignment : 0;
   if (size > kMaxRequest || slack > kMaxRequest - size) {
     *status = Status::kNoMemory;
     return nullptr;
+  }
+  if (ABSL_PREDICT_FALSE(ground_ != nullptr)) {
+    return AllocateLarge(size, alignment, zeroed, &RunPool::Allocate, status);
   }
   const bool is_large = size + slack <= kMaxLargeRequest;
   Status first = Status::kOk;
@@ -131,7 +134,8 @@ void* Arena::AllocatePages(size_t size, size_t alignment, bool zeroed,
 
 void* Arena::AllocateLarge(size_t size, size_t alignment, bool zeroed,
                            TakeRun take, Status* status) {
-  const size_t slack = alignment > kSliceSize ? alignment - kSliceSize : 0;
+  const size_t aligned = runs_.slice_alignment();
+  const size_t slack = alignment > aligned ? alignment - aligned : 0;
   const size_t slices = SlicesFor(Max(size, 1) + slack);
   const size_t bytes = slices * kSliceSize;
   const size_t usable = AlignUp(Max(size, 1), kPageSize);

@@ -36,6 +36,7 @@
 
 namespace myonly::internal {
 
+struct OwnGround;
 class SubHeap;
 
 class Arena {
@@ -153,6 +154,12 @@ class Arena {
   // What it drops faults when it is touched. Its threads have no shares then.
   bool poisons() const { return poisons_; }
 
+  // Memory of its own (own_ground.h); NULL: it has the process's. Its threads
+  // have no shares then, and large blocks are runs however large they are.
+  OwnGround* ground() const { return ground_; }
+  void set_ground(OwnGround* ground) { ground_ = ground; }
+  RunPool& runs() { return runs_; }
+
   // Requests to it that shall fail, for tests of programs. While there is a
   // plan no thread finds its share: KeepFromShares. Not while threads allocate
   // in it.
@@ -231,6 +238,7 @@ class Arena {
   Quota quota_;
   Mutex mutex_{LockRank::kArena};
   bool is_open_ ABSL_GUARDED_BY(mutex_) = false;
+  OwnGround* ground_ = nullptr;
   bool poisons_ = false;  // constant while it is open
   SubHeap* shares_ ABSL_GUARDED_BY(mutex_) = nullptr;
   uint64_t allocations_ ABSL_GUARDED_BY(mutex_) = 0;

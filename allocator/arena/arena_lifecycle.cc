@@ -78,6 +78,8 @@ bool Arena::Close(bool require_empty, SliceCache* cache) {
 
 void Arena::DropAll(SliceCache* cache) {
   quota_.BeginDrop();
+  // A thread keeps slices of the process only.
+  if (ground_ != nullptr) cache = nullptr;
   SubHeap* next;
   for (SubHeap* share = shares_; share != nullptr; share = next) {
     next = share->next;

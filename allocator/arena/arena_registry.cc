@@ -6,7 +6,8 @@
 
 namespace myonly::internal {
 
-Status ArenaRegistry::Create(const ArenaOptions& options, ArenaHandle* out) {
+Status ArenaRegistry::CreateWith(const ArenaOptions& options, Arena* own,
+                                 ArenaHandle* out) {
   MutexLock lock(mutex_);
   ArenaOptions known = options;
   Arena* parent = nullptr;
@@ -18,6 +19,7 @@ Status ArenaRegistry::Create(const ArenaOptions& options, ArenaHandle* out) {
   const size_t index = TakeSlot();
   if (index == 0) return Status::kNoMemory;
   Slot& slot = slots_[index];
+  slot.arena = own != nullptr ? own : slot.recycled;
   if (!GiveExtras(slot.arena->quota(), known)) {
     GiveSlotBack(index);
     return Status::kNoMemory;
@@ -96,7 +98,7 @@ size_t ArenaRegistry::TakeSlot() {
   if (index > kMaxArenas) return 0;
   void* memory = metadata_.Allocate(sizeof(Arena));
   if (memory == nullptr) return 0;
-  slots_[index].arena = ::new (memory) Arena(runs_, huge_, seed_, "arena");
+  slots_[index].recycled = ::new (memory) Arena(runs_, huge_, seed_, "arena");
   slots_[index].generation.store(1, std::memory_order_relaxed);
   num_slots_.store(index, std::memory_order_release);
   return index;

@@ -40,7 +40,15 @@ class ArenaRegistry {
     return (handle >> 4) & kMaxArenas;
   }
 
-  Status Create(const ArenaOptions& options, ArenaHandle* out);
+  Status Create(const ArenaOptions& options, ArenaHandle* out) {
+    return CreateWith(options, nullptr, out);
+  }
+  // The same for an arena object that the caller has made, and keeps until the
+  // arena is destroyed.
+  Status CreateOwn(const ArenaOptions& options, Arena& arena,
+                   ArenaHandle* out) {
+    return CreateWith(options, &arena, out);
+  }
 
   // NULL: `*status` tells whether the handle is stale or never was one.
   Arena* Find(ArenaHandle handle, Status* status) const;
@@ -75,7 +83,8 @@ class ArenaRegistry {
 
  private:
   struct Slot {
-    Arena* arena;  // constant once set: slots keep their arena object
+    Arena* arena;
+    Arena* recycled;  // constant once set: slots keep their arena object
     std::atomic<uint64_t> generation;
     std::atomic<bool> live;
     uint32_t next_free;
@@ -86,6 +95,7 @@ class ArenaRegistry {
   }
 
   bool Prepare() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  Status CreateWith(const ArenaOptions& options, Arena* own, ArenaHandle* out);
   size_t TakeSlot() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void GiveSlotBack(size_t index) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   Status FindParent(ArenaHandle handle, ArenaOptions* options,

@@ -64,7 +64,8 @@ Slice* BlockHeap::TakeRun(size_t slices, bool is_least, Status* status) {
   if (ABSL_PREDICT_TRUE(run != nullptr)) return run;
   if (*status == Status::kQuota) {
     FreeSpareRegion();
-  } else if (!is_least || huge_.Purge(0) == 0) {
+  } else if (!is_least || !runs_.pool().GrowsFromSystem() ||
+             huge_.Purge(0) == 0) {
     return nullptr;
   }
   return runs_.Allocate(slices, kind_, owner_, status);

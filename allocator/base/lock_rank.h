@@ -17,6 +17,7 @@ enum class LockRank : uint8_t {
   kPressure,
   kRunPool,
   kHugeMapping,
+  kOwnMemory,
   kMetadata,
 };
 

@@ -1,5 +1,6 @@
 #include "allocator/large/run_pool.h"
 
+#include <cstring>
 #include <initializer_list>
 
 #include "allocator/base/check.h"
@@ -203,6 +204,24 @@ bool RunPool::AddReservation(size_t slices) {
     }
     if (want == least) return false;
   }
+}
+
+void RunPool::Adopt(void* start, size_t bytes) {
+  MutexLock lock(mutex_);
+  const auto address = reinterpret_cast<uintptr_t>(start);
+  const uintptr_t first = AlignUp(address, alignof(Slice));
+  const size_t slack = first - address;
+  const size_t slices =
+      bytes < slack ? 0 : (bytes - slack) / (kSliceSize + sizeof(Slice));
+  if (slices == 0) return;
+  const uintptr_t base = first + slices * sizeof(Slice);
+  memset(reinterpret_cast<void*>(first), 0, slices * sizeof(Slice));
+  slice_alignment_ = alignof(Slice);
+  Reservation& reservation = reservations_[0];
+  reservation.Set(reinterpret_cast<void*>(base), slices);
+  reservation.set_committed_slices(slices);
+  num_reservations_ = 1;
+  InsertFree(reservation.At(0), slices, /*dirty=*/true);
 }
 
 Slice* RunPool::FindSlow(const void* address) const {

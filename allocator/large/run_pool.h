@@ -77,6 +77,20 @@ class RunPool {
     return reservations_[run->reservation].AddressOf(run);
   }
 
+  // Memory that nobody has to be asked for, and all there is but for what a
+  // page source gives: as many slices as there are in it, with their
+  // descriptors. Not zero. Only as the first call.
+  ABSL_ATTRIBUTE_COLD void Adopt(void* start, size_t bytes);
+  // Nothing is purged because there is much of it.
+  void KeepEverything() {
+    keeps_everything_ = true;
+    set_dirty_floor_bytes(SIZE_MAX / 2);
+  }
+  // Whether it is memory of the process that other free memory could become.
+  bool GrowsFromSystem() const { return !keeps_everything_; }
+  // Of the addresses where slices begin.
+  size_t slice_alignment() const { return slice_alignment_; }
+
   // A run of `slices` (> 0) for `owner`, or NULL. `*zeroed` tells whether all
   // its pages read as zero.
   Slice* Allocate(size_t slices, RunKind kind, void* owner, bool* zeroed);
@@ -205,6 +219,8 @@ class RunPool {
   }
 
   PageSource& pages_;
+  size_t slice_alignment_ = kSliceSize;
+  bool keeps_everything_ = false;
   // Written under the lock, read without: a slot is written before any address
   // in it is handed out, and committed sizes only grow.
   Reservation reservations_[kMaxReservations] = {};

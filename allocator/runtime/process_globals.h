@@ -14,6 +14,7 @@
 #include "allocator/large/run_pool.h"
 #include "allocator/pages/metadata_allocator.h"
 #include "allocator/pages/mmap_page_source.h"
+#include "allocator/runtime/own_memory.h"
 #include "allocator/threads/thread_registry.h"
 
 namespace myonly::internal {
@@ -31,6 +32,7 @@ struct ProcessGlobals {
   Arena default_arena{runs, huge, RandomSeed, "process", &default_quick};
   ThreadRegistry threads{metadata, runs, huge, default_arena, RandomSeed};
   ArenaRegistry registry{pages, metadata, runs, huge, RandomSeed};
+  OwnMemory own{metadata, huge, registry, RandomSeed};
 };
 static_assert(std::is_trivially_destructible<ProcessGlobals>::value,
               "nothing is destroyed at exit");

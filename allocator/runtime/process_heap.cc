@@ -16,8 +16,6 @@
 #include "allocator/base/treap.h"
 #include "allocator/large/huge_mapping.h"
 #include "allocator/large/run_pool.h"
-#include "allocator/pages/metadata_allocator.h"
-#include "allocator/pages/mmap_page_source.h"
 #include "allocator/pages/slice.h"
 #include "allocator/runtime/request_gate.h"
 
@@ -125,6 +123,10 @@ Place Locate(const void* ptr) {
   Place place;
   place.slice = g.runs.Find(ptr);
   if (place.slice == nullptr) place.mapping = g.huge.Find(ptr);
+  if (place.slice == nullptr && place.mapping == nullptr) {
+    OwnGround* ground = g.own.Find(ptr);
+    if (ground != nullptr) place.slice = ground->runs.Find(ptr);
+  }
   return place;
 }
 
@@ -133,6 +135,11 @@ SubHeap& SubHeapOf(const Slice* slice) {
 }
 Arena& ArenaOfRun(const Slice* slice) {
   return *static_cast<Arena*>(slice->owner);
+}
+
+// The first slice of a run that is one block.
+Slice* FindRun(const Slice* slice) {
+  return ArenaOfRun(slice).runs().FindRun(slice);
 }
 
 // NULL: no live block can be there.
@@ -149,7 +156,7 @@ ABSL_ATTRIBUTE_COLD Arena* ArenaOfPlace(const Place& place) {
       return &ArenaOfRun(place.slice);
     case RunKind::kLarge:
       // Its first slice tells whether it is still in use.
-      return g.runs.FindRun(place.slice)->kind == RunKind::kLarge
+      return FindRun(place.slice)->kind == RunKind::kLarge
                  ? &ArenaOfRun(place.slice)
                  : nullptr;
     default:
@@ -236,7 +243,7 @@ ABSL_ATTRIBUTE_NOINLINE void ProcessHeap::FreeOtherSlow(void* ptr,
       ArenaOfRun(slice).FreeBlock(slice, ptr);
       return TellIfNews();
     case RunKind::kLarge:
-      ArenaOfRun(slice).FreeLarge(g.runs.FindRun(slice), ptr);
+      ArenaOfRun(slice).FreeLarge(FindRun(slice), ptr);
       return TellIfNews();
     default:
       ReportAndAbort("double free", ptr);
@@ -352,7 +359,7 @@ ABSL_ATTRIBUTE_COLD size_t UsableSizeOf(const Place& place, void* ptr) {
     case RunKind::kRegion:
       return ArenaOfRun(slice).UsableBlock(slice, ptr);
     case RunKind::kLarge:
-      return ArenaOfRun(slice).UsableLarge(g.runs.FindRun(slice), ptr);
+      return ArenaOfRun(slice).UsableLarge(FindRun(slice), ptr);
     default:
       ReportUnknown(place, ptr);
   }
@@ -379,7 +386,7 @@ ABSL_ATTRIBUTE_COLD bool ResizeInPlace(const Place& place, void** ptr,
     case RunKind::kRegion:
       return ArenaOfRun(slice).ResizeBlock(slice, *ptr, size);
     case RunKind::kLarge:
-      return ArenaOfRun(slice).ResizeLarge(g.runs.FindRun(slice), *ptr, size);
+      return ArenaOfRun(slice).ResizeLarge(FindRun(slice), *ptr, size);
     default:
       ReportUnknown(place, *ptr);
   }
@@ -484,7 +491,8 @@ ABSL_ATTRIBUTE_COLD SubHeap* OpenShareOf(ArenaHandle handle, size_t size,
   }
   ThreadState* state = StateOfThisThread();
   if (state == nullptr || (*arena)->faults().is_on() ||
-      (*arena)->quota().counts_blocks() || (*arena)->poisons()) {
+      (*arena)->quota().counts_blocks() || (*arena)->poisons() ||
+      (*arena)->ground() != nullptr) {
     return nullptr;
   }
   const size_t slot = ArenaRegistry::SlotOf(handle);

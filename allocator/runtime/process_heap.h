@@ -27,6 +27,7 @@
 #include "allocator/base/status.h"
 #include "allocator/large/pressure.h"
 #include "allocator/options/options.h"
+#include "allocator/pages/given_page_source.h"
 #include "allocator/pages/slice.h"
 #include "allocator/runtime/process_globals.h"
 #include "allocator/slabs/size_class.h"
@@ -128,6 +129,13 @@ class ProcessHeap {
   // stores which in `*status`.
   ABSL_ATTRIBUTE_COLD static Status CreateArena(const ArenaOptions& options,
                                                 ArenaHandle* out);
+  // With memory of their own: own_memory.h.
+  ABSL_ATTRIBUTE_COLD static Status CreateArenaIn(void* buffer, size_t bytes,
+                                                  const ArenaOptions& options,
+                                                  ArenaHandle* out);
+  ABSL_ATTRIBUTE_COLD static Status CreateArenaOver(const PageFunctions& pages,
+                                                    const ArenaOptions& options,
+                                                    ArenaHandle* out);
   static Arena* FindArena(ArenaHandle handle, Status* status);
   ABSL_ATTRIBUTE_COLD static Status DestroyArena(ArenaHandle handle,
                                                  bool require_empty);

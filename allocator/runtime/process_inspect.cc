@@ -14,17 +14,23 @@ ProcessGlobals& g = process_globals;
 // What is visited between two looks: a few KiB of the caller's stack.
 constexpr size_t kBlocksPerBatch = 128;
 
+// The process's, unless an arena has memory of its own there.
+const RunPool& RunsAt(const void* ptr) {
+  const OwnGround* ground = g.own.PeekAt(ptr);
+  return ground == nullptr ? g.runs : ground->runs;
+}
+
 }  // namespace
 
 Status ProcessHeap::ArenaOf(const void* ptr, ArenaHandle* out) {
-  const Arena* arena = FindArenaAt(g.runs, g.huge, ptr);
+  const Arena* arena = FindArenaAt(RunsAt(ptr), g.huge, ptr);
   *out = arena == nullptr ? 0 : arena->PeekToken();
   return arena == nullptr ? Status::kInvalid : Status::kOk;
 }
 
 Status ProcessHeap::BlockOf(const void* ptr, BlockInfo* out) {
   FoundBlock found = {};
-  if (!FindBlock(g.runs, g.huge, ptr, &found)) return Status::kInvalid;
+  if (!FindBlock(RunsAt(ptr), g.huge, ptr, &found)) return Status::kInvalid;
   *out = {found.start, found.bytes, found.is_live, found.arena->PeekToken(),
           ThreadRegistry::IdOf(found.token)};
   return Status::kOk;

@@ -26,9 +26,27 @@ Status ProcessHeap::CreateArena(const ArenaOptions& options, ArenaHandle* out) {
   return g.registry.Create(options, out);
 }
 
+Status ProcessHeap::CreateArenaIn(void* buffer, size_t bytes,
+                                  const ArenaOptions& options,
+                                  ArenaHandle* out) {
+  // Access can't be taken from memory of others.
+  return options.poisons_on_reset ? Status::kUnsupported
+                                  : g.own.CreateIn(buffer, bytes, options, out);
+}
+
+Status ProcessHeap::CreateArenaOver(const PageFunctions& pages,
+                                    const ArenaOptions& options,
+                                    ArenaHandle* out) {
+  return options.poisons_on_reset ? Status::kUnsupported
+                                  : g.own.CreateOver(pages, options, out);
+}
+
 Status ProcessHeap::DestroyArena(ArenaHandle handle, bool require_empty) {
-  const Status status =
-      g.registry.Destroy(handle, require_empty, SlicesOfThisThread());
+  Status status;
+  Arena* arena = g.registry.Find(handle, &status);
+  OwnGround* ground = arena == nullptr ? nullptr : arena->ground();
+  status = g.registry.Destroy(handle, require_empty, SlicesOfThisThread());
+  if (status == Status::kOk && ground != nullptr) g.own.Remove(ground);
   TellIfNews();  // its parents'
   return status;
 }
@@ -113,7 +131,8 @@ bool ProcessHeap::CheckArena(Arena& arena, BrokenInvariant* broken) {
   bool holds;
   {
     MutexLock lock(g.threads.mutex());
-    holds = arena.CheckInvariants(MayLook, broken);
+    holds = arena.CheckInvariants(MayLook, broken) &&
+            (arena.ground() == nullptr || arena.runs().Check(broken));
   }
   TellIfNews();
   return holds;
@@ -144,8 +163,12 @@ void ProcessHeap::PrepareFork() {
   g.registry.VisitAllLocked(
       [](Arena& arena) { arena.quota().mutex_for_fork().LockForFork(); });
   Pressure::mutex_for_fork().LockForFork();
+  g.registry.VisitAllLocked([](Arena& arena) {
+    if (arena.ground() != nullptr) arena.runs().mutex_for_fork().LockForFork();
+  });
   g.runs.mutex_for_fork().LockForFork();
   g.huge.mutex_for_fork().LockForFork();
+  g.own.mutex_for_fork().LockForFork();
   g.metadata.mutex_for_fork().LockForFork();
   Mutex::BeginFork();
 }
@@ -153,8 +176,14 @@ void ProcessHeap::PrepareFork() {
 void ProcessHeap::ParentAfterFork() {
   Mutex::EndFork();
   g.metadata.mutex_for_fork().UnlockAfterFork();
+  g.own.mutex_for_fork().UnlockAfterFork();
   g.huge.mutex_for_fork().UnlockAfterFork();
   g.runs.mutex_for_fork().UnlockAfterFork();
+  g.registry.VisitAllLocked([](Arena& arena) {
+    if (arena.ground() != nullptr) {
+      arena.runs().mutex_for_fork().UnlockAfterFork();
+    }
+  });
   Pressure::mutex_for_fork().UnlockAfterFork();
   g.registry.VisitAllLocked(
       [](Arena& arena) { arena.quota().mutex_for_fork().UnlockAfterFork(); });
@@ -168,8 +197,14 @@ void ProcessHeap::ParentAfterFork() {
 void ProcessHeap::ChildAfterFork() {
   Mutex::EndFork();
   g.metadata.mutex_for_fork().ResetAfterFork();
+  g.own.mutex_for_fork().ResetAfterFork();
   g.huge.mutex_for_fork().ResetAfterFork();
   g.runs.mutex_for_fork().ResetAfterFork();
+  g.registry.VisitAllLocked([](Arena& arena) {
+    if (arena.ground() != nullptr) {
+      arena.runs().mutex_for_fork().ResetAfterFork();
+    }
+  });
   g.registry.VisitAllLocked(
       [](Arena& arena) { arena.quota().ResetAfterFork(); });
   Pressure::mutex_for_fork().ResetAfterFork();

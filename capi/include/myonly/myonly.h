@@ -148,12 +148,13 @@ typedef struct myonly_arena myonly_arena;
 /* For myonly_arena_options.flags: limits count the usable bytes of live blocks,
  * exactly, and not pages. */
 #define MYONLY_ARENA_EXACT_BYTES ((uint64_t)1)
-/* Reading or writing a block after a reset or destroy of the arena faults, until
- * 1 GiB or 4,096 runs of such arenas were dropped after it. For tests: threads
- * have no shares of the arena, and dropping costs two system calls a run. */
+/* Reading or writing a block after a reset or destroy of the arena faults,
+ * until 1 GiB or 4,096 runs of such arenas were dropped after it. For tests:
+ * threads have no shares of the arena, and dropping costs two system calls a
+ * run. */
 #define MYONLY_ARENA_POISON_ON_RESET ((uint64_t)2)
 
-/* A source of pages for an arena. No function makes one in this version. */
+/* A source of pages for an arena: myonly/memory.h. */
 typedef struct myonly_page_source myonly_page_source;
 
 typedef struct myonly_arena_options {
@@ -169,7 +170,7 @@ typedef struct myonly_arena_options {
   size_t soft_limit_bytes; /* on_pressure is told above it; 0 = none */
   size_t reserve_bytes;    /* of the limit, below it: for after a refusal */
   myonly_arena* parent;    /* is charged as well; NULL: none */
-  const myonly_page_source* pages; /* NULL in this version */
+  const myonly_page_source* pages; /* NULL: the system's, as for malloc */
   void (*on_pressure)(void* ctx, myonly_arena* arena, int32_t event);
   void* ctx; /* of on_pressure */
 } myonly_arena_options;
@@ -266,5 +267,6 @@ MYONLY_API myonly_status myonly_arena_check(myonly_arena* arena)
 #endif
 
 #include "myonly/limits.h"
+#include "myonly/memory.h"
 
 #endif /* MYONLY_MYONLY_H_ */

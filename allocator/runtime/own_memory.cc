@@ -1,0 +1,144 @@
+#include "allocator/runtime/own_memory.h"
+
+#include <new>
+
+#include "allocator/base/check.h"
+#include "allocator/base/sizes.h"
+#include "allocator/runtime/process_globals.h"
+
+namespace myonly::internal {
+
+OwnRange* OwnMemory::NewRange() {
+  OwnRange* range = spare_;
+  if (range != nullptr) {
+    spare_ = range->next;
+    return range;
+  }
+  void* memory = metadata_.Allocate(sizeof(OwnRange));
+  if (memory == nullptr) return nullptr;
+  range = ::new (memory) OwnRange();
+  range->next_record = records_.load(std::memory_order_relaxed);
+  records_.store(range, std::memory_order_release);
+  return range;
+}
+
+bool OwnMemory::Add(OwnGround* ground, void* start, size_t bytes,
+                    bool is_reserved) {
+  MutexLock lock(mutex_);
+  OwnRange* range = NewRange();
+  if (range == nullptr) return false;
+  range->start = static_cast<char*>(start);
+  range->bytes = bytes;
+  range->ground = ground;
+  range->is_reserved = is_reserved;
+  range->left = range->right = nullptr;
+  ranges_.Insert(*range);
+  range->seen_bytes.store(bytes, std::memory_order_relaxed);
+  range->seen_ground.store(ground, std::memory_order_relaxed);
+  range->seen_start.store(range->start, std::memory_order_release);
+  range->next = static_cast<OwnRange*>(ground->ranges);
+  ground->ranges = range;
+  return true;
+}
+
+bool OwnMemory::NoteReserved(void* ground, void* start, size_t bytes) {
+  return process_globals.own.Add(static_cast<OwnGround*>(ground), start, bytes,
+                                 /*is_reserved=*/true);
+}
+
+Status OwnMemory::CreateIn(void* buffer, size_t bytes,
+                           const ArenaOptions& options, ArenaHandle* out) {
+  const auto address = reinterpret_cast<uintptr_t>(buffer);
+  if (buffer == nullptr || bytes < kMinBufferBytes ||
+      bytes > UINTPTR_MAX - address) {
+    return Status::kInvalid;
+  }
+  const uintptr_t start = AlignUp(address, alignof(OwnGround));
+  auto* ground = ::new (reinterpret_cast<void*>(start))
+      OwnGround(GivenPageSource(), huge_, seed_);
+  const uintptr_t rest = start + sizeof(OwnGround);
+  ground->runs.Adopt(reinterpret_cast<void*>(rest), address + bytes - rest);
+  if (!Add(ground, buffer, bytes, /*is_reserved=*/false)) {
+    return Status::kNoMemory;
+  }
+  const Status status = registry_.CreateOwn(options, ground->arena, out);
+  if (status != Status::kOk) GiveUp(ground);
+  return status;
+}
+
+OwnGround* OwnMemory::NewGround() {
+  MutexLock lock(mutex_);
+  void* memory = spare_grounds_;
+  if (memory == nullptr)
+    return static_cast<OwnGround*>(metadata_.Allocate(sizeof(OwnGround)));
+  spare_grounds_ = *static_cast<void**>(memory);
+  return static_cast<OwnGround*>(memory);
+}
+
+Status OwnMemory::CreateOver(const PageFunctions& functions,
+                             const ArenaOptions& options, ArenaHandle* out) {
+  OwnGround* ground = NewGround();
+  if (ground == nullptr) return Status::kNoMemory;
+  ::new (ground)
+      OwnGround(GivenPageSource(functions, &OwnMemory::NoteReserved, ground),
+                huge_, seed_);
+  ground->is_metadata = true;
+  const Status status = registry_.CreateOwn(options, ground->arena, out);
+  if (status != Status::kOk) GiveUp(ground);
+  return status;
+}
+
+void OwnMemory::Remove(OwnGround* ground) { GiveUp(ground); }
+
+// The program's functions are called without the lock: they may allocate.
+void OwnMemory::GiveUp(OwnGround* ground) {
+  const bool is_metadata = ground->is_metadata;
+  while (auto* range = static_cast<OwnRange*>(ground->ranges)) {
+    ground->ranges = range->next;
+    void* const start = range->start;
+    const size_t bytes = range->bytes;
+    const bool is_reserved = range->is_reserved;
+    {
+      MutexLock lock(mutex_);
+      range->seen_start.store(nullptr, std::memory_order_release);
+      ranges_.Remove(*range);
+      range->next = spare_;
+      spare_ = range;
+    }
+    if (is_reserved) ground->pages.Release(start, bytes);
+  }
+  if (!is_metadata) return;
+  MutexLock lock(mutex_);
+  *reinterpret_cast<void**>(ground) = spare_grounds_;
+  spare_grounds_ = ground;
+}
+
+OwnGround* OwnMemory::Find(const void* address) {
+  if (records_.load(std::memory_order_acquire) == nullptr) return nullptr;
+  MutexLock lock(mutex_);
+  // The first one that ends behind it.
+  const OwnRange* range =
+      ranges_.FirstNot([address](const OwnRange& candidate) {
+        return candidate.start + candidate.bytes <=
+               static_cast<const char*>(address);
+      });
+  return range != nullptr && range->start <= static_cast<const char*>(address)
+             ? range->ground
+             : nullptr;
+}
+
+OwnGround* OwnMemory::PeekAt(const void* address) const {
+  for (const OwnRange* range = records_.load(std::memory_order_acquire);
+       range != nullptr; range = range->next_record) {
+    const char* start = range->seen_start.load(std::memory_order_acquire);
+    if (start == nullptr) continue;
+    const size_t offset = reinterpret_cast<uintptr_t>(address) -
+                          reinterpret_cast<uintptr_t>(start);
+    if (offset < range->seen_bytes.load(std::memory_order_relaxed)) {
+      return range->seen_ground.load(std::memory_order_relaxed);
+    }
+  }
+  return nullptr;
+}
+
+}  // namespace myonly::internal
