@@ -10,6 +10,7 @@
 #include "allocator/base/sizes.h"
 #include "allocator/runtime/process_heap.h"
 #include "allocator/runtime/start.h"
+#include "capi/arena_stats.h"
 #include "capi/override/marker.h"
 
 namespace {
@@ -17,11 +18,12 @@ namespace {
 using myonly::internal::Arena;
 using myonly::internal::ArenaHandle;
 using myonly::internal::ArenaStats;
-using myonly::internal::BrokenInvariant;
+using myonly::internal::HasSize;
 using myonly::internal::kMinAlignment;
 using myonly::internal::Min;
 using myonly::internal::ProcessHeap;
 using myonly::internal::Status;
+using myonly::internal::StoreStats;
 
 static_assert(MYONLY_ERR_NOMEM == static_cast<int32_t>(Status::kNoMemory));
 static_assert(MYONLY_ERR_OS == static_cast<int32_t>(Status::kOs));
@@ -58,19 +60,6 @@ ArenaHandle HandleOf(myonly_arena* arena) {
 // The arena of a handle, or NULL with its status.
 Arena* FindArena(myonly_arena* arena, Status* status) {
   return ProcessHeap::FindArena(HandleOf(arena), status);
-}
-
-Status Check(myonly_arena* handle, BrokenInvariant* broken) {
-  Status status = Status::kOk;
-  bool good;
-  if (handle == nullptr) {
-    good = ProcessHeap::CheckInvariants(broken);
-  } else {
-    Arena* arena = FindArena(handle, &status);
-    if (arena == nullptr) return status;
-    good = ProcessHeap::CheckArena(*arena, broken);
-  }
-  return good ? Status::kOk : Status::kCorrupt;
 }
 
 // Apart, so that what is quick needs no stack.
@@ -265,56 +254,19 @@ myonly_status myonly_arena_destroy(myonly_arena* arena,
       HandleOf(arena), flags == MYONLY_DESTROY_REQUIRE_EMPTY));
 }
 
-myonly_status myonly_arena_of(const void* ptr, myonly_arena** out) noexcept {
-  if (out == nullptr) return Fail(Status::kInvalid);
-  ArenaHandle handle;
-  const Status status = ProcessHeap::ArenaOf(ptr, &handle);
-  *out = reinterpret_cast<myonly_arena*>(handle);
-  return Return(status);
-}
-
 myonly_status myonly_arena_stats(myonly_arena* handle,
                                  myonly_arena_stats_t* out) noexcept {
-  if (out == nullptr || out->struct_size < sizeof(uint32_t) * 2) {
-    return Fail(Status::kInvalid);
-  }
+  if (!HasSize(out)) return Fail(Status::kInvalid);
   Status status;
   Arena* arena = nullptr;
   if (handle != nullptr) {
     arena = FindArena(handle, &status);
     if (arena == nullptr) return Fail(status);
   }
-  const ArenaStats stats =
-      arena == nullptr ? ProcessHeap::Stats() : ProcessHeap::StatsOf(*arena);
-  myonly_arena_stats_t full = MYONLY_ARENA_STATS_INIT;
-  full.struct_size = out->struct_size;
-  strncpy(full.name, stats.name, sizeof(full.name) - 1);
-  full.live_blocks = stats.live_blocks;
-  full.live_bytes = stats.live_bytes;
-  full.peak_live_bytes = stats.peak_live_bytes;
-  full.allocations = stats.allocations;
-  full.frees = stats.frees;
-  full.reserved_bytes = stats.reserved_bytes();
-  full.region_bytes = stats.region_bytes;
-  full.large_bytes = stats.large_bytes;
-  full.huge_bytes = stats.huge_bytes;
-  full.free_block_bytes = stats.free_block_bytes;
-  full.limit_bytes = stats.limit_bytes;
-  full.resets = stats.resets;
-  // A caller that knows a longer struct finds zeros in what we do not know.
-  const size_t size = out->struct_size;
-  if (size > sizeof(full)) {
-    memset(reinterpret_cast<char*>(out) + sizeof(full), 0, size - sizeof(full));
-  }
-  memcpy(out, &full, Min(size, sizeof(full)));
+  StoreStats(
+      arena == nullptr ? ProcessHeap::Stats() : ProcessHeap::StatsOf(*arena),
+      out);
   return MYONLY_OK;
-}
-
-myonly_status myonly_arena_check(myonly_arena* handle) noexcept {
-  BrokenInvariant broken;
-  const Status status = Check(handle, &broken);
-  if (status == Status::kCorrupt) ProcessHeap::ReportBroken(broken);
-  return Return(status);
 }
 
 }  // extern "C"

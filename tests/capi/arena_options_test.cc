@@ -110,7 +110,10 @@ TEST(ArenaOptionsTest, WhatIsNotThereYetIsUnsupported) {
   refused([](Options& options) { options.version = 1; });
   refused([](Options& options) { options.flags = uint64_t{1} << 63; });
   refused([](Options& options) {
-    options.pages = reinterpret_cast<const myonly_page_source*>(16);
+    static myonly_page_source newer = MYONLY_PAGE_SOURCE_INIT;
+    newer.reserve = [](void*, size_t, size_t) -> void* { return nullptr; };
+    newer.version = 1;
+    options.pages = &newer;
   });
 }
 

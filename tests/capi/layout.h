@@ -28,7 +28,7 @@ MYONLY_AT(myonly_arena_options, pages, 56);
 MYONLY_AT(myonly_arena_options, on_pressure, 64);
 MYONLY_AT(myonly_arena_options, ctx, 72);
 
-MYONLY_ASSERT(sizeof(myonly_arena_stats_t) == 136, "stats");
+MYONLY_ASSERT(sizeof(myonly_arena_stats_t) == 160, "stats");
 MYONLY_AT(myonly_arena_stats_t, struct_size, 0);
 MYONLY_AT(myonly_arena_stats_t, version, 4);
 MYONLY_AT(myonly_arena_stats_t, name, 8);
@@ -44,6 +44,23 @@ MYONLY_AT(myonly_arena_stats_t, huge_bytes, 104);
 MYONLY_AT(myonly_arena_stats_t, free_block_bytes, 112);
 MYONLY_AT(myonly_arena_stats_t, limit_bytes, 120);
 MYONLY_AT(myonly_arena_stats_t, resets, 128);
+MYONLY_AT(myonly_arena_stats_t, charged_bytes, 136);
+MYONLY_AT(myonly_arena_stats_t, soft_limit_bytes, 144);
+MYONLY_AT(myonly_arena_stats_t, children, 152);
+
+MYONLY_ASSERT(sizeof(myonly_block_info) == 40, "block info");
+MYONLY_AT(myonly_block_info, struct_size, 0);
+MYONLY_AT(myonly_block_info, state, 4);
+MYONLY_AT(myonly_block_info, start, 8);
+MYONLY_AT(myonly_block_info, size, 16);
+MYONLY_AT(myonly_block_info, arena, 24);
+MYONLY_AT(myonly_block_info, thread, 32);
+
+MYONLY_ASSERT(sizeof(myonly_walk_options) == 24, "walk options");
+MYONLY_AT(myonly_walk_options, struct_size, 0);
+MYONLY_AT(myonly_walk_options, version, 4);
+MYONLY_AT(myonly_walk_options, flags, 8);
+MYONLY_AT(myonly_walk_options, least_bytes, 16);
 #endif
 
 MYONLY_ASSERT(sizeof(myonly_status) == 4, "status");

@@ -16,7 +16,8 @@
  *     Every power of two is a valid alignment; blocks are aligned to 16 bytes
  *     at least. Sizes and alignments are in bytes.
  *  5. Thread-safe: every function may be called by any thread at any time,
- *     unless its comment says otherwise. None is async-signal-safe.
+ *     unless its comment says otherwise. None is async-signal-safe, unless its
+ *     comment says so.
  *  6. Freeing an address that is not a live block's (double free, an address
  *     inside a block, stack or global memory, a block whose header was
  *     overwritten) prints one line on stderr and aborts.
@@ -224,7 +225,8 @@ MYONLY_API myonly_status myonly_arena_destroy(myonly_arena* arena,
 
 /* Stores in `*out` the arena that `ptr`, any address inside a live or freed
  * block's pages, belongs to. NULL with MYONLY_OK: the process heap.
- * MYONLY_ERR_INVALID: no memory of this library. Safe for every address. */
+ * MYONLY_ERR_INVALID: no memory of this library. Safe for every address, and
+ * async-signal-safe: see myonly/inspect.h. */
 MYONLY_API myonly_status myonly_arena_of(const void* ptr,
                                          myonly_arena** out) MYONLY_NOEXCEPT;
 
@@ -244,12 +246,15 @@ typedef struct myonly_arena_stats_t {
   uint64_t free_block_bytes; /* bytes of free blocks in regions */
   uint64_t limit_bytes;      /* 0 = no limit */
   uint64_t resets;
+  uint64_t charged_bytes;    /* what counts against the limit */
+  uint64_t soft_limit_bytes; /* 0 = none */
+  uint64_t children;         /* arenas whose parent this is */
 } myonly_arena_stats_t;
 
 #define MYONLY_ARENA_STATS_INIT                                                \
   {                                                                            \
     (uint32_t)sizeof(myonly_arena_stats_t), 0, {0}, 0, 0, 0, 0, 0, 0, 0, 0, 0, \
-        0, 0, 0                                                                \
+        0, 0, 0, 0, 0, 0                                                       \
   }
 
 /* A consistent snapshot of the arena's counters; NULL: the process heap's. */
@@ -258,7 +263,9 @@ MYONLY_API myonly_status myonly_arena_stats(
 
 /* Checks every invariant of the arena (NULL: of the process heap and what all
  * arenas share). Time grows with its blocks; it holds the arena's lock.
- * MYONLY_ERR_CORRUPT if one is broken, and one line on stderr says where. */
+ * MYONLY_ERR_CORRUPT if one is broken, and one line on stderr says which and
+ * where. Of other threads' shares only those of threads that have ended are
+ * looked into. */
 MYONLY_API myonly_status myonly_arena_check(myonly_arena* arena)
     MYONLY_NOEXCEPT;
 
@@ -266,6 +273,7 @@ MYONLY_API myonly_status myonly_arena_check(myonly_arena* arena)
 } /* extern "C" */
 #endif
 
+#include "myonly/inspect.h"
 #include "myonly/limits.h"
 #include "myonly/memory.h"
 

@@ -113,6 +113,9 @@ pub struct myonly_arena_stats_t {
     pub free_block_bytes: u64,
     pub limit_bytes: u64,
     pub resets: u64,
+    pub charged_bytes: u64,
+    pub soft_limit_bytes: u64,
+    pub children: u64,
 }
 
 /// As the C header's `MYONLY_ARENA_STATS_INIT`.
@@ -133,6 +136,9 @@ pub const MYONLY_ARENA_STATS_INIT: myonly_arena_stats_t =
         free_block_bytes: 0,
         limit_bytes: 0,
         resets: 0,
+        charged_bytes: 0,
+        soft_limit_bytes: 0,
+        children: 0,
     };
 
 extern "C" {

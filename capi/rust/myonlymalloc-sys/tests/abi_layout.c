@@ -40,6 +40,9 @@ int main(void) {
   FIELD(myonly_arena_stats_t, free_block_bytes);
   FIELD(myonly_arena_stats_t, limit_bytes);
   FIELD(myonly_arena_stats_t, resets);
+  FIELD(myonly_arena_stats_t, charged_bytes);
+  FIELD(myonly_arena_stats_t, soft_limit_bytes);
+  FIELD(myonly_arena_stats_t, children);
   VALUE(MYONLY_OK);
   VALUE(MYONLY_ERR_NOMEM);
   VALUE(MYONLY_ERR_QUOTA);
