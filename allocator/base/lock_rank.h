@@ -11,7 +11,7 @@ enum class LockRank : uint8_t {
   kThreadRegistry,
   kArenaRegistry,
   // Fork and moving a block to another arena hold several of these, both under
-  // the registry's lock; of kQuota fork alone.
+  // the registry's lock; of kQuota and kRunPool fork alone.
   kArena,
   kQuota,
   kPressure,

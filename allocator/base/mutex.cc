@@ -84,9 +84,10 @@ void Mutex::NoteLock() const {
   if (IsForking()) return;
   const int rank = static_cast<int>(rank_);
   for (int r = rank; r <= static_cast<int>(LockRank::kMetadata); ++r) {
-    MYONLY_CHECK(held_count[r] == 0 ||
-                 (r == rank &&
-                  (rank_ == LockRank::kArena || rank_ == LockRank::kQuota)));
+    MYONLY_CHECK(
+        held_count[r] == 0 ||
+        (r == rank && (rank_ == LockRank::kArena || rank_ == LockRank::kQuota ||
+                       rank_ == LockRank::kRunPool)));
   }
   ++held_count[rank];
 }
