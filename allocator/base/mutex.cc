@@ -80,14 +80,13 @@ __attribute__((tls_model("initial-exec"))) thread_local uint32_t
 
 }  // namespace
 
-void Mutex::NoteLock() const {
+void Mutex::NoteLock(bool for_fork) const {
   if (IsForking()) return;
   const int rank = static_cast<int>(rank_);
   for (int r = rank; r <= static_cast<int>(LockRank::kMetadata); ++r) {
-    MYONLY_CHECK(
-        held_count[r] == 0 ||
-        (r == rank && (rank_ == LockRank::kArena || rank_ == LockRank::kQuota ||
-                       rank_ == LockRank::kRunPool)));
+    MYONLY_CHECK(held_count[r] == 0 ||
+                 (r == rank && (for_fork || rank_ == LockRank::kArena ||
+                                rank_ == LockRank::kQuota)));
   }
   ++held_count[rank];
 }

@@ -33,15 +33,8 @@ class ABSL_LOCKABLE Mutex {
   Mutex& operator=(const Mutex&) = delete;
 
   void Lock() ABSL_EXCLUSIVE_LOCK_FUNCTION() {
-    NoteLock();
-    if (ABSL_PREDICT_TRUE(IsSingleThreaded())) return;
-    uint32_t expected = kFree;
-    if (ABSL_PREDICT_TRUE(state_.compare_exchange_strong(
-            expected, kHeld, std::memory_order_acquire,
-            std::memory_order_relaxed))) {
-      return;
-    }
-    LockSlow();
+    NoteLock(/*for_fork=*/false);
+    Take();
   }
 
   void Unlock() ABSL_UNLOCK_FUNCTION() {
@@ -64,7 +57,8 @@ class ABSL_LOCKABLE Mutex {
   // BeginFork and EndFork this thread may lock what it holds: handlers of
   // others, which run there, allocate.
   void LockForFork() ABSL_NO_THREAD_SAFETY_ANALYSIS {
-    Lock();
+    NoteLock(/*for_fork=*/true);
+    Take();
     // So that Unlock comes to UnlockSlow.
     if (!IsSingleThreaded())
       state_.store(kContended, std::memory_order_relaxed);
@@ -82,6 +76,17 @@ class ABSL_LOCKABLE Mutex {
   }
 
  private:
+  void Take() {
+    if (ABSL_PREDICT_TRUE(IsSingleThreaded())) return;
+    uint32_t expected = kFree;
+    if (ABSL_PREDICT_TRUE(state_.compare_exchange_strong(
+            expected, kHeld, std::memory_order_acquire,
+            std::memory_order_relaxed))) {
+      return;
+    }
+    LockSlow();
+  }
+
   enum State : uint32_t { kFree, kHeld, kContended };
 
   void LockSlow();
@@ -89,10 +94,10 @@ class ABSL_LOCKABLE Mutex {
   void Wake();
 
 #ifdef NDEBUG
-  void NoteLock() {}
+  void NoteLock(bool /*for_fork*/) {}
   void NoteUnlock() {}
 #else
-  void NoteLock() const;
+  void NoteLock(bool for_fork) const;
   void NoteUnlock() const;
 #endif
 
