@@ -108,8 +108,14 @@ bool HeapWalk::VisitRun(const Slice* run) {
   // A run of several slices is seen at its first one.
   if (Peek(run->head) != slice_) return true;
   if (kind != RunKind::kLarge) return VisitRegion(run, owner);
-  return Add(arena_.runs_.PeekAddress(run) + run->large.payload_offset,
-             run->large.usable_pages * kPageSize, 0);
+  char* start = arena_.runs_.PeekAddress(run) + run->large.payload_offset;
+  // It came where blocks were visited; and what comes where it was, when it is
+  // gone at the next look, must not overlap it either.
+  if (behind_ != nullptr && start < behind_) return true;
+  const size_t slices = Peek(run->run_slices);
+  if (!Add(start, run->large.usable_pages * kPageSize, 0)) return false;
+  slice_ += slices - 1;
+  return true;
 }
 
 bool HeapWalk::VisitSlab(const Slice* slab, const RunOwner& owner) {

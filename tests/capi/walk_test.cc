@@ -335,6 +335,9 @@ TEST_P(WalkTest, MissesNothingUnderLoad) {
     }
   }
   load.Stop();
+  // A block that was freed elsewhere in the moment in which its owner rewrote
+  // its tag may look live until it has come home: SECURITY.md tells of it.
+  myonly_purge(0);
   EXPECT_EQ(Walk(arena_).blocks, load.Live());
 }
 
