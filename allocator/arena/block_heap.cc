@@ -114,7 +114,7 @@ void BlockHeap::Free(const Slice* region, void* ptr) {
     ReportBadBlock(region, ptr);
   }
   if (quick_ != nullptr) {
-    if (quick_->Free(block, word)) return;
+    if (quick_->Free(block, word, owner_)) return;
     FlushQuickLists(quick_->limit_bytes() / 4 * 3);
     if (ABSL_PREDICT_FALSE(purges_at_once_)) PurgeWhileFreeing();
   }
@@ -131,7 +131,7 @@ void BlockHeap::MarkPosted(const Slice* region, void* ptr) {
 
 void BlockHeap::FreePosted(const Slice* region, void* ptr) {
   Block* block = Block::FromPayload(ptr);
-  if (ABSL_PREDICT_TRUE(quick_->FreePosted(block, key()))) return;
+  if (ABSL_PREDICT_TRUE(quick_->FreePosted(block, key(), owner_))) return;
   block->Store(Block::WithoutQuick(block->Load()));
   Free(region, ptr);
 }
@@ -167,7 +167,7 @@ void BlockHeap::FlushQuickLists(size_t keep_bytes) {
   quick_->set_limit_bytes(
       Max(QuickLists::kMinLimitBytes, purges_at_once_ ? 0 : region_bytes_ / 2));
   while (quick_->bytes() > keep_bytes) {
-    Block* whole = bins_.FreeAndCoalesce(quick_->TakeOldest(key()));
+    Block* whole = bins_.FreeAndCoalesce(quick_->TakeOldest(key(), owner_));
     if (whole != nullptr) RegionIsFree(whole);
   }
   flushed_since_decay_ = true;

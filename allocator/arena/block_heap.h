@@ -61,7 +61,7 @@ class BlockHeap {
   void* AllocateQuick(size_t size) {
     return quick_ == nullptr
                ? nullptr
-               : PayloadOf(quick_->TakeFor(Block::BytesFor(size)));
+               : PayloadOf(quick_->TakeFor(Block::BytesFor(size), owner_));
   }
 
   // From what is free. NULL: Grow is needed. `size` is at most

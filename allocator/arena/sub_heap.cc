@@ -2,6 +2,7 @@
 
 #include <cstring>
 
+#include "allocator/base/check.h"
 #include "allocator/base/clock.h"
 #include "allocator/base/preset.h"
 #include "allocator/base/sizes.h"
@@ -24,13 +25,15 @@ SubHeap::SubHeap(Arena& arena, RunPool& runs, HugeMappings& huge,
       token_(token),
       slabs_({runs, arena.quota(), cache}, this, token),
       blocks_({runs, arena.quota(), cache}, huge, seed, RunKind::kSubHeapRegion,
-              this, &quick_) {}
+              this, &quick_) {
+  for (Object*& list : lists) list = slabs_.end();
+}
 
 void SubHeap::MoveLists(Object** to) {
   if (to == lists_) return;
   for (size_t i = 0; i < kNumSizeClasses; ++i) {
     to[i] = lists_[i];
-    lists_[i] = nullptr;
+    lists_[i] = slabs_.end();
   }
   lists_ = to;
 }
@@ -81,23 +84,30 @@ void* SubHeap::Allocate(size_t size, size_t alignment, Status* status) {
   return AllocateBlockSlow(size, alignment, status);
 }
 
+void* SubHeap::TakeListed(size_t size_class) {
+  Object*& list = lists_[size_class];
+  void* object = Slab::TakeFirst(&list, token_);
+  if (ABSL_PREDICT_FALSE(object == nullptr && !Slab::IsEnd(list))) {
+    ReportAndAbort("overwritten free object", list);
+  }
+  return object;
+}
+
 void* SubHeap::AllocateSmall(size_t bytes) {
   const size_t size_class = SizeClassFor(bytes);
-  Object* list = lists_[size_class];
-  if (list == nullptr) {
-    if (ABSL_PREDICT_FALSE(requests_[size_class] < kRequestsBeforeSlab)) {
-      ++requests_[size_class];
-      return nullptr;
-    }
-    OnSlowPath();
-    list = slabs_.TakeBack(size_class);
-    Status status;  // a block may still fit somewhere
-    if (list == nullptr) list = slabs_.Refill(size_class, &status);
-    if (ABSL_PREDICT_FALSE(list == nullptr)) return nullptr;
+  void* object = TakeListed(size_class);
+  if (ABSL_PREDICT_FALSE(object != nullptr)) return object;
+  if (ABSL_PREDICT_FALSE(requests_[size_class] < kRequestsBeforeSlab)) {
+    ++requests_[size_class];
+    return nullptr;
   }
-  lists_[size_class] = list->next;
-  Slab::ClearMark(list);
-  return list;
+  OnSlowPath();
+  Object* list = slabs_.TakeBack(size_class);
+  Status status;  // a block may still fit somewhere
+  if (list == nullptr) list = slabs_.Refill(size_class, &status);
+  if (ABSL_PREDICT_FALSE(list == nullptr)) return nullptr;
+  lists_[size_class] = list;
+  return TakeListed(size_class);
 }
 
 void* SubHeap::AllocateBlockSlow(size_t size, size_t alignment,
@@ -187,7 +197,7 @@ void SubHeap::TakeIn(size_t chains) {
 void SubHeap::ReturnLists() {
   for (size_t i = 0; i < kNumSizeClasses; ++i) {
     slabs_.Return(lists_[i]);
-    lists_[i] = nullptr;
+    lists_[i] = slabs_.end();
   }
 }
 
@@ -259,7 +269,8 @@ void SubHeap::AddStats(ArenaStats* stats) {
   slabs_.CountUsed(&objects, &object_bytes);
   size_t listed = 0;
   for (size_t i = 0; i < kNumSizeClasses; ++i) {
-    for (Object* object = lists_[i]; object != nullptr; object = object->next) {
+    for (Object* object = lists_[i]; !Slab::IsEnd(object);
+         object = object->next) {
       ++listed;
       object_bytes -= ObjectBytes(i);
     }
@@ -315,13 +326,13 @@ bool SubHeap::CheckLists(BrokenInvariant* broken) const {
   for (size_t i = 1; i < kNumSizeClasses; ++i) {
     // All objects of a list are of one slab, but for those of a short one.
     size_t left = SlabCapacity(i);
-    for (const Object* object = lists_[i]; object != nullptr;
+    for (const Object* object = lists_[i]; !Slab::IsEnd(object);
          object = object->next) {
       const Slice* slab = runs_.Find(object);
       if (left-- == 0 || slab == nullptr || slab->kind != RunKind::kSlab ||
           slab->owner != this || slab->slab.size_class != i ||
           !Slab::IsObject(slab, object) ||
-          (kChecksObjects && object->mark != slab)) {
+          (kChecksObjects && object->mark != token_)) {
         return broken->Is("overwritten free object", object);
       }
     }

@@ -94,15 +94,18 @@ class SubHeap : public ShareFront {
   void* AllocateBack(size_t size_class) {
     if (ABSL_PREDICT_FALSE(!posted_.empty())) return nullptr;
     if (OnSlowPath()) return nullptr;
-    lists_[size_class] = slabs_.TakeBack(size_class);
-    return Slab::TakeFirst(&lists_[size_class]);
+    if (ABSL_PREDICT_FALSE(!Slab::IsEnd(lists_[size_class]))) return nullptr;
+    Object* list = slabs_.TakeBack(size_class);
+    if (list == nullptr) return nullptr;
+    lists_[size_class] = list;
+    return Slab::TakeFirst(&lists_[size_class], token_);
   }
 
   // A block from a quick list, or NULL; for more than kMaxSlabRequest bytes and
   // at most BlockHeap::kMaxQuickRequest.
   void* AllocateMediumQuick(size_t size) {
     void* ptr = BlockHeap::PayloadOf(
-        quick_.Take(QuickIndexForRequest(size, Block::kTagBytes)));
+        quick_.Take(QuickIndexForRequest(size, Block::kTagBytes), this));
     if (ABSL_PREDICT_TRUE(ptr != nullptr)) ++block_allocations_;
     return ptr;
   }
@@ -111,7 +114,7 @@ class SubHeap : public ShareFront {
 
   // Frees into a quick list. False, and nothing done: use FreeBlock.
   bool FreeBlockQuick(void* ptr) {
-    if (ABSL_PREDICT_FALSE(!quick_.FreeIfLive(ptr, blocks_.key()))) {
+    if (ABSL_PREDICT_FALSE(!quick_.FreeIfLive(ptr, blocks_.key(), this))) {
       return false;
     }
     ++block_frees_;
@@ -226,10 +229,14 @@ class SubHeap : public ShareFront {
   bool HasSlabFor(size_t bytes) const {
     return requests_[SizeClassFor(bytes)] >= kRequestsBeforeSlab;
   }
+  // The first object of a list; dies if it is not as it was when it was freed.
+  // NULL: the list is at its end.
+  void* TakeListed(size_t size_class);
   // An object, or NULL: there shall be a block instead.
   void* AllocateSmall(size_t bytes);
   void* AllocateBlockQuick(size_t size) {
-    void* ptr = BlockHeap::PayloadOf(quick_.TakeFor(Block::BytesFor(size)));
+    void* ptr =
+        BlockHeap::PayloadOf(quick_.TakeFor(Block::BytesFor(size), this));
     if (ABSL_PREDICT_TRUE(ptr != nullptr)) ++block_allocations_;
     return ptr;
   }

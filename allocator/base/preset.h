@@ -7,7 +7,8 @@
 namespace myonly::internal {
 
 // Freeing an object of a slab looks whether one begins at the address, and
-// whether it is free already.
+// whether it is free already; taking one from a list, or a block from a quick
+// list, whether it is free.
 #ifdef MYONLY_PRESET_FAST
 inline constexpr bool kChecksObjects = false;
 #else

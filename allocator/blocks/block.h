@@ -187,6 +187,8 @@ class Block {
   // Links of a free block, in its payload.
   Block*& next_free() { return next_free_; }
   Block*& previous_free() { return previous_free_; }
+  // Of one in a quick list, in place of the second link.
+  uintptr_t& quick_mark() { return quick_mark_; }
 
  private:
   static constexpr uint64_t kUsed = 1;
@@ -212,7 +214,10 @@ class Block {
 
   uint64_t word_;
   Block* next_free_;
-  Block* previous_free_;
+  union {
+    Block* previous_free_;
+    uintptr_t quick_mark_;
+  };
 };
 static_assert(sizeof(Block) <= Block::kMinBytes, "links fit a free block");
 static_assert(Block::kTagBytes == sizeof(uint64_t));

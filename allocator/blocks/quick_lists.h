@@ -13,7 +13,9 @@
 #include "absl/base/attributes.h"
 #include "absl/base/optimization.h"
 #include "allocator/base/check.h"
+#include "allocator/base/free_mark.h"
 #include "allocator/base/peek.h"
+#include "allocator/base/preset.h"
 #include "allocator/base/sizes.h"
 #include "allocator/blocks/bin_index.h"
 #include "allocator/blocks/block.h"
@@ -27,34 +29,44 @@ class QuickLists {
 
   static constexpr size_t kMinLimitBytes = size_t{1} << 20;
 
-  // The first block of a list, used again, or NULL. Its seal is left for
-  // whoever frees or coalesces it to look at.
-  Block* Take(uint32_t index) {
+  // `owner` is whose lists these are, the same in all calls: blocks in them are
+  // marked with its address.
+
+  // The first block of a list, used again, or NULL. Dies if it was written to
+  // where its link is; its seal is left for whoever frees or coalesces it to
+  // look at.
+  Block* Take(uint32_t index, const void* owner) {
     Block* block = heads_[index];
     if (ABSL_PREDICT_FALSE(block == nullptr)) return nullptr;
+    if constexpr (kChecksObjects) {
+      if (ABSL_PREDICT_FALSE(ToggleMark(&block->quick_mark(), Mark(owner)))) {
+        ReportOverwritten(block);
+      }
+    }
     Pop(block, index);
     return block;
   }
   // The same for a block of at least `bytes`, a result of Block::BytesFor.
-  Block* TakeFor(size_t bytes) {
+  Block* TakeFor(size_t bytes, const void* owner) {
     return ABSL_PREDICT_TRUE(bytes <= kMaxQuickBytes)
-               ? Take(QuickIndexFor(bytes))
+               ? Take(QuickIndexFor(bytes), owner)
                : nullptr;
   }
 
   // Takes a block with the live tag `word`. False, and nothing done, if the
   // lists hold enough.
-  bool Free(Block* block, uint64_t word) {
+  bool Free(Block* block, uint64_t word, const void* owner) {
     const size_t bytes = Block::SizeIn(word);
     if (ABSL_PREDICT_FALSE(!TakeRoom(bytes))) return false;
-    Push(block, bytes);
+    Push(block, bytes, owner);
     return true;
   }
 
   // The fast path of freeing: Free for an address that is a live block's under
   // `key`. False, and nothing done: it is not, or not so fast. Of the tag
   // behind the block it only sees whether it knows this one's size.
-  ABSL_ATTRIBUTE_ALWAYS_INLINE bool FreeIfLive(void* ptr, uint64_t key) {
+  ABSL_ATTRIBUTE_ALWAYS_INLINE bool FreeIfLive(void* ptr, uint64_t key,
+                                               const void* owner) {
     Block* block = Block::FromPayload(ptr);
     const uint64_t word = Block::LoadAnywhere(block);
     if (ABSL_PREDICT_FALSE(!Block::IsSealedUsed(block, key, word))) {
@@ -65,12 +77,12 @@ class QuickLists {
                            !TakeRoom(bytes))) {
       return false;
     }
-    Push(block, bytes);
+    Push(block, bytes, owner);
     return true;
   }
 
   // The same for a block that has the quick flag already: it never looks alive.
-  bool FreePosted(Block* block, uint64_t key) {
+  bool FreePosted(Block* block, uint64_t key, const void* owner) {
     const uint64_t word = Block::WithoutQuick(block->Load());
     const size_t bytes = Block::SizeIn(word);
     if (ABSL_PREDICT_FALSE(!Block::IsSealedUsed(block, key, word) ||
@@ -78,16 +90,20 @@ class QuickLists {
                            !TakeRoom(bytes))) {
       return false;
     }
-    Push(block, bytes);
+    Push(block, bytes, owner);
     return true;
   }
 
   // Takes a block out of some list; there is one. Lists in turn, each to its
   // end: what nobody wants any more does not stay. Dies if its tag was
   // overwritten. It keeps the quick flag, so that it never looks alive.
-  ABSL_ATTRIBUTE_NOINLINE Block* TakeOldest(uint64_t key) {
+  ABSL_ATTRIBUTE_NOINLINE Block* TakeOldest(uint64_t key, const void* owner) {
     flush_index_ = NextFrom(flush_index_);
     Block* block = heads_[flush_index_];
+    if (kChecksObjects &&
+        ABSL_PREDICT_FALSE(block->quick_mark() != Mark(owner))) {
+      ReportOverwritten(block);
+    }
     heads_[flush_index_] = block->next_free();
     room_ += block->size();
     if (ABSL_PREDICT_FALSE(!block->IsSealed(key))) {
@@ -130,10 +146,18 @@ class QuickLists {
   }
 
  private:
-  void Push(Block* block, size_t bytes) {
+  static uintptr_t Mark(const void* owner) {
+    return reinterpret_cast<uintptr_t>(owner);
+  }
+  [[noreturn]] ABSL_ATTRIBUTE_COLD ABSL_ATTRIBUTE_NOINLINE static void
+  ReportOverwritten(Block* block) {
+    ReportAndAbort("overwritten free block", block->payload());
+  }
+  void Push(Block* block, size_t bytes, const void* owner) {
     const uint32_t index = QuickIndex(bytes);
     block->SetQuick();
     block->next_free() = heads_[index];
+    if constexpr (kChecksObjects) block->quick_mark() = Mark(owner);
     heads_[index] = block;
   }
   void Pop(Block* block, size_t index) {

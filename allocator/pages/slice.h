@@ -71,9 +71,10 @@ class OwnerWritten {
 // A free object of a slab.
 struct Object {
   Object* next;
-  // Its slab, by which a second free is told from the first. Taking it clears
-  // the mark, and no program knows a descriptor's address.
-  const Slice* mark;
+  // The token of its slab's owner, by which a second free is told from the
+  // first, and a free object from what a link that was overwritten leads to.
+  // Taking it clears the mark, and no program knows a token.
+  uintptr_t mark;
 };
 
 enum class SlabState : uint8_t {

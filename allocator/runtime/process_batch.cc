@@ -12,10 +12,11 @@ namespace myonly::internal {
 namespace {
 
 size_t TakeObjects(Object** list, void** out, size_t count) {
+  const uintptr_t token = this_thread.token;
   Object* first = *list;
   size_t made = 0;
   while (made < count) {
-    void* ptr = Slab::TakeFirst(&first);
+    void* ptr = Slab::TakeFirst(&first, token);
     if (ptr == nullptr) break;
     out[made++] = ptr;
   }
@@ -26,7 +27,10 @@ size_t TakeObjects(Object** list, void** out, size_t count) {
 // Where the objects of this arena wait, for this thread; NULL: nowhere.
 Object** ListOf(ArenaHandle handle, size_t size_class) {
   if (size_class >= kNumSizeClasses) return nullptr;
-  if (handle == 0) return &this_thread.lists[size_class];
+  if (handle == 0) {
+    return this_thread.state == nullptr ? nullptr
+                                        : &this_thread.lists[size_class];
+  }
   ShareFront& share = *this_thread.recent_shares[ArenaRegistry::SlotOf(handle) %
                                                  ThisThread::kRecentShares];
   return share.handle == handle ? &share.lists[size_class] : nullptr;

@@ -30,13 +30,13 @@ uint64_t RandomSeed() {
 }
 
 ABSL_CONST_INIT ProcessGlobals process_globals;
-
 ABSL_CONST_INIT ShareFront no_share = {ShareFront::kNoArena, {}};
 
 __attribute__((tls_model("initial-exec"))) __thread ThisThread this_thread = {
     {},
     kNoToken,
     kNoToken,
+    0,
     0,
     nullptr,
     {&no_share, &no_share, &no_share, &no_share, &no_share, &no_share,
@@ -184,7 +184,7 @@ void PostOne(Slice* slice, void* ptr) {
 ABSL_ATTRIBUTE_COLD void CheckObject(const Slice* slab, const void* ptr) {
   if (slab->slab.carved == 0) ReportAndAbort("double free", ptr);
   if (!Slab::IsObject(slab, ptr) ||
-      static_cast<const Object*>(ptr)->mark == slab) {
+      static_cast<const Object*>(ptr)->mark == Slab::TokenAt(slab, ptr)) {
     Slab::ReportBadFree(ptr, slab);
   }
 }
@@ -205,10 +205,10 @@ void ProcessHeap::Attend(const void* /*ptr*/, Slice* slab) {
   TellIfNews();
 }
 
-void ProcessHeap::FreeOther(void* ptr, Slice* slice) {
+void ProcessHeap::FreeOther(void* ptr, Slice* slice, uintptr_t token_at) {
   ThreadState* state = this_thread.state;
   if (ABSL_PREDICT_TRUE(state != nullptr &&
-                        state->FreeRemoteQuick(slice, ptr))) {
+                        state->FreeRemoteQuick(slice, ptr, token_at))) {
     return;
   }
   FreeOtherSlow(ptr, slice);
@@ -255,9 +255,10 @@ void ProcessHeap::FreeElsewhere(void* ptr) {
   const Place place = Locate(ptr);
   if (place.slice != nullptr) {
     // As Free, in another reservation than the first.
-    if (Slab::TokenAt(place.slice, ptr) != this_thread.token) {
-      FreeOther(ptr, place.slice);
-    } else if (Slab::FreeObject(place.slice, ptr)) {
+    const uintptr_t token = Slab::TokenAt(place.slice, ptr);
+    if (token != this_thread.token) {
+      FreeOther(ptr, place.slice, token);
+    } else if (Slab::FreeObject(place.slice, ptr, token)) {
       Attend(ptr, place.slice);
     }
   } else if (place.mapping != nullptr) {
@@ -530,7 +531,7 @@ void* ProcessHeap::AllocateInSlow(ArenaHandle handle, size_t size,
   if (ABSL_PREDICT_TRUE(share != nullptr && alignment == kMinAlignment &&
                         size_class < kNumSizeClasses)) {
     // It had been forgotten for others; or the list is empty.
-    void* ptr = Slab::TakeFirst(&share->lists[size_class]);
+    void* ptr = Slab::TakeFirst(&share->lists[size_class], this_thread.token);
     if (ABSL_PREDICT_TRUE(ptr != nullptr)) return ptr;
   }
   return AllocateInSlower(handle, share, size, alignment);

@@ -55,11 +55,16 @@ class ProcessHeap {
   // The parts of Allocate: the first object of a list of this thread; the first
   // block of one; and what to do when that is NULL.
   ABSL_ATTRIBUTE_ALWAYS_INLINE static void* AllocateQuick(size_t size) {
-    if (ABSL_PREDICT_FALSE(size > kMaxSlabRequest)) return nullptr;
-    return Slab::TakeFirst(&this_thread.lists[SizeClassFor(size)]);
+    if (ABSL_PREDICT_FALSE(size >= this_thread.list_bytes_end)) return nullptr;
+    return TakeListed(size);
+  }
+  // For what is below this thread's `list_bytes_end`.
+  ABSL_ATTRIBUTE_ALWAYS_INLINE static void* TakeListed(size_t size) {
+    return Slab::TakeFirst(&this_thread.lists[SizeClassFor(size)],
+                           this_thread.token);
   }
   ABSL_ATTRIBUTE_ALWAYS_INLINE static void* AllocateMediumQuick(size_t size) {
-    if (ABSL_PREDICT_FALSE(size > this_thread.most_quick_bytes)) return nullptr;
+    if (ABSL_PREDICT_FALSE(size >= this_thread.quick_bytes_end)) return nullptr;
     return reinterpret_cast<SubHeap*>(this_thread.heap)
         ->AllocateMediumQuick(size);
   }
@@ -70,8 +75,10 @@ class ProcessHeap {
   ABSL_ATTRIBUTE_ALWAYS_INLINE static void* AllocateZeroedQuick(size_t bytes) {
     constexpr size_t kWord = kMinAlignment;
     const size_t words = SizeClassFor(bytes);  // the size class, that is
-    if (ABSL_PREDICT_FALSE(words > 4)) return nullptr;
-    void* ptr = Slab::TakeFirst(&this_thread.lists[words]);
+    if (ABSL_PREDICT_FALSE(words > 4 || this_thread.list_bytes_end == 0)) {
+      return nullptr;
+    }
+    void* ptr = Slab::TakeFirst(&this_thread.lists[words], this_thread.token);
     if (ABSL_PREDICT_FALSE(ptr == nullptr)) return nullptr;
     char* first = static_cast<char*>(ptr);
     char* last = first + words * kWord - kWord;
@@ -92,15 +99,18 @@ class ProcessHeap {
     if (ABSL_PREDICT_FALSE(!process_globals.runs.FindFirst(ptr, &slice))) {
       return FreeElsewhere(ptr);
     }
-    if (ABSL_PREDICT_FALSE(Slab::TokenAt(slice, ptr) != this_thread.token)) {
+    const uintptr_t token = Slab::TokenAt(slice, ptr);
+    if (ABSL_PREDICT_FALSE(token != this_thread.token)) {
       if (ABSL_PREDICT_TRUE(
               reinterpret_cast<uintptr_t>(slice->owner) == this_thread.heap &&
               static_cast<SubHeap*>(slice->owner)->FreeBlockQuick(ptr))) {
         return;
       }
-      return FreeOther(ptr, slice);
+      return FreeOther(ptr, slice, token);
     }
-    if (ABSL_PREDICT_FALSE(Slab::FreeObject(slice, ptr))) Attend(ptr, slice);
+    if (ABSL_PREDICT_FALSE(Slab::FreeObject(slice, ptr, token))) {
+      Attend(ptr, slice);
+    }
   }
   // `ptr` NULL allocates from the default arena; `size` 0 frees and returns
   // NULL with LastStatus() unchanged.
@@ -151,7 +161,7 @@ class ProcessHeap {
                                    ThisThread::kRecentShares];
     if (ABSL_PREDICT_FALSE(share.handle != handle)) return nullptr;
     if (ABSL_PREDICT_FALSE(size > kMaxSlabRequest)) return nullptr;
-    return Slab::TakeFirst(&share.lists[SizeClassFor(size)]);
+    return Slab::TakeFirst(&share.lists[SizeClassFor(size)], this_thread.token);
   }
   static void* AllocateIn(ArenaHandle handle, size_t size) {
     void* ptr = AllocateInQuick(handle, size);
@@ -266,7 +276,7 @@ class ProcessHeap {
   ABSL_ATTRIBUTE_COLD static void* MoveInArena(Arena& arena, void* ptr,
                                                size_t usable, size_t size);
   // With the address first, where free() has it already.
-  static void FreeOther(void* ptr, Slice* slice);
+  static void FreeOther(void* ptr, Slice* slice, uintptr_t token_at);
   static void FreeOtherSlow(void* ptr, Slice* slice);
   ABSL_ATTRIBUTE_COLD static void FreeElsewhere(void* ptr);
   static void Attend(const void* ptr, Slice* slab);

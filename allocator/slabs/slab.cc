@@ -54,7 +54,7 @@ void SetSweptPages(Slice* slice, unsigned pages) {
 
 // A list of the objects [first, first + count) in the order of addresses.
 Object* MakeList(char* start, size_t first, size_t count, size_t bytes,
-                 const Slice* mark) {
+                 uintptr_t mark, Object* end) {
   char* head = start + first * bytes;
   char* last = head + (count - 1) * bytes;
   for (char* at = head; at != last; at += bytes) {
@@ -62,7 +62,7 @@ Object* MakeList(char* start, size_t first, size_t count, size_t bytes,
     object->next = reinterpret_cast<Object*>(at + bytes);
     object->mark = mark;
   }
-  *reinterpret_cast<Object*>(last) = {nullptr, mark};
+  *reinterpret_cast<Object*>(last) = {end, mark};
   return reinterpret_cast<Object*>(head);
 }
 
@@ -80,23 +80,23 @@ size_t Slab::NotCounted(const Slice* slice) {
   }
 }
 
-Object* Slab::TakeSome(Slice* slice, size_t most) {
+Object* Slab::TakeSome(Slice* slice, size_t most, Object* end) {
   SlabFields& slab = slice->slab;
   Object* list = slab.free;
-  if (list == nullptr) return nullptr;
+  if (IsEnd(list)) return nullptr;
   Object* last = list;
   size_t count = 1;
-  for (; count < most && last->next != nullptr; ++count) last = last->next;
+  for (; count < most && !IsEnd(last->next); ++count) last = last->next;
   slab.free = last->next;
-  last->next = nullptr;
+  last->next = end;
   slab.needed = static_cast<uint16_t>(slab.needed + count);
   return list;
 }
 
-Object* Slab::Carve(Slice* slice, char* start) {
+Object* Slab::Carve(Slice* slice, char* start, Object* end) {
   SlabFields& slab = slice->slab;
   if (ABSL_PREDICT_FALSE(slice->swept_pages != 0)) {
-    return CarveSwept(slice, start);
+    return CarveSwept(slice, start, end);
   }
   if (slab.carved == slab.capacity) return nullptr;
   const size_t bytes = ObjectBytes(slab.size_class);
@@ -105,13 +105,14 @@ Object* Slab::Carve(Slice* slice, char* start) {
   const size_t in_page = reinterpret_cast<uintptr_t>(first) & (kPageSize - 1);
   const size_t count = Min((kPageSize - in_page + bytes - 1) / bytes,
                            size_t{slab.capacity} - slab.carved);
-  Object* list = MakeList(start, slab.carved, count, bytes, slice);
+  Object* list =
+      MakeList(start, slab.carved, count, bytes, TokenAt(slice, start), end);
   slab.carved = static_cast<uint16_t>(slab.carved + count);
   slab.needed = static_cast<uint16_t>(slab.needed + count);
   return list;
 }
 
-Object* Slab::CarveSwept(Slice* slice, char* start) {
+Object* Slab::CarveSwept(Slice* slice, char* start, Object* end) {
   SlabFields& slab = slice->slab;
   const unsigned pages = slice->swept_pages;
   const auto page = static_cast<size_t>(__builtin_ctz(pages));
@@ -121,7 +122,8 @@ Object* Slab::CarveSwept(Slice* slice, char* start) {
   const size_t count = range.end - range.first;
   slab.carved = static_cast<uint16_t>(slab.carved + count);
   slab.needed = static_cast<uint16_t>(slab.needed + count);
-  Object* list = MakeList(start, range.first, count, bytes, slice);
+  Object* list =
+      MakeList(start, range.first, count, bytes, TokenAt(slice, start), end);
   SetSweptPages(slice, others);
   return list;
 }
@@ -144,7 +146,7 @@ unsigned Slab::Sweep(Slice* slice) {
   const unsigned before = slice->swept_pages;
   CheckSwept(slice);
   size_t free_in[kPages] = {};
-  for (Object* object = slab.free; object != nullptr; object = object->next) {
+  for (Object* object = slab.free; !IsEnd(object); object = object->next) {
     for (unsigned on = PagesOf(object, bytes); on != 0; on &= on - 1) {
       ++free_in[__builtin_ctz(on)];
     }
@@ -160,7 +162,8 @@ unsigned Slab::Sweep(Slice* slice) {
   SetSweptPages(slice, before | pages);
   Object** link = &slab.free;
   size_t swept = 0;
-  while (Object* object = *link) {
+  while (!IsEnd(*link)) {
+    Object* object = *link;
     if ((PagesOf(object, bytes) & pages) != 0) {
       *link = object->next;
       ++swept;
@@ -175,7 +178,7 @@ unsigned Slab::Sweep(Slice* slice) {
 void Slab::CheckSwept(const Slice* slice) {
   const SlabFields& slab = slice->slab;
   size_t left = slab.carved;
-  for (const Object* object = slab.free; object != nullptr;
+  for (const Object* object = slab.free; !IsEnd(object);
        object = object->next) {
     if (ABSL_PREDICT_FALSE(left-- == 0 ||
                            (PagesOf(object, ObjectBytes(slab.size_class)) &

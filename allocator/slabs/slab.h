@@ -21,12 +21,21 @@
 
 #include "absl/base/attributes.h"
 #include "absl/base/optimization.h"
+#include "allocator/base/free_mark.h"
 #include "allocator/base/preset.h"
 #include "allocator/base/sizes.h"
 #include "allocator/pages/slice.h"
 #include "allocator/slabs/size_class.h"
 
 namespace myonly::internal {
+
+// What a list of objects ends with. No object is at its address, which lies at
+// 8 modulo 16, and whoever takes it for one finds no mark: that costs less than
+// a comparison with NULL. It is written to, so each pool has its own.
+struct alignas(kMinAlignment) ListEnd {
+  uintptr_t space = 0;
+  Object object = {nullptr, 0};
+};
 
 class Slab {
  public:
@@ -35,9 +44,10 @@ class Slab {
     return Max(1, Min(capacity / 16, 16));
   }
 
-  static void Open(Slice* slice, size_t size_class) {
+  // `end` is what its lists end with.
+  static void Open(Slice* slice, size_t size_class, Object* end) {
     SlabFields& slab = slice->slab;
-    slab.free = nullptr;
+    slab.free = end;
     slab.needed = 0;
     slab.capacity = static_cast<uint16_t>(SlabCapacity(size_class));
     slab.carved = 0;
@@ -56,36 +66,57 @@ class Slab {
   static uintptr_t TokenAt(const Slice* slice, const void* ptr) {
     return slice->key ^ Position(slice, ptr);
   }
+  // The same for who has read the key and knows where the slab begins.
+  static uintptr_t TokenOf(uintptr_t key, size_t size_class,
+                           const void* start) {
+    return key ^ Position(Reciprocal(size_class), start);
+  }
   // Two tokens differ in more than a position can make up for.
   static constexpr int kPositionBits = 12;
 
   // What anybody does who frees an object: a bad address, and one that is free
   // already, are reported.
   static void CheckAndMark(Slice* slice, void* ptr) {
-    CheckStart(slice, ptr);
-    Mark(slice, ptr);
+    CheckAndMark(slice, ptr, TokenAt(slice, ptr));
   }
-  // The same for an address that is known to be an object's.
-  static void Mark(Slice* slice, void* ptr) {
+  static void CheckAndMark(Slice* slice, void* ptr, uintptr_t token_at) {
+    CheckStart(slice, ptr);
+    Mark(slice, ptr, token_at);
+  }
+  // The same for an address that is known to be an object's, of a slab whose
+  // owner has this token.
+  static void Mark(const Slice* slice, void* ptr, uintptr_t token) {
     if constexpr (kChecksObjects) {
       auto* object = static_cast<Object*>(ptr);
-      if (ABSL_PREDICT_FALSE(object->mark == slice)) ReportBadFree(ptr, slice);
+      if (ABSL_PREDICT_FALSE(object->mark == token)) ReportBadFree(ptr, slice);
       // Apart from the link next to it: one wide store of both costs more.
-      __atomic_store_n(&object->mark, slice, __ATOMIC_RELAXED);
+      __atomic_store_n(&object->mark, token, __ATOMIC_RELAXED);
     }
   }
   // What anybody does who takes an object from a list.
   static void ClearMark(Object* object) {
-    if constexpr (kChecksObjects) object->mark = nullptr;
+    if constexpr (kChecksObjects) object->mark = 0;
   }
-  // The first object of a list, or NULL.
-  ABSL_ATTRIBUTE_ALWAYS_INLINE static void* TakeFirst(Object** list) {
+  static bool IsEnd(const Object* object) {
+    return (reinterpret_cast<uintptr_t>(object) & sizeof(uintptr_t)) != 0;
+  }
+  // The first object of a list of the thread with this token. NULL, and nothing
+  // changed: the list is at its end, or an object was written to after it had
+  // been freed.
+  ABSL_ATTRIBUTE_ALWAYS_INLINE static void* TakeFirst(Object** list,
+                                                      uintptr_t token) {
     Object* object = *list;
     // Makes gcc load it where it is returned: an instruction less in malloc.
     asm("" : "+r"(object));
-    if (ABSL_PREDICT_FALSE(object == nullptr)) return nullptr;
+    if constexpr (kChecksObjects) {
+      if (ABSL_PREDICT_FALSE(ToggleMark(&object->mark, token))) {
+        ToggleMark(&object->mark, token);
+        return nullptr;
+      }
+    } else {
+      if (ABSL_PREDICT_FALSE(IsEnd(object))) return nullptr;
+    }
     *list = object->next;
-    ClearMark(object);
     return object;
   }
   // With the address first, where free() has it already.
@@ -94,11 +125,11 @@ class Slab {
   // The owner frees an object. True: the slab wants attention.
   static bool Free(Slice* slice, void* ptr) {
     CheckStart(slice, ptr);
-    return FreeObject(slice, ptr);
+    return FreeObject(slice, ptr, TokenAt(slice, ptr));
   }
   // The same for an address that has given the owner's token: an object's.
-  static bool FreeObject(Slice* slice, void* ptr) {
-    Mark(slice, ptr);
+  static bool FreeObject(Slice* slice, void* ptr, uintptr_t token) {
+    Mark(slice, ptr, token);
     return PutBack(slice, static_cast<Object*>(ptr));
   }
   // The same for one that is marked, as it has never been taken from its list.
@@ -109,22 +140,22 @@ class Slab {
   }
 
   // All that came back, as a list; they count as used again. NULL: none.
-  static Object* TakeFree(Slice* slice) {
+  static Object* TakeFree(Slice* slice, Object* end) {
     Object* list = slice->slab.free;
-    if (list != nullptr) {
-      slice->slab.free = nullptr;
-      slice->slab.needed = slice->slab.carved;
-    }
+    if (IsEnd(list)) return nullptr;
+    slice->slab.free = end;
+    slice->slab.needed = slice->slab.carved;
     return list;
   }
 
   // The same for `most` of them at most.
-  ABSL_ATTRIBUTE_COLD static Object* TakeSome(Slice* slice, size_t most);
+  ABSL_ATTRIBUTE_COLD static Object* TakeSome(Slice* slice, size_t most,
+                                              Object* end);
 
   // The objects of the next page, as a list in the order of addresses; they
   // count as used. NULL: every one has been carved. `start` is the slab's.
   // Pages that were purged come first.
-  static Object* Carve(Slice* slice, char* start);
+  static Object* Carve(Slice* slice, char* start, Object* end);
 
   // Takes what lies on wholly unused pages off the list; returns those pages,
   // which the caller purges. Only for slabs that have been carved to the end.
@@ -182,7 +213,8 @@ class Slab {
   // The same, and the object is not free: what can be told without a division.
   static bool IsLive(const Slice* slice, const void* ptr) {
     return StartsObject(slice, ptr) &&
-           (!kChecksObjects || static_cast<const Object*>(ptr)->mark != slice);
+           (!kChecksObjects ||
+            static_cast<const Object*>(ptr)->mark != TokenAt(slice, ptr));
   }
   // An object begins at `ptr`, and has been carved.
   static bool IsObject(const Slice* slice, const void* ptr) {
@@ -204,10 +236,13 @@ class Slab {
   // begins times a multiple of 32 is a multiple of 2^20, to which the offset
   // adds as in StartsObject.
   static uintptr_t Position(const Slice* slice, const void* ptr) {
+    return Position(slice->reciprocal, ptr);
+  }
+  static uintptr_t Position(uint32_t reciprocal, const void* ptr) {
     if constexpr (!kChecksObjects) return 0;
     const auto address =
         static_cast<uint32_t>(reinterpret_cast<uintptr_t>(ptr));
-    return address * slice->reciprocal >> (32 - kPositionBits);
+    return address * reciprocal >> (32 - kPositionBits);
   }
   static_assert(kSliceSize * 32 == size_t{1} << (32 - kPositionBits));
 
@@ -217,7 +252,7 @@ class Slab {
   static size_t SweptUnit(const SlabFields& slab) {
     return 1 + slab.capacity / 256;
   }
-  static Object* CarveSwept(Slice* slice, char* start);
+  static Object* CarveSwept(Slice* slice, char* start, Object* end);
 };
 
 }  // namespace myonly::internal

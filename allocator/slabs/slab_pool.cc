@@ -14,15 +14,15 @@ Object* SlabPool::TakeBack(size_t size_class) {
     return TakeBackCarefully(slab);
   }
   const size_t used = slab->slab.needed;
-  return NoteTakenBack(slab, used, Slab::TakeFree(slab));
+  return NoteTakenBack(slab, used, Slab::TakeFree(slab, end()));
 }
 
 Object* SlabPool::TakeBackCarefully(Slice* slab) {
   Slab::CheckSwept(slab);
   const size_t used = slab->slab.needed;
-  return NoteTakenBack(
-      slab, used,
-      takes_few_ != 0 ? Slab::TakeSome(slab, kFew) : Slab::TakeFree(slab));
+  return NoteTakenBack(slab, used,
+                       takes_few_ != 0 ? Slab::TakeSome(slab, kFew, end())
+                                       : Slab::TakeFree(slab, end()));
 }
 
 inline Object* SlabPool::NoteTakenBack(Slice* slab, size_t used_before,
@@ -47,7 +47,7 @@ Object* SlabPool::Refill(size_t size_class, Status* status) {
   if (Slice* slab = lists.active) {
     const size_t used = slab->slab.needed;
     const unsigned swept = slab->swept_pages;
-    list = Slab::Carve(slab, runs_.pool().AddressOf(slab));
+    list = Slab::Carve(slab, runs_.pool().AddressOf(slab), end());
     if (ABSL_PREDICT_TRUE(list != nullptr)) {
       NoteTaken(size_class, slab->slab.needed - used);
       carved_lists_ |= CarvedBit(size_class);
@@ -77,7 +77,7 @@ Slice* SlabPool::NewSlab(size_t size_class, Status* status) {
   Slice* slab = runs_.Allocate(1, RunKind::kSlab, owner_, status);
   if (slab == nullptr) return nullptr;
   ++num_slabs_;
-  Slab::Open(slab, size_class);
+  Slab::Open(slab, size_class, end());
   slab->key.Publish(Slab::Key(slab, runs_.pool().AddressOf(slab), token_));
   SweepWhileGrowing();
   return slab;
@@ -162,7 +162,10 @@ void SlabPool::FreeChain(Slice* slab, Object* first, Object* last,
 }
 
 void SlabPool::Return(Object* list) {
-  while (list != nullptr) {
+  while (!Slab::IsEnd(list)) {
+    if (kChecksObjects && ABSL_PREDICT_FALSE(list->mark != token_)) {
+      ReportAndAbort("overwritten free object", list);
+    }
     Object* next = list->next;
     Slice* slab = runs_.pool().Find(list);
     // Neither allocated nor freed; that it is back will be noted later.
@@ -247,15 +250,15 @@ size_t SlabPool::ListLength(size_t size_class, const Object* list) const {
     return static_cast<size_t>(end - reinterpret_cast<const char*>(list)) /
            bytes;
   }
-  for (; list != nullptr; list = list->next) ++length;
+  for (; !Slab::IsEnd(list); list = list->next) ++length;
   return length;
 }
 
 void SlabPool::DropAll(Object** lists, SliceCache* cache) {
   for (size_t i = 0; i < kNumSizeClasses; ++i) {
-    if (lists[i] == nullptr) continue;
+    if (Slab::IsEnd(lists[i])) continue;
     taken_ -= ListLength(i, lists[i]);
-    lists[i] = nullptr;
+    lists[i] = end();
   }
   for (Class& lists_of_class : classes_) {
     for (Slice** list : {&lists_of_class.active, &lists_of_class.partial,
@@ -301,12 +304,12 @@ bool SlabPool::CheckSlab(const Slice* slab, BrokenInvariant* broken) const {
     return broken->Is("broken descriptor of a slab", start);
   }
   size_t free = 0;
-  for (const Object* object = fields.free; object != nullptr;
+  for (const Object* object = fields.free; !Slab::IsEnd(object);
        object = object->next) {
     const auto offset =
         static_cast<size_t>(reinterpret_cast<const char*>(object) - start);
     if (offset >= kSliceSize || !Slab::IsObject(slab, object) ||
-        (kChecksObjects && object->mark != slab) || ++free > fields.carved) {
+        (kChecksObjects && object->mark != token_) || ++free > fields.carved) {
       return broken->Is("overwritten free object", object);
     }
   }

@@ -41,6 +41,9 @@ class SlabPool {
   // count as used from now on. NULL: nothing.
   Object* TakeBack(size_t size_class);
 
+  // What its lists of objects end with.
+  Object* end() { return &end_.object; }
+
   // A list of objects of the class, which count as used from now on. NULL: a
   // slab is needed and can't be had, `*status` says why.
   Object* Refill(size_t size_class, Status* status);
@@ -191,6 +194,7 @@ class SlabPool {
     return uint64_t{1} << (size_class - 1);  // class 0 has no objects
   }
   uint64_t carved_lists_ = 0;
+  ListEnd end_;
   Class classes_[kNumSizeClasses] = {};
 };
 

@@ -3,6 +3,7 @@
 #include "allocator/base/peek.h"
 #include "allocator/base/preset.h"
 #include "allocator/base/sizes.h"
+#include "allocator/slabs/slab.h"
 
 namespace myonly::internal {
 
@@ -18,6 +19,7 @@ SlabReader::SlabReader(const Slice* slice, char* start, const void* owner)
     size_class_ = 0;
     return;
   }
+  token_ = Slab::TokenOf(key_, size_class_, start_);
   num_objects_ = CountCarved();
 }
 
@@ -48,8 +50,8 @@ bool SlabReader::IsSwept(size_t index) const {
 bool SlabReader::IsLive(size_t index) const {
   if constexpr (!kChecksObjects) return !IsSwept(index);
   const auto* object = reinterpret_cast<const Object*>(At(index));
-  return Peek(object->mark) != slice_ && !IsSwept(index) &&
-         Peek(object->mark) != slice_;
+  return Peek(object->mark) != token_ && !IsSwept(index) &&
+         Peek(object->mark) != token_;
 }
 
 bool SlabReader::IsSame() const {

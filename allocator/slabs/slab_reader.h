@@ -47,6 +47,7 @@ class SlabReader {
   char* const start_;
   const void* const owner_;
   uintptr_t key_;
+  uintptr_t token_ = 0;  // the owner's
   uint8_t size_class_;
   size_t num_objects_ = 0;
 };

@@ -2,9 +2,9 @@
 // and the token that its slabs bear.
 //
 // In static TLS (initial-exec): reached without a call, and never allocated.
-// Constant-initialised, so that a thread that has not allocated yet finds empty
-// lists, a token that no slab has and an owner that no slice has. While libc
-// starts it may be all zero: that must do no harm either.
+// Constant-initialised, so that a thread that has not allocated yet finds no
+// list that may be used, a token that no slab has and an owner that no slice
+// has. While libc starts it may be all zero: that must do no harm either.
 #ifndef MYONLY_ALLOCATOR_THREADS_THIS_THREAD_H_
 #define MYONLY_ALLOCATOR_THREADS_THIS_THREAD_H_
 
@@ -26,9 +26,10 @@ struct ThisThread {
   Object* lists[kNumSizeClasses];
   uintptr_t token;  // of `state`, or kNoToken
   uintptr_t heap;   // of `state`: the address of its SubHeap; or kNoToken
-  // Requests for blocks up to here may go to `heap` at once: 0 if there is
-  // none.
-  size_t most_quick_bytes;
+  // Requests for fewer bytes may go to `lists`, and to `heap` at once: 0 if
+  // there is none.
+  size_t list_bytes_end;
+  size_t quick_bytes_end;
   ThreadState* state;  // NULL: it has none (yet, or any more)
   // Shares of arenas of the program that it used last, by slot.
   static constexpr size_t kRecentShares = 8;
@@ -47,7 +48,8 @@ struct ThisThread {
     state = new_state;
     token = has ? state->token() : kNoToken;
     heap = has ? reinterpret_cast<uintptr_t>(&state->heap()) : kNoToken;
-    most_quick_bytes = has ? BlockHeap::kMaxQuickRequest : 0;
+    list_bytes_end = has ? kMaxSlabRequest + 1 : 0;
+    quick_bytes_end = has ? BlockHeap::kMaxQuickRequest + 1 : 0;
     for (ShareFront*& share : recent_shares) share = &no_share;
   }
 };

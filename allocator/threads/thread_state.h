@@ -79,8 +79,8 @@ class ThreadState {
 
   // Frees an object of another thread's slab, for which something waits
   // already. False, and nothing done: use FreeRemote.
-  bool FreeRemoteQuick(Slice* slab, void* ptr) {
-    return batch_.AddQuick(slab, ptr);
+  bool FreeRemoteQuick(Slice* slab, void* ptr, uintptr_t token_at) {
+    return batch_.AddQuick(slab, ptr, token_at);
   }
   // Frees an object of another thread's slab, which is marked.
   void FreeRemote(Slice* slab, void* object) {

@@ -12,6 +12,7 @@
 #include "absl/base/optimization.h"
 #include "allocator/base/sizes.h"
 #include "allocator/runtime/process_heap.h"
+#include "allocator/threads/this_thread.h"
 #include "capi/override/marker.h"
 
 #define MYONLY_EXPORT extern "C" __attribute__((visibility("default")))
@@ -28,12 +29,12 @@ using myonly::internal::AlignUp;
 using myonly::internal::ArenaStats;
 using myonly::internal::IsPowerOfTwo;
 using myonly::internal::kMaxRequest;
-using myonly::internal::kMaxSlabRequest;
 using myonly::internal::kMinAlignment;
 using myonly::internal::kPageSize;
 using myonly::internal::Max;
 using myonly::internal::ProcessHeap;
 using myonly::internal::Status;
+using myonly::internal::this_thread;
 
 void* Fail(int error) {
   errno = error;
@@ -77,10 +78,10 @@ void* AlignedOrNextPower(size_t alignment, size_t size) {
 #define MYONLY_HOT __attribute__((aligned(32)))
 
 MYONLY_EXPORT MYONLY_HOT void* malloc(size_t size) noexcept {
-  if (ABSL_PREDICT_FALSE(size > kMaxSlabRequest)) {
+  if (ABSL_PREDICT_FALSE(size >= this_thread.list_bytes_end)) {
     return AllocateMedium(size);
   }
-  void* ptr = ProcessHeap::AllocateQuick(size);
+  void* ptr = ProcessHeap::TakeListed(size);
   return ABSL_PREDICT_TRUE(ptr != nullptr) ? ptr : AllocateOrFail(size);
 }
 

@@ -159,7 +159,7 @@ TEST_F(BinManagerDamageTest, AnOverwrittenQuickBlockIsNotLiveWhenAllocated) {
   Block* again = heap.Allocate(256);
   ASSERT_EQ(again, second);
   EXPECT_EQ(heap.bins.LiveTag(again->payload()), 0U);
-  EXPECT_FALSE(heap.quick.FreeIfLive(again->payload(), kTestKey));
+  EXPECT_FALSE(heap.quick.FreeIfLive(again->payload(), kTestKey, &heap));
 }
 
 TEST_F(BinManagerDamageDeathTest, FlushingAnOverwrittenQuickBlockAborts) {

@@ -116,7 +116,7 @@ class Model {
 
   Block* Take(size_t bytes, size_t alignment) {
     if (alignment != 1) return bins_.AllocateAligned(bytes, alignment);
-    Block* block = quick_.TakeFor(bytes);
+    Block* block = quick_.TakeFor(bytes, this);
     return block != nullptr ? block : bins_.Allocate(bytes);
   }
 
@@ -181,7 +181,7 @@ class Model {
     Block* block = Block::FromPayload(Disown(RandomLive()));
     const uint64_t word = bins_.LiveTag(block->payload());
     ASSERT_NE(word, 0U);
-    if (quick_.Free(block, word)) return;
+    if (quick_.Free(block, word, this)) return;
     if (Block* whole = bins_.FreeAndCoalesce(block)) RemoveRegion(whole);
   }
 
@@ -205,7 +205,8 @@ class Model {
 
   void Flush(size_t keep_bytes) {
     while (quick_.bytes() > keep_bytes) {
-      Block* whole = bins_.FreeAndCoalesce(quick_.TakeOldest(bins_.key()));
+      Block* whole =
+          bins_.FreeAndCoalesce(quick_.TakeOldest(bins_.key(), this));
       if (whole != nullptr) RemoveRegion(whole);
     }
   }

@@ -28,8 +28,8 @@ TEST(QuickListsTest, AQuickBlockComesBackFirst) {
   EXPECT_EQ(heap.bins.LiveTag(row[0]->payload()), 0U);
   EXPECT_TRUE(heap.Check(2));
   EXPECT_EQ(heap.Allocate(64), row[2]);
-  EXPECT_EQ(heap.quick.TakeFor(64), row[0]);
-  EXPECT_EQ(heap.quick.TakeFor(64), nullptr);
+  EXPECT_EQ(heap.quick.TakeFor(64, &heap), row[0]);
+  EXPECT_EQ(heap.quick.TakeFor(64, &heap), nullptr);
   EXPECT_NE(heap.bins.LiveTag(row[0]->payload()), 0U);
   EXPECT_TRUE(heap.Check(4));
 }
@@ -55,7 +55,7 @@ TEST(QuickListsTest, BlocksAboveTheLargestQuickSizeWaitToo) {
   EXPECT_TRUE(heap.FreeQuick(above));
   EXPECT_EQ(heap.bins.LiveTag(above->payload()), 0U);
   EXPECT_EQ(heap.quick.bytes(), kMaxQuickBytes + 16);
-  EXPECT_EQ(heap.quick.TakeFor(kMaxQuickBytes + 16), nullptr);
+  EXPECT_EQ(heap.quick.TakeFor(kMaxQuickBytes + 16, &heap), nullptr);
   heap.Flush();
   EXPECT_EQ(heap.quick.bytes(), 0U);
   EXPECT_TRUE(heap.Check(0));
@@ -119,7 +119,7 @@ TEST(QuickListsTest, ResetForgetsTheBlocksAndKeepsTheLimit) {
   heap.quick.set_limit_bytes(12345);
   heap.quick.Reset();
   EXPECT_EQ(heap.quick.bytes(), 0U);
-  EXPECT_EQ(heap.quick.TakeFor(64), nullptr);
+  EXPECT_EQ(heap.quick.TakeFor(64, &heap), nullptr);
   EXPECT_EQ(heap.quick.limit_bytes(), 12345U);
 }
 

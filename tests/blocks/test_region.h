@@ -80,14 +80,16 @@ struct OneRegion {
   Block* Free(Block* block) { return bins.FreeAndCoalesce(block); }
   // By way of them.
   Block* Allocate(size_t bytes) {
-    Block* block = quick.TakeFor(bytes);
+    Block* block = quick.TakeFor(bytes, this);
     return block != nullptr ? block : bins.Allocate(bytes);
   }
-  bool FreeQuick(Block* block) { return quick.Free(block, block->Load()); }
+  bool FreeQuick(Block* block) {
+    return quick.Free(block, block->Load(), this);
+  }
   // Until a region is wholly free, its only block; NULL: the lists are empty.
   Block* Flush() {
     while (quick.bytes() != 0) {
-      Block* whole = bins.FreeAndCoalesce(quick.TakeOldest(kTestKey));
+      Block* whole = bins.FreeAndCoalesce(quick.TakeOldest(kTestKey, this));
       if (whole != nullptr) return whole;
     }
     return nullptr;

@@ -129,7 +129,7 @@ TEST_F(SharedLibraryTest, HasNoMemoryThatCanBeWrittenAndExecuted) {
 TEST_F(SharedLibraryTest, NeedsLittleThreadLocalMemory) {
   for (const Elf64_Phdr& segment : library_.segments()) {
     if (segment.p_type == PT_TLS) {
-      EXPECT_LE(segment.p_memsz, 640u);
+      EXPECT_LE(segment.p_memsz, 648u);
     }
   }
 }

@@ -288,6 +288,22 @@ void UsableSizeOfStack() {
   UsableSize(local);
 }
 
+// --- Write after free ------------------------------------------------------
+
+// Into the first two words of what was freed, where its link is.
+template <size_t kSize, size_t kOffset>
+void WriteAfterFree() {
+  char* blocks[8];
+  for (char*& block : blocks) block = Block(kSize);
+  for (char* block : blocks) Free(block);
+  for (char* block : blocks) {
+    auto* words = static_cast<char**>(Launder(block));
+    words[kOffset] = global_bytes + 64;
+  }
+  AboutToMisuse();
+  for (int i = 0; i < 1000; ++i) Launder(malloc(kSize));
+}
+
 const Mode kModes[] = {
     {"DoubleFreeSmall", DoubleFree<kSmall>},
     {"DoubleFreeMedium", DoubleFree<kMedium>},
@@ -350,6 +366,10 @@ const Mode kModes[] = {
     {"OverflowMediumFreeThis", OverflowThenFreeThisAndNext<kMedium>},
     {"OverflowSmallFreeNext", OverflowThenFreeNext<kSmall>},
     {"OverflowMediumFreeNext", OverflowThenFreeNext<kMedium>},
+    {"WriteLinkSmall", WriteAfterFree<kSmall, 0>},
+    {"WriteLinkMedium", WriteAfterFree<kMedium, 0>},
+    {"WriteMarkSmall", WriteAfterFree<kSmall, 1>},
+    {"WriteMarkMedium", WriteAfterFree<kMedium, 1>},
     {"ReallocHeaderText", ReallocWithOverwrittenHeader},
     {"ReallocFreedSmall", ReallocFreed<kSmall>},
     {"ReallocFreedMedium", ReallocFreed<kMedium>},

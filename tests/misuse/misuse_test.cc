@@ -22,6 +22,7 @@ enum : unsigned {
   kInside = 2,
   kForeign = 4,
   kHeader = 8,
+  kFree = 16,
   kAny = kDouble | kInside | kForeign | kHeader,
 };
 
@@ -44,6 +45,7 @@ std::regex ExpectedLine(unsigned expected) {
   allow(kInside, "free of an address inside a block");
   allow(kForeign, "free of a foreign address");
   allow(kHeader, "overwritten header");
+  allow(kFree, "overwritten free (object|block)");
   return std::regex("myonlymalloc: (" + what + ")[^\n]*0x[0-9a-f]+[^\n]*\n");
 }
 
@@ -130,6 +132,8 @@ const Case kCases[] = {
     {"OverflowMediumFreeThis", kHeader},
     {"OverflowSmallFreeNext", kHeader},
     {"OverflowMediumFreeNext", kHeader},
+    {"WriteLinkMedium", kFree},
+    {"WriteMarkMedium", kFree},
     {"ReallocHeaderText", kHeader},
     {"ReallocFreedSmall", kDouble},
     {"ReallocFreedMedium", kDouble},
@@ -180,6 +184,9 @@ const Case kWarmCases[] = {
     {"FreeInsideSmallBy8", kInside},
     {"FreeInsideSmallBy1", kInside},
     {"ReallocFreedSmall", kDouble},
+    {"WriteLinkSmall", kFree},
+    {"WriteMarkSmall", kFree},
+    {"WriteLinkMedium", kFree},
     {"FreeStack", kForeign},
     {"FreeGlobal", kForeign},
 };

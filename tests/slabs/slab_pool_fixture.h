@@ -26,7 +26,7 @@ class SlabPoolTest : public ::testing::Test {
   std::vector<Object*> TakeOnce(size_t size_class) {
     std::vector<Object*> taken;
     for (Object* object = pool_.Refill(size_class, &status_);
-         object != nullptr;) {
+         object != nullptr && !Slab::IsEnd(object);) {
       Object* next = object->next;
       Slab::ClearMark(object);
       taken.push_back(object);

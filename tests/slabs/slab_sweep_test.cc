@@ -263,7 +263,7 @@ TEST_F(SlabSweepTest, FewAreTakenAtATimeIfWanted) {
   std::set<Object*> back;
   while (Object* list = pool_.TakeBack(SizeClassFor(64))) {
     size_t length = 0;
-    for (; list != nullptr; ++length) {
+    for (; !Slab::IsEnd(list); ++length) {
       back.insert(list);
       Object* next = list->next;
       Slab::ClearMark(list);
@@ -280,7 +280,8 @@ TEST_F(SlabSweepTest, DropAllTakesSweptSlabsToo) {
   const std::vector<Object*> all = FullSlab(SizeClassFor(64));
   for (size_t i = 1; i < all.size(); ++i) Free(all[i]);
   pool_.SweepAll();
-  Object* lists[kNumSizeClasses] = {};
+  Object* lists[kNumSizeClasses];
+  for (Object*& list : lists) list = pool_.end();
   pool_.DropAll(lists, nullptr);
   EXPECT_EQ(pool_.slab_bytes(), 0U);
   EXPECT_EQ(runs_.live_bytes(), 0U);

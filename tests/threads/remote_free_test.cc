@@ -28,15 +28,16 @@ class Cells {
       : memory_(count + kSliceSize / sizeof(Cell)),
         first_(reinterpret_cast<Cell*>(
             AlignUp(reinterpret_cast<uintptr_t>(memory_.data()), kSliceSize))) {
-    for (size_t i = 0; i < count; ++i) first_[i].object.mark = &mark_;
+    for (size_t i = 0; i < count; ++i) first_[i].object.mark = kMark;
   }
   Cell& operator[](size_t i) { return first_[i]; }
-  bool IsMarked(const Object& object) const { return object.mark == &mark_; }
+  bool IsMarked(const Object& object) const { return object.mark == kMark; }
 
  private:
+  static constexpr uintptr_t kMark = 0x1000;
+
   std::vector<Cell> memory_;
   Cell* const first_;
-  Slice mark_ = {};
 };
 
 RemoteChain Link(Cells& cells, size_t first, size_t count) {
