@@ -8,6 +8,16 @@
 #include "allocator/arena/sub_heap.h"
 
 namespace myonly::internal {
+namespace {
+
+void StoreQuota(const Quota& quota, ArenaStats* stats) {
+  stats->limit_bytes = quota.limit_bytes();
+  stats->soft_limit_bytes = quota.soft_limit_bytes();
+  stats->charged_bytes = quota.charged_bytes();
+  stats->children = quota.num_children();
+}
+
+}  // namespace
 
 void Arena::Open(const ArenaOptions& options, Quota* parent) {
   MutexLock lock(mutex_);
@@ -136,8 +146,7 @@ ArenaStats Arena::Stats(MayLook may_look) {
     ++stats.huge_blocks;
   }
   stats.free_block_bytes = blocks_.free_bytes();
-  stats.limit_bytes = quota_.limit_bytes();
-  stats.charged_bytes = quota_.charged_bytes();
+  StoreQuota(quota_, &stats);
   stats.resets = resets();
   for (SubHeap* share = shares_; share != nullptr; share = share->next) {
     if (may_look(share->token())) {
@@ -166,8 +175,7 @@ ArenaStats Arena::PeekStats() const ABSL_NO_THREAD_SAFETY_ANALYSIS {
   stats.large_bytes = Peek(large_bytes_);
   stats.huge_bytes = Peek(huge_bytes_);
   stats.free_block_bytes = blocks_.PeekFreeBytes();
-  stats.limit_bytes = quota_.limit_bytes();
-  stats.charged_bytes = quota_.charged_bytes();
+  StoreQuota(quota_, &stats);
   stats.resets = resets();
   const SubHeap* share = Peek(shares_);
   for (int i = 0; share != nullptr && i < kMostShares; ++i) {

@@ -23,6 +23,7 @@
 #include "absl/base/attributes.h"
 #include "absl/base/optimization.h"
 #include "allocator/base/mutex.h"
+#include "allocator/base/peek.h"
 #include "allocator/base/status.h"
 #include "allocator/large/pressure.h"
 
@@ -112,6 +113,12 @@ class Quota {
   ABSL_ATTRIBUTE_COLD size_t own_bytes();
   // 0 = no limit.
   size_t limit_bytes() const { return limit_.load(std::memory_order_relaxed); }
+  // 0 = none. May be a little old, as the number of children.
+  size_t soft_limit_bytes() const {
+    const Extras* extras = Peek(extras_);
+    return extras == nullptr ? 0 : Peek(extras->soft_limit_bytes);
+  }
+  uint32_t num_children() const { return Peek(num_children_); }
   // Below what is held, too: then nothing is granted until that has fallen.
   ABSL_ATTRIBUTE_COLD void set_limit_bytes(size_t bytes);
   // Nothing for a quota that has nobody to tell.

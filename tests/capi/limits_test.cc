@@ -73,6 +73,31 @@ TEST(LimitsTest, ASetLimitHoldsAlsoBelowTheCharge) {
   Destroy(arena);
 }
 
+TEST(LimitsTest, StatisticsTellOfLimitsAndChildren) {
+  myonly_arena_options options = MYONLY_ARENA_OPTIONS_INIT;
+  options.limit_bytes = 4 * kMiB;
+  options.soft_limit_bytes = 3 * kMiB;
+  options.on_pressure = [](void*, myonly_arena*, int32_t) {};
+  myonly_arena* parent = nullptr;
+  ASSERT_EQ(myonly_arena_create(&options, &parent), MYONLY_OK);
+  myonly_arena* child = NewArena(0, parent);
+  const auto expect = [](const myonly_arena_stats_t& stats, uint64_t soft,
+                         uint64_t children) {
+    EXPECT_EQ(stats.limit_bytes, 4 * kMiB);
+    EXPECT_EQ(stats.soft_limit_bytes, soft);
+    EXPECT_EQ(stats.children, children);
+  };
+  expect(StatsOf(parent), 3 * kMiB, 1);
+  EXPECT_EQ(StatsOf(child).soft_limit_bytes, 0U);
+  ASSERT_EQ(myonly_arena_set_soft_limit(parent, kMiB), MYONLY_OK);
+  Destroy(child);
+  expect(StatsOf(parent), kMiB, 0);
+  myonly_arena_stats_t peeked = MYONLY_ARENA_STATS_INIT;
+  ASSERT_EQ(myonly_arena_peek(parent, &peeked), MYONLY_OK);
+  expect(peeked, kMiB, 0);
+  Destroy(parent);
+}
+
 // Whatever was kept free for later is not in the way of another kind.
 TEST(LimitsTest, WhatIsKeptFreeIsGivenBackBeforeARequestIsRefused) {
   constexpr size_t kLimit = 4 * kMiB;
