@@ -29,6 +29,7 @@ void StoreStats(const ArenaStats& stats, myonly_arena_stats_t* out) {
   full.charged_bytes = stats.charged_bytes;
   full.soft_limit_bytes = stats.soft_limit_bytes;
   full.children = stats.children;
+  full.refusals = stats.refusals;
   const size_t size = out->struct_size;
   if (size > sizeof(full)) {
     memset(reinterpret_cast<char*>(out) + sizeof(full), 0, size - sizeof(full));

@@ -15,6 +15,7 @@ void StoreQuota(const Quota& quota, ArenaStats* stats) {
   stats->soft_limit_bytes = quota.soft_limit_bytes();
   stats->charged_bytes = quota.charged_bytes();
   stats->children = quota.num_children();
+  stats->refusals = quota.refusals();
 }
 
 }  // namespace
@@ -146,8 +147,6 @@ ArenaStats Arena::Stats(MayLook may_look) {
     ++stats.huge_blocks;
   }
   stats.free_block_bytes = blocks_.free_bytes();
-  StoreQuota(quota_, &stats);
-  stats.resets = resets();
   for (SubHeap* share = shares_; share != nullptr; share = share->next) {
     if (may_look(share->token())) {
       share->AddStats(&stats);
@@ -155,6 +154,9 @@ ArenaStats Arena::Stats(MayLook may_look) {
       share->AddPublishedStats(&stats);
     }
   }
+  // What shares have just taken in may have returned a charge.
+  StoreQuota(quota_, &stats);
+  stats.resets = resets();
   return stats;
 }
 

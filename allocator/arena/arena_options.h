@@ -42,6 +42,7 @@ struct ArenaStats {
   uint64_t charged_bytes;
   uint64_t soft_limit_bytes;
   uint64_t children;
+  uint64_t refusals;
 
   uint64_t reserved_bytes() const {
     return region_bytes + large_bytes + huge_bytes;

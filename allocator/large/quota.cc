@@ -104,6 +104,7 @@ void Quota::ReturnRuled(size_t bytes) {
 }
 
 void Quota::NoteRefusal() {
+  refusals_.fetch_add(1, std::memory_order_relaxed);
   MutexLock lock(TreeMutex());
   for (Quota* level = this; level != nullptr; level = level->parent()) {
     Extras* extras = level->extras_;
@@ -147,9 +148,10 @@ Status Quota::MoveTo(Quota& to, size_t bytes) {
   return Status::kOk;
 }
 
-size_t Quota::own_bytes() {
-  if (!is_ruled_) return charged_bytes();
+size_t Quota::own_bytes(size_t* charged) {
+  if (!is_ruled_) return *charged = charged_bytes();
   MutexLock lock(TreeMutex());
+  *charged = charged_bytes();
   return own_;
 }
 
@@ -193,6 +195,7 @@ void Quota::Open(const QuotaOptions& options) {
   counts_blocks_ = options.counts_blocks;
   is_above_ = has_hit_limit_ = false;
   num_children_ = 0;
+  refusals_.store(0, std::memory_order_relaxed);
   parent_.store(options.parent, std::memory_order_relaxed);
   if (options.parent != nullptr) ++options.parent->num_children_;
   if (extras_ == nullptr) return;

@@ -110,7 +110,12 @@ class Quota {
   size_t charged_bytes() const {
     return charged_.load(std::memory_order_relaxed);
   }
-  ABSL_ATTRIBUTE_COLD size_t own_bytes();
+  size_t own_bytes() {
+    size_t charged;
+    return own_bytes(&charged);
+  }
+  // Both at one moment.
+  ABSL_ATTRIBUTE_COLD size_t own_bytes(size_t* charged);
   // 0 = no limit.
   size_t limit_bytes() const { return limit_.load(std::memory_order_relaxed); }
   // 0 = none. May be a little old, as the number of children.
@@ -119,6 +124,10 @@ class Quota {
     return extras == nullptr ? 0 : Peek(extras->soft_limit_bytes);
   }
   uint32_t num_children() const { return Peek(num_children_); }
+  // Requests that NoteRefusal was told of, since it was opened.
+  uint64_t refusals() const {
+    return refusals_.load(std::memory_order_relaxed);
+  }
   // Below what is held, too: then nothing is granted until that has fallen.
   ABSL_ATTRIBUTE_COLD void set_limit_bytes(size_t bytes);
   // Nothing for a quota that has nobody to tell.
@@ -169,6 +178,7 @@ class Quota {
   Extras* extras_ = nullptr;
   mutable Mutex mutex_{LockRank::kQuota};
   uint32_t num_children_ = 0;
+  std::atomic<uint64_t> refusals_{0};
   bool is_ruled_ = false;
   bool counts_blocks_ = false;
   bool is_dropping_ = false;

@@ -28,7 +28,7 @@ MYONLY_AT(myonly_arena_options, pages, 56);
 MYONLY_AT(myonly_arena_options, on_pressure, 64);
 MYONLY_AT(myonly_arena_options, ctx, 72);
 
-MYONLY_ASSERT(sizeof(myonly_arena_stats_t) == 160, "stats");
+MYONLY_ASSERT(sizeof(myonly_arena_stats_t) == 168, "stats");
 MYONLY_AT(myonly_arena_stats_t, struct_size, 0);
 MYONLY_AT(myonly_arena_stats_t, version, 4);
 MYONLY_AT(myonly_arena_stats_t, name, 8);
@@ -47,6 +47,7 @@ MYONLY_AT(myonly_arena_stats_t, resets, 128);
 MYONLY_AT(myonly_arena_stats_t, charged_bytes, 136);
 MYONLY_AT(myonly_arena_stats_t, soft_limit_bytes, 144);
 MYONLY_AT(myonly_arena_stats_t, children, 152);
+MYONLY_AT(myonly_arena_stats_t, refusals, 160);
 
 MYONLY_ASSERT(sizeof(myonly_block_info) == 40, "block info");
 MYONLY_AT(myonly_block_info, struct_size, 0);

@@ -249,12 +249,13 @@ typedef struct myonly_arena_stats_t {
   uint64_t charged_bytes;    /* what counts against the limit */
   uint64_t soft_limit_bytes; /* 0 = none */
   uint64_t children;         /* arenas whose parent this is */
+  uint64_t refusals;         /* requests that a limit refused */
 } myonly_arena_stats_t;
 
 #define MYONLY_ARENA_STATS_INIT                                                \
   {                                                                            \
     (uint32_t)sizeof(myonly_arena_stats_t), 0, {0}, 0, 0, 0, 0, 0, 0, 0, 0, 0, \
-        0, 0, 0, 0, 0, 0                                                       \
+        0, 0, 0, 0, 0, 0, 0                                                    \
   }
 
 /* A consistent snapshot of the arena's counters; NULL: the process heap's. */

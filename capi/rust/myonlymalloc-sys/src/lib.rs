@@ -116,6 +116,7 @@ pub struct myonly_arena_stats_t {
     pub charged_bytes: u64,
     pub soft_limit_bytes: u64,
     pub children: u64,
+    pub refusals: u64,
 }
 
 /// As the C header's `MYONLY_ARENA_STATS_INIT`.
@@ -139,6 +140,7 @@ pub const MYONLY_ARENA_STATS_INIT: myonly_arena_stats_t =
         charged_bytes: 0,
         soft_limit_bytes: 0,
         children: 0,
+        refusals: 0,
     };
 
 extern "C" {

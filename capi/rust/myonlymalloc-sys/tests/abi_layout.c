@@ -43,6 +43,7 @@ int main(void) {
   FIELD(myonly_arena_stats_t, charged_bytes);
   FIELD(myonly_arena_stats_t, soft_limit_bytes);
   FIELD(myonly_arena_stats_t, children);
+  FIELD(myonly_arena_stats_t, refusals);
   VALUE(MYONLY_OK);
   VALUE(MYONLY_ERR_NOMEM);
   VALUE(MYONLY_ERR_QUOTA);

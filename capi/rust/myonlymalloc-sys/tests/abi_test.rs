@@ -82,7 +82,7 @@ fn layout_in_rust() -> String {
         struct_size version name live_blocks live_bytes peak_live_bytes
         allocations frees reserved_bytes region_bytes large_bytes huge_bytes
         free_block_bytes limit_bytes resets
-        charged_bytes soft_limit_bytes children
+        charged_bytes soft_limit_bytes children refusals
     );
     values!(
         MYONLY_OK MYONLY_ERR_NOMEM MYONLY_ERR_QUOTA MYONLY_ERR_INVALID
@@ -151,13 +151,13 @@ fn the_library_is_the_version_of_these_declarations() {
 #[test]
 fn stats_are_written_within_the_size_that_was_passed() {
     let mut stats = MYONLY_ARENA_STATS_INIT;
-    stats.children = u64::MAX;
-    stats.struct_size -= 8; // all but `children`
+    stats.refusals = u64::MAX;
+    stats.struct_size -= 8; // all but `refusals`
     unsafe {
         let status = myonly_arena_stats(std::ptr::null_mut(), &mut stats);
         assert_eq!(status, MYONLY_OK);
     }
-    assert_eq!(stats.children, u64::MAX);
+    assert_eq!(stats.refusals, u64::MAX);
 }
 
 #[test]
