@@ -174,6 +174,7 @@ class Arena {
   Mutex& mutex_for_fork() { return mutex_; }
 
  private:
+  friend class HeapExplainer;
   friend class HeapWalk;
 
   void* AllocatePages(size_t size, size_t alignment, bool zeroed,

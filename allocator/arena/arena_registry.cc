@@ -121,6 +121,14 @@ Arena* ArenaRegistry::Find(ArenaHandle handle, Status* status) const {
   return nullptr;
 }
 
+Arena* ArenaRegistry::NextLocked(size_t* slot) const {
+  while (++*slot <= num_slots_.load(std::memory_order_relaxed)) {
+    const Slot& next = slots_[*slot];
+    if (next.live.load(std::memory_order_relaxed)) return next.arena;
+  }
+  return nullptr;
+}
+
 Status ArenaRegistry::Destroy(ArenaHandle handle, bool require_empty,
                               SliceCache* cache) {
   MutexLock lock(mutex_);

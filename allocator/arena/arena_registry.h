@@ -79,6 +79,11 @@ class ArenaRegistry {
     }
   }
 
+  // The live arena in the first slot behind `*slot`, which becomes its slot;
+  // NULL: there is none. While the caller holds mutex_for_fork(): with it none
+  // is destroyed.
+  Arena* NextLocked(size_t* slot) const;
+
   Mutex& mutex_for_fork() { return mutex_; }
 
  private:

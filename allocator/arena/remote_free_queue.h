@@ -14,7 +14,7 @@
 // without harm (R. K. Treiber, "Systems Programming: Coping with Parallelism",
 // 1986, without its pop).
 //
-// Push by any thread; the rest by the owner.
+// Push by any thread; the rest by the owner, but for what is marked.
 #ifndef MYONLY_ALLOCATOR_ARENA_REMOTE_FREE_QUEUE_H_
 #define MYONLY_ALLOCATOR_ARENA_REMOTE_FREE_QUEUE_H_
 
@@ -22,6 +22,7 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "allocator/base/peek.h"
 #include "allocator/base/sizes.h"
 #include "allocator/pages/slice.h"
 
@@ -88,7 +89,32 @@ class RemoteFreeQueue {
     return true;
   }
 
+  // --- By who is not the owner. ---
+
+  // The first objects of two chains that more chains hang on, or NULL: what is
+  // posted, and what the owner is taking in.
+  const Object* PeekHead() const {
+    return reinterpret_cast<const Object*>(
+        head_.load(std::memory_order_acquire));
+  }
+  const Object* PeekTaken() const {
+    return reinterpret_cast<const Object*>(Peek(taken_));
+  }
+  // The first object of the chain after that of `first`, or NULL; `*count`
+  // objects are in that of `first`. The owner may take it meanwhile: then both
+  // can be anything.
+  static const Object* PeekNext(const Object* first, size_t* count) {
+    const uintptr_t word = PeekWord(first);
+    *count = (word & kHasTail) == 0
+                 ? 1
+                 : PeekWord(At(first, word >> kAddressBits)) >> kCountShift;
+    return reinterpret_cast<const Object*>(word & kNextMask);
+  }
+
  private:
+  static uintptr_t PeekWord(const Object* object) {
+    return reinterpret_cast<uintptr_t>(Peek(object->next));
+  }
   static uintptr_t Position(const Object* object) {
     return (reinterpret_cast<uintptr_t>(object) & (kSliceSize - 1)) /
            kMinAlignment;

@@ -200,6 +200,7 @@ class SubHeap : public ShareFront {
   }
   uintptr_t PeekToken() const { return Peek(token_); }
   uint64_t PeekSealKey() const { return blocks_.PeekSealKey(); }
+  const RemoteFreeQueue& PeekPosted() const { return posted_; }
 
   Arena& arena() const { return arena_; }
   uintptr_t token() const { return token_; }

@@ -88,6 +88,16 @@ Status OwnMemory::CreateOver(const PageFunctions& functions,
   return status;
 }
 
+size_t OwnMemory::BytesOf(const OwnGround& ground) {
+  MutexLock lock(mutex_);
+  size_t bytes = 0;
+  for (const auto* range = static_cast<const OwnRange*>(ground.ranges);
+       range != nullptr; range = range->next) {
+    bytes += range->bytes;
+  }
+  return bytes;
+}
+
 void OwnMemory::Remove(OwnGround* ground) { GiveUp(ground); }
 
 // The program's functions are called without the lock: they may allocate.

@@ -54,6 +54,8 @@ class OwnMemory {
   ABSL_ATTRIBUTE_COLD Status CreateOver(const PageFunctions& functions,
                                         const ArenaOptions& options,
                                         ArenaHandle* out);
+  // How much it has by now.
+  ABSL_ATTRIBUTE_COLD size_t BytesOf(const OwnGround& ground);
   // After its arena has been closed.
   ABSL_ATTRIBUTE_COLD void Remove(OwnGround* ground);
 

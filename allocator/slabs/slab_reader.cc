@@ -54,6 +54,17 @@ bool SlabReader::IsLive(size_t index) const {
          Peek(object->mark) != token_;
 }
 
+size_t SlabReader::NumListed() const {
+  Slice seen = {};
+  seen.slab.needed = Peek(slice_->slab.needed);
+  seen.slab.carved = Peek(slice_->slab.carved);
+  seen.slab.state = Peek(slice_->slab.state);
+  seen.slab.capacity = static_cast<uint16_t>(SlabCapacity(size_class_));
+  seen.swept_base = Peek(slice_->swept_base);
+  const size_t used = Slab::Used(&seen);
+  return used < seen.slab.carved ? seen.slab.carved - used : 0;
+}
+
 bool SlabReader::IsSame() const {
   return slice_->kind.Peek() == RunKind::kSlab &&
          Peek(slice_->owner) == owner_ && slice_->key.Peek() == key_ &&

@@ -15,6 +15,7 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "absl/base/attributes.h"
 #include "allocator/pages/slice.h"
 #include "allocator/slabs/size_class.h"
 
@@ -36,6 +37,10 @@ class SlabReader {
 
   // On a page that was purged: not carved again yet.
   bool IsSwept(size_t index) const;
+
+  // How many objects are on the slab's own list, as its counters tell. Those in
+  // the lists of threads and in queues are not.
+  ABSL_ATTRIBUTE_COLD size_t NumListed() const;
 
   // It is still the slab that it was at first.
   bool IsSame() const;

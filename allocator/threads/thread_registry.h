@@ -59,6 +59,16 @@ class ThreadRegistry {
   // Adds what all states but `own` (the caller's, or NULL) have.
   void AddStats(const ThreadState* own, ArenaStats* stats);
 
+  // Calls visit(const SubHeap&) for the share of the default arena of each
+  // state. Takes no lock.
+  template <typename Visit>
+  void VisitHeaps(Visit visit) const ABSL_NO_THREAD_SAFETY_ANALYSIS {
+    for (const ThreadState* state = Peek(states_); state != nullptr;
+         state = Peek(state->next_)) {
+      visit(state->heap_);
+    }
+  }
+
   // The same of all, from a signal handler at any time: SubHeap::PeekStats.
   void PeekStats(ArenaStats* stats) const;
   // Of the thread that has or had the state with this token; 0 has none.

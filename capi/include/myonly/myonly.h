@@ -277,5 +277,6 @@ MYONLY_API myonly_status myonly_arena_check(myonly_arena* arena)
 #include "myonly/inspect.h"
 #include "myonly/limits.h"
 #include "myonly/memory.h"
+#include "myonly/report.h"
 
 #endif /* MYONLY_MYONLY_H_ */

@@ -1,0 +1,98 @@
+// What the process heap and its arenas tell about themselves.
+
+#include "allocator/runtime/process_report.h"
+
+#include <cstring>
+
+#include "allocator/runtime/process_heap.h"
+#include "allocator/threads/thread_registry.h"
+
+namespace myonly::internal {
+namespace {
+
+ProcessGlobals& g = process_globals;
+
+void StoreFigures(uintptr_t handle, const ArenaStats& stats,
+                  ArenaFigures* out) {
+  out->handle = handle;
+  memcpy(out->name, stats.name, sizeof(out->name));
+  out->stats = stats;
+}
+
+bool MayLook(uintptr_t token) {
+  return token == this_thread.token || ThreadRegistry::IsOrphan(token);
+}
+
+bool NextFigures(void* /*ctx*/, size_t* position, ArenaFigures* out) {
+  if (*position == 0) {
+    ++*position;
+    StoreFigures(0, ProcessHeap::Stats(), out);
+    return true;
+  }
+  bool found = false;
+  {
+    MutexLock threads(g.threads.mutex());
+    MutexLock lock(g.registry.mutex_for_fork());
+    size_t slot = *position - 1;
+    if (Arena* arena = g.registry.NextLocked(&slot)) {
+      StoreFigures(arena->token(), arena->Stats(MayLook), out);
+      found = true;
+    }
+    *position = slot + 1;
+  }
+  ProcessHeap::TellIfNews();
+  return found;
+}
+
+bool OneArena(void* ctx, size_t* position, ArenaFigures* out) {
+  if (*position != 0) return false;
+  ++*position;
+  auto* arena = static_cast<Arena*>(ctx);
+  if (arena == nullptr) {
+    StoreFigures(0, ProcessHeap::Stats(), out);
+  } else {
+    StoreFigures(arena->token(), ProcessHeap::StatsOf(*arena), out);
+  }
+  return true;
+}
+
+}  // namespace
+
+Status Explain(ArenaHandle handle, Explanation* out) {
+  Status status = Status::kOk;
+  Arena* arena =
+      handle == 0 ? &g.default_arena : g.registry.Find(handle, &status);
+  if (arena == nullptr) return status;
+  HeapExplainer explainer(*arena, handle, out);
+  status = explainer.Run();
+  if (status != Status::kOk) return status;
+  if (handle == 0) {
+    g.threads.VisitHeaps(
+        [&explainer](const SubHeap& share) { explainer.AddPosted(share); });
+  }
+  explainer.Finish();
+  if (OwnGround* ground = arena->ground()) {
+    out->given_bytes = g.own.BytesOf(*ground);
+  }
+  return Status::kOk;
+}
+
+ArenaHandle NextArena(size_t* position) {
+  MutexLock lock(g.registry.mutex_for_fork());
+  const Arena* arena = g.registry.NextLocked(position);
+  return arena == nullptr ? 0 : arena->token();
+}
+
+void WriteStatsOf(Arena* arena, StatsFormat format, ReportWriter* out) {
+  WriteStats(format, {OneArena, arena, nullptr, ""}, out);
+}
+
+void WriteAllStats(StatsFormat format, const char* version, ReportWriter* out) {
+  ProcessFigures process = {};
+  for (size_t position = 0; NextArena(&position) != 0;) ++process.arenas;
+  process.free_resident_bytes = g.runs.dirty_bytes();
+  process.kept_mapping_bytes = g.huge.cached_bytes();
+  WriteStats(format, {NextFigures, nullptr, &process, version}, out);
+}
+
+}  // namespace myonly::internal
