@@ -153,6 +153,10 @@ void* Arena::AllocateLarge(size_t size, size_t alignment, bool zeroed,
       return nullptr;
     }
     run = (runs_.*take)(slices, RunKind::kLarge, this, &is_zero);
+    if (run == nullptr && ABSL_PREDICT_FALSE(ground_ != nullptr)) {
+      blocks_.FreeSpareRegion();
+      run = (runs_.*take)(slices, RunKind::kLarge, this, &is_zero);
+    }
     if (run == nullptr) {
       quota_.ReturnEither(bytes, usable);
       *status = Status::kNoMemory;

@@ -158,6 +158,11 @@ class Arena {
   // have no shares then, and large blocks are runs however large they are.
   OwnGround* ground() const { return ground_; }
   void set_ground(OwnGround* ground) { ground_ = ground; }
+  // Before anything is allocated: BlockHeap::KeepSealsApart.
+  ABSL_ATTRIBUTE_COLD void KeepSealsApart(uint64_t key)
+      ABSL_NO_THREAD_SAFETY_ANALYSIS {
+    blocks_.KeepSealsApart(key);
+  }
   RunPool& runs() { return runs_; }
 
   // Requests to it that shall fail, for tests of programs. While there is a

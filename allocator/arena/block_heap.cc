@@ -1,5 +1,7 @@
 #include "allocator/arena/block_heap.h"
 
+#include <cstring>
+
 #include "allocator/arena/owner_list.h"
 #include "allocator/base/check.h"
 #include "allocator/base/treap.h"
@@ -57,15 +59,14 @@ void* BlockHeap::Grow(size_t size, size_t alignment, Status* status) {
   }
 }
 
-// At a limit the arena gives back what it keeps free, where memory is short the
-// process does, before a region is refused.
+// At a limit, or in memory of its own, the arena gives back what it keeps free,
+// where memory is short the process does, before a region is refused.
 Slice* BlockHeap::TakeRun(size_t slices, bool is_least, Status* status) {
   Slice* run = runs_.Allocate(slices, kind_, owner_, status);
   if (ABSL_PREDICT_TRUE(run != nullptr)) return run;
-  if (*status == Status::kQuota) {
+  if (*status == Status::kQuota || !runs_.pool().GrowsFromSystem()) {
     FreeSpareRegion();
-  } else if (!is_least || !runs_.pool().GrowsFromSystem() ||
-             huge_.Purge(0) == 0) {
+  } else if (!is_least || huge_.Purge(0) == 0) {
     return nullptr;
   }
   return runs_.Allocate(slices, kind_, owner_, status);
@@ -75,18 +76,28 @@ Slice* BlockHeap::TakeRun(size_t slices, bool is_least, Status* status) {
 // that much can't be had, the least that serves.
 Status BlockHeap::AddRegion(size_t block_bytes) {
   if (bins_.key() == 0) bins_.set_key(seed_() | 1);
-  const size_t least = SlicesFor(block_bytes + BinManager::kRegionOverhead);
+  const size_t least_bytes = block_bytes + BinManager::kRegionOverhead;
+  const size_t least = SlicesFor(least_bytes);
   const size_t want =
       Max(least, SlicesFor(Min(region_bytes_, kMaxRegionBytes)));
   Status status = Status::kOk;
-  Slice* run = TakeRun(want, want == least, &status);
+  Slice* run = nullptr;
+  // A small buffer is one region.
+  const size_t all = region_bytes_ == 0 ? runs_.pool().BytesIfFew() : 0;
+  if (ABSL_PREDICT_FALSE(all >= least_bytes)) {
+    run = runs_.AllocateAtEnd(all, kind_, owner_, &status);
+  }
+  if (run == nullptr) run = TakeRun(want, want == least, &status);
   if (run == nullptr && want != least) run = TakeRun(least, true, &status);
+  if (run == nullptr) {
+    run = runs_.AllocateAtEnd(least_bytes, kind_, owner_, &status);
+  }
   if (run == nullptr) return status;
   char* start = runs_.pool().AddressOf(run);
-  const size_t bytes = run->run_slices * kSliceSize;
+  const size_t bytes = runs_.pool().BytesOf(run);
   size_t open = bytes;
   if (region_bytes_ == 0) {
-    open = AlignUp(block_bytes + BinManager::kRegionOverhead, kPageSize);
+    open = Min(bytes, AlignUp(least_bytes, kPageSize));
     unopened_ = start + open;
     unopened_bytes_ = bytes - open;
   }
@@ -208,7 +219,7 @@ void BlockHeap::FreeRegion(Slice* run) {
     unopened_bytes_ = 0;
   }
   RemoveOwned(&regions_, run);
-  region_bytes_ -= run->run_slices * kSliceSize;
+  region_bytes_ -= runs_.pool().BytesOf(run);
   --num_regions_;
   runs_.Free(run);
 }
@@ -247,13 +258,17 @@ size_t BlockHeap::Purge() {
 }
 
 void BlockHeap::DropAll(SliceCache* cache, bool poisons) {
+  if (regions_ == nullptr) return;
   // With another key no tag left in these pages passes for a live block's.
   bins_.Reset();
   if (quick_ != nullptr) quick_->Reset();
-  bins_.set_key(NextSealKey(bins_.key()));
+  if (!keeps_key_) bins_.set_key(NextSealKey(bins_.key()));
   spare_region_ = nullptr;
   while (Slice* run = regions_) {
     regions_ = run->next;
+    if (ABSL_PREDICT_FALSE(keeps_key_)) {
+      memset(runs_.pool().AddressOf(run), 0, runs_.pool().BytesOf(run));
+    }
     if (ABSL_PREDICT_FALSE(poisons)) {
       runs_.FreePoisoned(run);
     } else {
@@ -279,7 +294,7 @@ bool BlockHeap::Check(size_t* live_bytes, size_t* live_blocks,
     if (run->kind != kind_ || run->owner != owner_) {
       return broken->Is("region of another owner", start);
     }
-    region_bytes += run->run_slices * kSliceSize;
+    region_bytes += runs_.pool().BytesOf(run);
     if (!bins_.CheckRegion(start, live_bytes, live_blocks, broken)) {
       return false;
     }

@@ -102,6 +102,14 @@ class BlockHeap {
   ABSL_ATTRIBUTE_COLD bool PurgeIdle(size_t blocks, bool at_once);
   void BeginEpoch() { idle_region_ = regions_; }
 
+  // Its regions are in a block of a heap with this key. No tag here will pass
+  // for one of that, ever: the keys differ in a bit that changes every seal.
+  // What is dropped is cleared, as its key is kept.
+  void KeepSealsApart(uint64_t key) {
+    bins_.set_key(key ^ uint64_t{1} << 63);
+    keeps_key_ = true;
+  }
+
   // Of all heaps: pages inside free blocks don't wait to be purged, and quick
   // lists hold little. For programs that may make no call for long.
   static void set_purges_at_once(bool at_once) { purges_at_once_ = at_once; }
@@ -164,6 +172,7 @@ class BlockHeap {
   QuickLists* const quick_;
   const RunKind kind_;
   bool flushed_since_decay_ = false;
+  bool keeps_key_ = false;
   ABSL_ATTRIBUTE_COLD void PurgeWhileFreeing();
 
   inline static bool purges_at_once_ = false;

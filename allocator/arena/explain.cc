@@ -272,7 +272,7 @@ void HeapExplainer::AddSlab(const Slice* slab, const RunOwner& owner) {
 
 void HeapExplainer::AddRegion(const Slice* run, const RunOwner& owner) {
   char* start = arena_.runs_.PeekAddress(run);
-  const size_t run_bytes = Peek(run->run_slices) * kSliceSize;
+  const size_t run_bytes = arena_.runs_.BytesOf(run);
   BlockReader reader(start, run_bytes, owner.seal_key());
   // Up to here everything is in a part.
   const char* seen = start + Block::kTagBytes;
@@ -299,7 +299,7 @@ void HeapExplainer::AddRegion(const Slice* run, const RunOwner& owner) {
   }
   RunKind kind;
   if (PeekOwner(run, &kind).name() != owner.name() ||
-      Peek(run->run_slices) * kSliceSize != run_bytes) {
+      arena_.runs_.BytesOf(run) != run_bytes) {
     return;
   }
   // The rest is a tag that ends it, and what is not open yet.
@@ -389,7 +389,8 @@ void HeapExplainer::AddMetadata() {
   size_t slices = run_bytes / kSliceSize;
   size_t records = sizeof(Arena);
   if (const OwnGround* ground = arena_.ground()) {
-    out_.given_free_bytes = (num_slices_ - slices) * kSliceSize;
+    out_.given_free_bytes =
+        num_slices_ * kSliceSize - arena_.runs_.missing_bytes() - run_bytes;
     slices = num_slices_;
     records = ground->is_metadata ? 0 : sizeof(OwnGround);
   }

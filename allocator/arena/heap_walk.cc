@@ -140,9 +140,8 @@ bool HeapWalk::VisitSlab(const Slice* slab, const RunOwner& owner) {
 }
 
 bool HeapWalk::VisitRegion(const Slice* run, const RunOwner& owner) {
-  BlockReader reader(arena_.runs_.PeekAddress(run),
-                     Peek(run->run_slices) * kSliceSize, owner.seal_key(),
-                     behind_);
+  BlockReader reader(arena_.runs_.PeekAddress(run), arena_.runs_.BytesOf(run),
+                     owner.seal_key(), behind_);
   const size_t before = count_;
   bool has_room = true;
   while (has_room && reader.Next()) {
@@ -180,7 +179,7 @@ bool FindObject(const RunPool& runs, const Slice* slab, const RunOwner& owner,
 
 bool FindInRegion(const RunPool& runs, const Slice* run, const RunOwner& owner,
                   const char* address, FoundBlock* found) {
-  BlockReader reader(runs.PeekAddress(run), Peek(run->run_slices) * kSliceSize,
+  BlockReader reader(runs.PeekAddress(run), runs.BytesOf(run),
                      owner.seal_key());
   while (reader.Next()) {
     char* start = reader.payload();

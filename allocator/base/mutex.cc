@@ -96,6 +96,15 @@ void Mutex::NoteUnlock() const {
   MYONLY_CHECK(held_count[static_cast<int>(rank_)] != 0);
   --held_count[static_cast<int>(rank_)];
 }
+
+LockRankPause::LockRankPause() {
+  __builtin_memcpy(held_count_, held_count, sizeof(held_count));
+  __builtin_memset(held_count, 0, sizeof(held_count));
+}
+
+LockRankPause::~LockRankPause() {
+  __builtin_memcpy(held_count, held_count_, sizeof(held_count));
+}
 #endif
 
 }  // namespace myonly::internal

@@ -119,6 +119,27 @@ class ABSL_SCOPED_LOCKABLE MutexLock {
   Mutex& mutex_;
 };
 
+// While a function of the program runs that gives pages: it may lock what ranks
+// lower, as its locks are others' than those that are held, and nobody who
+// holds one of them comes here.
+class LockRankPause {
+ public:
+#ifdef NDEBUG
+  LockRankPause() {}
+  ~LockRankPause() {}
+#else
+  LockRankPause();
+  ~LockRankPause();
+#endif
+  LockRankPause(const LockRankPause&) = delete;
+  LockRankPause& operator=(const LockRankPause&) = delete;
+
+#ifndef NDEBUG
+ private:
+  uint32_t held_count_[static_cast<int>(LockRank::kMetadata) + 1];
+#endif
+};
+
 }  // namespace myonly::internal
 
 #endif  // MYONLY_ALLOCATOR_BASE_MUTEX_H_

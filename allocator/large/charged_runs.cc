@@ -23,8 +23,22 @@ Slice* ChargedRuns::Allocate(size_t slices, RunKind kind, void* owner,
   return run;
 }
 
+Slice* ChargedRuns::AllocateAtEnd(size_t bytes, RunKind kind, void* owner,
+                                  Status* status) {
+  const size_t slices = pool_.SlicesAtEndFor(bytes);
+  if (slices == 0) return nullptr;
+  const size_t charge = slices * kSliceSize - pool_.missing_bytes();
+  if (!quota_.Charge(charge)) {
+    *status = Status::kQuota;
+    return nullptr;
+  }
+  Slice* run = pool_.AllocateAtEnd(slices, kind, owner);
+  if (run == nullptr) quota_.Return(charge);
+  return run;
+}
+
 void ChargedRuns::FreeTo(SliceCache* cache, Slice* run) {
-  const size_t bytes = run->run_slices * kSliceSize;
+  const size_t bytes = pool_.BytesOf(run);
   run->key = Slice::kNoSlab;
   if (cache == nullptr || run->run_slices != 1 || !cache->Put(run)) {
     pool_.Free(run);

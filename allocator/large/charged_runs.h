@@ -24,6 +24,10 @@ class ChargedRuns {
 
   // As RunPool::Allocate. NULL: `*status` says why.
   Slice* Allocate(size_t slices, RunKind kind, void* owner, Status* status);
+  // The same of the end of given memory, whose last slice is short: of `bytes`
+  // or more. Without it `*status` stays as it is.
+  ABSL_ATTRIBUTE_COLD Slice* AllocateAtEnd(size_t bytes, RunKind kind,
+                                           void* owner, Status* status);
 
   void Free(Slice* run) { FreeTo(cache_, run); }
   // The same into another cache: the calling thread's, or NULL.

@@ -72,15 +72,17 @@ Slice* RunPool::Take(size_t slices, RunKind kind, void* owner, bool* zeroed,
 // `*fresh` of its slices are clean.
 Slice* RunPool::TakeFree(size_t slices, size_t* fresh) {
   *fresh = 0;
-  if (Slice* run = dirty_.FindBestFit(slices)) {
-    return Carve(dirty_, run, slices);
+  Slice* run = dirty_.FindBestFit(slices);
+  // The next larger one: of equal ones the last slice is in the last.
+  if (run != nullptr && ABSL_PREDICT_FALSE(WholeSlices(run) < slices)) {
+    run = dirty_.FindBestFit(slices + 1);
   }
-  if (Slice* run = TakeMixed(slices, fresh)) return run;
+  if (run != nullptr) return Carve(dirty_, run, slices);
+  run = TakeMixed(slices, fresh);
+  if (run != nullptr) return run;
   *fresh = slices;
-  if (Slice* run = clean_.FindBestFit(slices)) {
-    return Carve(clean_, run, slices);
-  }
-  return nullptr;
+  run = clean_.FindBestFit(slices);
+  return run == nullptr ? nullptr : Carve(clean_, run, slices);
 }
 
 // The largest dirty run with the beginning of the clean one behind it: only
@@ -204,24 +206,6 @@ bool RunPool::AddReservation(size_t slices) {
     }
     if (want == least) return false;
   }
-}
-
-void RunPool::Adopt(void* start, size_t bytes) {
-  MutexLock lock(mutex_);
-  const auto address = reinterpret_cast<uintptr_t>(start);
-  const uintptr_t first = AlignUp(address, alignof(Slice));
-  const size_t slack = first - address;
-  const size_t slices =
-      bytes < slack ? 0 : (bytes - slack) / (kSliceSize + sizeof(Slice));
-  if (slices == 0) return;
-  const uintptr_t base = first + slices * sizeof(Slice);
-  memset(reinterpret_cast<void*>(first), 0, slices * sizeof(Slice));
-  slice_alignment_ = alignof(Slice);
-  Reservation& reservation = reservations_[0];
-  reservation.Set(reinterpret_cast<void*>(base), slices);
-  reservation.set_committed_slices(slices);
-  num_reservations_ = 1;
-  InsertFree(reservation.At(0), slices, /*dirty=*/true);
 }
 
 Slice* RunPool::FindSlow(const void* address) const {
@@ -371,7 +355,8 @@ bool RunPool::Extend(Slice* run, size_t slices) {
   InsertKept();
   const size_t old_slices = run->run_slices;
   Slice* after = FreeRunAfter(run, old_slices);
-  if (after == nullptr || old_slices + after->run_slices < slices) return false;
+  if (after == nullptr || old_slices + WholeSlices(after) < slices)
+    return false;
   Carve(TreeOf(after->dirty), after, slices - old_slices);
   live_slices_ -= old_slices;
   Slice* previous = run->previous;

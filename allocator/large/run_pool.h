@@ -78,9 +78,23 @@ class RunPool {
   }
 
   // Memory that nobody has to be asked for, and all there is but for what a
-  // page source gives: as many slices as there are in it, with their
-  // descriptors. Not zero. Only as the first call.
+  // page source gives: slices with their descriptors. Not zero. The last slice
+  // is short where that uses more of it; no run of Allocate has that one. Only
+  // as the first call.
   ABSL_ATTRIBUTE_COLD void Adopt(void* start, size_t bytes);
+  // How many slices of the end, with the short one, make up `bytes`; 0: there
+  // is no short slice, or it can't be done.
+  ABSL_ATTRIBUTE_COLD size_t SlicesAtEndFor(size_t bytes) const;
+  // A run of them, or NULL.
+  ABSL_ATTRIBUTE_COLD Slice* AllocateAtEnd(size_t slices, RunKind kind,
+                                           void* owner);
+  // All that was adopted, if that is little: not enough for a large block
+  // beside a region. Else 0.
+  ABSL_ATTRIBUTE_COLD size_t BytesIfFew() const;
+  // What the short slice is short of; 0: there is none.
+  size_t missing_bytes() const { return missing_bytes_; }
+  // Of a run in use.
+  size_t BytesOf(const Slice* run) const;
   // Nothing is purged because there is much of it.
   void KeepEverything() {
     keeps_everything_ = true;
@@ -167,6 +181,16 @@ class RunPool {
  private:
   Slice* FindSlow(const void* address) const;
 
+  // What the run lacks because its last slice is short.
+  size_t MissingIn(const Slice* run) const {
+    return ABSL_PREDICT_TRUE(missing_bytes_ == 0) ? 0 : MissingInAdopted(run);
+  }
+  ABSL_ATTRIBUTE_COLD size_t MissingInAdopted(const Slice* run) const;
+  // Of a free run: how many slices of it may be a run of Allocate.
+  size_t WholeSlices(const Slice* run) const {
+    return run->run_slices - (MissingIn(run) != 0 ? 1 : 0);
+  }
+
   // Allocate, step by step.
   Slice* Take(size_t slices, RunKind kind, void* owner, bool* zeroed,
               bool may_grow) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
@@ -220,6 +244,7 @@ class RunPool {
 
   PageSource& pages_;
   size_t slice_alignment_ = kSliceSize;
+  size_t missing_bytes_ = 0;  // of the last slice of what was adopted
   bool keeps_everything_ = false;
   // Written under the lock, read without: a slot is written before any address
   // in it is handed out, and committed sizes only grow.
@@ -250,6 +275,7 @@ class RunPool {
   static constexpr size_t kMinReservationSlices = 64;  // 2 MiB
   static constexpr size_t kMaxKeptSlices = 136;        // 4 MiB and a bit
   static constexpr size_t kDirtyFloorSlices = 32;      // 1 MiB
+  static constexpr size_t kFewSlices = 4;
   static constexpr int kPeakShift = 6;
 };
 

@@ -1,11 +1,17 @@
 #include "allocator/pages/given_page_source.h"
 
+#include "allocator/base/mutex.h"
+
 namespace myonly::internal {
 
 void* GivenPageSource::Reserve(size_t bytes, size_t alignment,
                                Access /*access*/) {
   if (functions_.reserve == nullptr) return nullptr;
-  void* start = functions_.reserve(functions_.ctx, bytes, alignment);
+  void* start;
+  {
+    const LockRankPause pause;
+    start = functions_.reserve(functions_.ctx, bytes, alignment);
+  }
   if (start == nullptr) return nullptr;
   if (!note_(noted_by_, start, bytes)) {
     Release(start, bytes);
@@ -22,11 +28,13 @@ bool GivenPageSource::Decommit(void* /*start*/, size_t /*bytes*/) {
 }
 
 bool GivenPageSource::Purge(void* start, size_t bytes) {
+  const LockRankPause pause;
   return functions_.purge != nullptr &&
          functions_.purge(functions_.ctx, start, bytes) != 0;
 }
 
 bool GivenPageSource::Release(void* start, size_t bytes) {
+  const LockRankPause pause;
   return functions_.release != nullptr &&
          functions_.release(functions_.ctx, start, bytes) != 0;
 }

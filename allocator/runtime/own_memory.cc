@@ -2,6 +2,7 @@
 
 #include <new>
 
+#include "allocator/arena/heap_walk.h"
 #include "allocator/base/check.h"
 #include "allocator/base/sizes.h"
 #include "allocator/runtime/process_globals.h"
@@ -22,10 +23,28 @@ OwnRange* OwnMemory::NewRange() {
   return range;
 }
 
+OwnRange* OwnMemory::FirstEndingBehind(const void* address) {
+  return ranges_.FirstNot([address](const OwnRange& range) {
+    return range.start + range.bytes <= static_cast<const char*>(address);
+  });
+}
+
+bool OwnMemory::IsInUse(const void* start, size_t bytes) {
+  const OwnRange* range = FirstEndingBehind(start);
+  return range != nullptr &&
+         range->start < static_cast<const char*>(start) + bytes;
+}
+
+Slice* OwnMemory::RefineSlow(const void* ptr, Slice* found) {
+  const OwnGround* ground = Find(ptr);
+  Slice* slice = ground == nullptr ? nullptr : ground->runs.Find(ptr);
+  return slice == nullptr ? found : slice;
+}
+
 bool OwnMemory::Add(OwnGround* ground, void* start, size_t bytes,
                     bool is_reserved) {
   MutexLock lock(mutex_);
-  OwnRange* range = NewRange();
+  OwnRange* range = IsInUse(start, bytes) ? nullptr : NewRange();
   if (range == nullptr) return false;
   range->start = static_cast<char*>(start);
   range->bytes = bytes;
@@ -53,11 +72,23 @@ Status OwnMemory::CreateIn(void* buffer, size_t bytes,
       bytes > UINTPTR_MAX - address) {
     return Status::kInvalid;
   }
+  {
+    MutexLock lock(mutex_);
+    if (IsInUse(buffer, bytes)) return Status::kBusy;
+  }
   const uintptr_t start = AlignUp(address, alignof(OwnGround));
   auto* ground = ::new (reinterpret_cast<void*>(start))
       OwnGround(GivenPageSource(), huge_, seed_);
   const uintptr_t rest = start + sizeof(OwnGround);
   ground->runs.Adopt(reinterpret_cast<void*>(rest), address + bytes - rest);
+  // In a block of ours: nothing here may pass for a part of its region.
+  if (const Slice* slice = process_globals.runs.Find(buffer)) {
+    RunKind kind;
+    const RunOwner owner = PeekOwner(slice, &kind);
+    if (owner.arena != nullptr && kind != RunKind::kLarge) {
+      ground->arena.KeepSealsApart(owner.seal_key());
+    }
+  }
   if (!Add(ground, buffer, bytes, /*is_reserved=*/false)) {
     return Status::kNoMemory;
   }
@@ -124,14 +155,8 @@ void OwnMemory::GiveUp(OwnGround* ground) {
 }
 
 OwnGround* OwnMemory::Find(const void* address) {
-  if (records_.load(std::memory_order_acquire) == nullptr) return nullptr;
   MutexLock lock(mutex_);
-  // The first one that ends behind it.
-  const OwnRange* range =
-      ranges_.FirstNot([address](const OwnRange& candidate) {
-        return candidate.start + candidate.bytes <=
-               static_cast<const char*>(address);
-      });
+  const OwnRange* range = FirstEndingBehind(address);
   return range != nullptr && range->start <= static_cast<const char*>(address)
              ? range->ground
              : nullptr;

@@ -11,6 +11,7 @@
 #include <cstdint>
 
 #include "absl/base/attributes.h"
+#include "absl/base/optimization.h"
 #include "absl/base/thread_annotations.h"
 #include "allocator/arena/arena_registry.h"
 #include "allocator/arena/own_ground.h"
@@ -18,6 +19,7 @@
 #include "allocator/base/status.h"
 #include "allocator/base/treap.h"
 #include "allocator/pages/metadata_allocator.h"
+#include "allocator/pages/slice.h"
 
 namespace myonly::internal {
 
@@ -46,7 +48,7 @@ class OwnMemory {
   static constexpr size_t kMinBufferBytes = 64 * 1024;
 
   // An arena over [buffer, buffer + bytes), which must not be used otherwise
-  // until it is destroyed.
+  // until it is destroyed. kBusy: another one has some of it.
   ABSL_ATTRIBUTE_COLD Status CreateIn(void* buffer, size_t bytes,
                                       const ArenaOptions& options,
                                       ArenaHandle* out);
@@ -58,6 +60,16 @@ class OwnMemory {
   ABSL_ATTRIBUTE_COLD size_t BytesOf(const OwnGround& ground);
   // After its arena has been closed.
   ABSL_ATTRIBUTE_COLD void Remove(OwnGround* ground);
+
+  // The slice that has `ptr`: `found`, which the process's run pool says or
+  // NULL, unless such an arena has that; the program may have its memory from
+  // this library.
+  Slice* Refine(const void* ptr, Slice* found) {
+    return ABSL_PREDICT_TRUE(records_.load(std::memory_order_acquire) ==
+                             nullptr)
+               ? found
+               : RefineSlow(ptr, found);
+  }
 
   // What has `address`, or NULL. Safe for every address.
   ABSL_ATTRIBUTE_COLD OwnGround* Find(const void* address);
@@ -80,6 +92,12 @@ class OwnMemory {
   };
 
   static bool NoteReserved(void* ground, void* start, size_t bytes);
+  ABSL_ATTRIBUTE_COLD Slice* RefineSlow(const void* ptr, Slice* found);
+  ABSL_ATTRIBUTE_COLD ABSL_ATTRIBUTE_NOINLINE OwnRange* FirstEndingBehind(
+      const void* address) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  // By such an arena already, in part.
+  ABSL_ATTRIBUTE_COLD bool IsInUse(const void* start, size_t bytes)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   bool Add(OwnGround* ground, void* start, size_t bytes, bool is_reserved);
   OwnRange* NewRange() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   OwnGround* NewGround();

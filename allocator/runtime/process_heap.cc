@@ -121,12 +121,8 @@ struct Place {
 
 Place Locate(const void* ptr) {
   Place place;
-  place.slice = g.runs.Find(ptr);
+  place.slice = g.own.Refine(ptr, g.runs.Find(ptr));
   if (place.slice == nullptr) place.mapping = g.huge.Find(ptr);
-  if (place.slice == nullptr && place.mapping == nullptr) {
-    OwnGround* ground = g.own.Find(ptr);
-    if (ground != nullptr) place.slice = ground->runs.Find(ptr);
-  }
   return place;
 }
 
@@ -218,6 +214,7 @@ void ProcessHeap::FreeOther(void* ptr, Slice* slice, uintptr_t token_at) {
 // wait here when it is reset.
 ABSL_ATTRIBUTE_NOINLINE void ProcessHeap::FreeOtherSlow(void* ptr,
                                                         Slice* slice) {
+  if (slice->key == Slice::kNoSlab) slice = g.own.Refine(ptr, slice);
   switch (RunKind{slice->kind}) {
     case RunKind::kSubHeapRegion: {
       SubHeap& heap = SubHeapOf(slice);
@@ -342,6 +339,7 @@ size_t QuickUsableSize(const void* ptr, Slice** slice) {
                ? ObjectBytes((*slice)->slab.size_class)
                : 0;
   }
+  *slice = g.own.Refine(ptr, *slice);
   return (*slice)->kind == RunKind::kSubHeapRegion
              ? SubHeapOf(*slice).UsableBlock(*slice, const_cast<void*>(ptr))
              : 0;

@@ -53,7 +53,10 @@ Status ProcessHeap::Walk(ArenaHandle handle, size_t least_bytes,
   if (arena == nullptr) return status;
   HeapWalk walk(*arena, handle, least_bytes);
   WalkedBlock blocks[kBlocksPerBatch];
-  while (size_t count = walk.Next(blocks, kBlocksPerBatch, &status)) {
+  // Visitors may destroy it, and its memory may be the program's.
+  while (handle == 0 || g.registry.Find(handle, &status) != nullptr) {
+    const size_t count = walk.Next(blocks, kBlocksPerBatch, &status);
+    if (count == 0) break;
     for (size_t i = 0; i < count; ++i) {
       const BlockInfo info = {blocks[i].start, blocks[i].bytes,
                               /*is_live=*/true, handle,

@@ -87,15 +87,16 @@ void* ProcessHeap::MoveInArena(Arena& arena, void* ptr, size_t usable,
 }
 
 void* ProcessHeap::TellOfResize(Arena& arena, void* ptr) {
-  const Life life(arena.token());
+  // Its memory may be the program's, and gone.
+  const ArenaHandle handle = arena.token();
+  const Life life(handle);
   TellPressure();
-  return arena.token() == 0 || life.Look() == Status::kOk
-             ? ptr
-             : Fail(Status::kStale);
+  return handle == 0 || life.Look() == Status::kOk ? ptr : Fail(Status::kStale);
 }
 
 Status ProcessHeap::Transfer(void* ptr, ArenaHandle to) {
   Slice* slice = g.runs.Find(ptr);
+  if (g.own.Refine(ptr, nullptr) != nullptr) return Status::kUnsupported;
   HugeMapping* mapping = nullptr;
   Slice* run = nullptr;
   if (slice == nullptr) {

@@ -19,8 +19,9 @@ extern "C" {
 
 /* Where an arena takes its pages from. The table is copied when the arena is
  * created. The functions are called by any thread, under the arena's lock: they
- * must not call this library for that arena, and not malloc if that is this
- * library's and might come to the same functions. They must not throw. */
+ * must not call this library for that arena. They may allocate elsewhere, also
+ * the pages, but these not in another arena with such memory. They must not
+ * throw. */
 struct myonly_page_source {
   uint32_t struct_size;
   uint32_t version; /* of this struct: 0 */
@@ -40,10 +41,11 @@ struct myonly_page_source {
 #define MYONLY_PAGE_SOURCE_INIT \
   { (uint32_t)sizeof(struct myonly_page_source), 0, NULL, NULL, NULL, NULL }
 
-/* Creates an arena in `buffer`, of 64 KiB or more, at any address. It is cut
- * into runs of 32 KiB; what is left over is not used. The program must leave
- * the buffer alone until the arena is destroyed, and may do with it what it
- * likes then. options->pages must be NULL. */
+/* Creates an arena in `buffer`, of 64 KiB or more, at any address; a block of
+ * this library will do. All of it is for blocks but some 3.3 KiB and 64 bytes
+ * for each 32 KiB. The program must leave the buffer alone until the arena is
+ * destroyed, and may do with it what it likes then. options->pages must be
+ * NULL. MYONLY_ERR_BUSY: another arena has a part of the buffer. */
 MYONLY_API myonly_status myonly_arena_create_in(
     void* buffer, size_t bytes, const myonly_arena_options* options,
     myonly_arena** out) MYONLY_NOEXCEPT;
