@@ -1,5 +1,7 @@
 // What an arena is charged, against an independent count: of the pages that the
-// page source granted, those that are the arena's.
+// page source granted, those that are the arena's or its threads' shares'.
+#include <stdlib.h>
+
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
@@ -8,10 +10,13 @@
 #include <vector>
 
 #include "allocator/arena/arena.h"
+#include "allocator/arena/sub_heap.h"
 #include "allocator/base/sizes.h"
 #include "allocator/base/status.h"
+#include "allocator/large/slice_cache.h"
 #include "allocator/pages/fake_page_source.h"
 #include "allocator/pages/slice.h"
+#include "allocator/slabs/slab.h"
 #include "gtest/gtest.h"
 #include "tests/arena/ground.h"
 
@@ -23,12 +28,21 @@ class ChargedTest : public ::testing::TestWithParam<uint32_t> {
   static constexpr size_t kLimit = size_t{40} << 20;
   using Verb = FakePageSource::Verb;
 
+  // TEST_STEPS makes it longer.
+  static int Steps() {
+    const char* text = getenv("TEST_STEPS");
+    return text == nullptr ? 1500 : atoi(text);
+  }
+
   void SetUp() override {
     ArenaOptions options;
     options.limit_bytes = kLimit;
     parent_.Open(options);
     options.limit_bytes = kLimit * 3 / 4;
     for (Arena& child : children_) child.Open(options, &parent_.quota());
+    for (size_t i = 0; i < 2; ++i) {
+      ASSERT_TRUE(children_[i].OpenShare(&shares_[i]));
+    }
   }
 
   // Walks what was committed slice by slice, and asks for each mapping.
@@ -52,13 +66,17 @@ class ChargedTest : public ::testing::TestWithParam<uint32_t> {
     for (const Slice* slice : slices_) {
       // A slice of a free run tells of the run it was in before.
       const Slice* run = ground_.runs().FindRun(slice);
-      if (run == nullptr || run->owner != &arena) continue;
+      if (run == nullptr) continue;
       const RunKind kind = run->kind;
-      const auto index = static_cast<size_t>(run - slice);
-      if ((kind == RunKind::kRegion || kind == RunKind::kLarge) &&
-          index < run->run_slices) {
-        held += kSliceSize;
+      const bool is_share =
+          kind == RunKind::kSlab || kind == RunKind::kSubHeapRegion;
+      const void* owner =
+          is_share ? &static_cast<SubHeap*>(run->owner)->arena() : run->owner;
+      if (!is_share && kind != RunKind::kRegion && kind != RunKind::kLarge) {
+        continue;
       }
+      const auto index = static_cast<size_t>(run - slice);
+      if (owner == &arena && index < run->run_slices) held += kSliceSize;
     }
     std::set<const HugeMapping*> mappings;
     for (char* place : places_) {
@@ -79,8 +97,53 @@ class ChargedTest : public ::testing::TestWithParam<uint32_t> {
     ASSERT_EQ(parent_.quota().charged_bytes(),
               parent_.quota().own_bytes() + own[0] + own[1]);
     ASSERT_LE(parent_.quota().charged_bytes(), kLimit);
-    ASSERT_EQ(parent_.quota().charged_bytes(),
+    // What a thread keeps for its next slab is charged to nobody.
+    ASSERT_EQ(parent_.quota().charged_bytes() + cache_.bytes(),
               ground_.runs().live_bytes() + ground_.huge().live_bytes());
+  }
+
+  // A thread's share of the arena; NULL: none, for the parent.
+  SubHeap* ShareOf(const Arena& arena) {
+    for (size_t i = 0; i < 2; ++i) {
+      if (&arena == &children_[i]) return &shares_[i];
+    }
+    return nullptr;
+  }
+
+  void* Allocate(Arena& arena, size_t size, Status* status) {
+    SubHeap* share = ShareOf(arena);
+    return share == nullptr || random_() % 4 == 0
+               ? arena.Allocate(size, status)
+               : share->Allocate(size, kMinAlignment, status);
+  }
+
+  // As ProcessHeap: shares' blocks by their owner, others by their arena.
+  void Free(void* block) {
+    Slice* slice = ground_.runs().Find(block);
+    if (slice == nullptr || (slice->kind != RunKind::kSlab &&
+                             slice->kind != RunKind::kSubHeapRegion)) {
+      return ground_.Free(block);
+    }
+    SubHeap& share = *static_cast<SubHeap*>(slice->owner);
+    if (slice->kind == RunKind::kSlab) {
+      const uintptr_t token = Slab::TokenAt(slice, block);
+      ASSERT_EQ(token, share.token());
+      if (Slab::FreeObject(slice, block, token)) share.Attend(slice);
+    } else if (!share.FreeBlockQuick(block)) {
+      share.FreeBlock(slice, block);
+    }
+  }
+
+  bool IsShared(void* block) {
+    const Slice* slice = ground_.runs().Find(block);
+    return slice != nullptr && (slice->kind == RunKind::kSlab ||
+                                slice->kind == RunKind::kSubHeapRegion);
+  }
+  const Arena* OwnerOf(void* block) {
+    return IsShared(block)
+               ? &static_cast<SubHeap*>(ground_.runs().Find(block)->owner)
+                      ->arena()
+               : ground_.OwnerOf(block);
   }
 
   void Step() {
@@ -91,24 +154,22 @@ class ChargedTest : public ::testing::TestWithParam<uint32_t> {
         blocks_.empty() ? nullptr : &blocks_[random_() % blocks_.size()];
     const size_t what = random_() % 100;
     if (what < 50 || at == nullptr) {
-      void* block = arena.Allocate(size, &status);
+      void* block = Allocate(arena, size, &status);
       if (block != nullptr) blocks_.push_back(block);
-    } else if (what < 70) {
+    } else if (what < 70 && !IsShared(*at)) {
       void* moved = ground_.Reallocate(*at, size, &status);
       if (moved != nullptr) *at = moved;
     } else if (what < 98) {
-      ground_.Free(*at);
+      Free(*at);
       *at = blocks_.back();
       blocks_.pop_back();
     } else if (what == 98) {
       arena.Purge();
     } else {
-      const auto is_of = [&](void* block) {
-        return ground_.OwnerOf(block) == &arena;
-      };
+      const auto is_of = [&](void* block) { return OwnerOf(block) == &arena; };
       blocks_.erase(std::remove_if(blocks_.begin(), blocks_.end(), is_of),
                     blocks_.end());
-      arena.Reset();
+      arena.Reset(random_() % 2 == 0 ? &cache_ : nullptr);
     }
     if (status == Status::kQuota) ++refused_;
   }
@@ -118,6 +179,13 @@ class ChargedTest : public ::testing::TestWithParam<uint32_t> {
   Arena parent_{ground_.runs(), ground_.huge(), TestSeed, "parent"};
   Arena children_[2] = {{ground_.runs(), ground_.huge(), TestSeed, "first"},
                         {ground_.runs(), ground_.huge(), TestSeed, "second"}};
+  SliceCache cache_;
+  // Of one thread.
+  static constexpr uintptr_t kToken = 0x10000;
+  SubHeap shares_[2] = {
+      {children_[0], ground_.runs(), ground_.huge(), TestSeed, kToken, &cache_},
+      {children_[1], ground_.runs(), ground_.huge(), TestSeed, kToken,
+       &cache_}};
   std::mt19937 random_{GetParam()};
   std::vector<void*> blocks_;
   std::vector<const Slice*> slices_;
@@ -127,7 +195,7 @@ class ChargedTest : public ::testing::TestWithParam<uint32_t> {
 };
 
 TEST_P(ChargedTest, IsWhatTheArenaHoldsOfWhatWasGranted) {
-  for (int i = 0; i < 1500; ++i) {
+  for (int i = 0; i < Steps(); ++i) {
     Step();
     ASSERT_NO_FATAL_FAILURE(ExpectCharged()) << i;
   }
@@ -136,7 +204,7 @@ TEST_P(ChargedTest, IsWhatTheArenaHoldsOfWhatWasGranted) {
 
 // Of calls that fail nothing stays charged.
 TEST_P(ChargedTest, IsThatAlsoWhenTheSourceFails) {
-  for (int i = 0; i < 1500; ++i) {
+  for (int i = 0; i < Steps(); ++i) {
     pages_.FailCall(random_() % 3);
     Step();
     ASSERT_NO_FATAL_FAILURE(ExpectCharged()) << i;

@@ -172,6 +172,9 @@ TEST(LimitsTest, AParentIsChargedWhatItsChildrenHold) {
   myonly_arena* other = NewArena(0, service);
   ASSERT_NE(myonly_arena_alloc(request, 3 * kMiB), nullptr);
   ASSERT_NE(myonly_arena_alloc(tenant, 2 * kMiB), nullptr);
+  EXPECT_EQ(StatsOf(service).children, 2U);
+  EXPECT_EQ(StatsOf(tenant).children, 1U);
+  EXPECT_EQ(StatsOf(request).children, 0U);
   EXPECT_EQ(Charged(request), 3 * kMiB);
   EXPECT_EQ(Charged(tenant), 5 * kMiB);
   EXPECT_EQ(Charged(service), 5 * kMiB);
@@ -188,6 +191,7 @@ TEST(LimitsTest, AParentIsChargedWhatItsChildrenHold) {
   EXPECT_EQ(myonly_arena_check(service), MYONLY_OK);
   EXPECT_EQ(myonly_arena_check(tenant), MYONLY_OK);
   Destroy(request);
+  EXPECT_EQ(StatsOf(tenant).children, 0U);
   EXPECT_EQ(Charged(tenant), 0U);
   EXPECT_EQ(Charged(service), 5 * kMiB);
   Destroy(tenant);

@@ -88,6 +88,11 @@ TEST(PressureApiTest, EveryKindOfCallTellsOfTheLineItCrossed) {
   void* block = watched.Allocate(2 * kMiB);
   ASSERT_EQ(myonly_arena_set_soft_limit(arena, kMiB), MYONLY_OK);
   EXPECT_EQ(watched.Take(), Events{MYONLY_PRESSURE_SOFT});
+  myonly_arena_stats_t stats = MYONLY_ARENA_STATS_INIT;
+  ASSERT_EQ(myonly_arena_stats(arena, &stats), MYONLY_OK);
+  EXPECT_EQ(stats.soft_limit_bytes, kMiB);
+  ASSERT_EQ(myonly_arena_peek(arena, &stats), MYONLY_OK);
+  EXPECT_EQ(stats.soft_limit_bytes, kMiB);
   EXPECT_EQ(myonly_try_resize(block, kMiB / 2, nullptr), 1);
   EXPECT_EQ(watched.Take(), Events{MYONLY_PRESSURE_RELIEVED});
   watched.Allocate(kMiB);
