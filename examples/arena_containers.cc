@@ -2,7 +2,7 @@
 // std::pmr through a memory resource.
 //
 // Shows: the containers live in the arena and nowhere else, they free what
-// they took, and what a container leaves behind one Reset drops.
+// they took, and what a container leaves behind one reset drops.
 
 #include <cstdint>
 #include <cstdio>
@@ -15,24 +15,25 @@
 
 #include "capi/cpp/allocator.h"
 #include "capi/cpp/arena.h"
+#include "capi/cpp/arena_ref.h"
 #include "capi/cpp/memory_resource.h"
 
 namespace {
 
 using ArenaString = std::basic_string<char, std::char_traits<char>,
-                                      myonly::ArenaAllocator<char>>;
+                                      myonly::arena_allocator<char>>;
 using ArenaMap =
     std::map<int, ArenaString, std::less<int>,
-             myonly::ArenaAllocator<std::pair<const int, ArenaString>>>;
+             myonly::arena_allocator<std::pair<const int, ArenaString>>>;
 
-void PrintLive(const myonly::Arena& arena, const char* what) {
+void PrintLive(myonly::arena_ref arena, const char* what) {
   std::printf("%-22s %5llu live blocks\n", what,
-              static_cast<unsigned long long>(arena.Stats().live_blocks));
+              static_cast<unsigned long long>(arena.stats().live_blocks));
 }
 
-void FillVector(const myonly::Arena& arena) {
-  std::vector<int, myonly::ArenaAllocator<int>> numbers{
-      myonly::ArenaAllocator<int>(arena)};
+void FillVector(myonly::arena_ref arena) {
+  std::vector<int, myonly::arena_allocator<int>> numbers{
+      myonly::arena_allocator<int>(arena)};
   int64_t sum = 0;
   for (int i = 1; i <= 1000; ++i) numbers.push_back(i);
   for (const int number : numbers) sum += number;
@@ -40,8 +41,8 @@ void FillVector(const myonly::Arena& arena) {
   PrintLive(arena, "  one vector:");
 }
 
-void FillMap(const myonly::Arena& arena) {
-  const myonly::ArenaAllocator<char> allocator(arena);
+void FillMap(myonly::arena_ref arena) {
+  const myonly::arena_allocator<char> allocator(arena);
   ArenaMap squares{ArenaMap::allocator_type(allocator)};
   for (int i = 0; i < 100; ++i) {
     // Too long for the string's own room, so it takes a block.
@@ -53,8 +54,8 @@ void FillMap(const myonly::Arena& arena) {
   PrintLive(arena, "  map of 100 strings:");
 }
 
-void FillPmr(const myonly::Arena& arena) {
-  myonly::ArenaResource resource(arena);
+void FillPmr(myonly::arena_ref arena) {
+  myonly::memory_resource resource(arena);
   std::pmr::vector<std::pmr::string> lines(&resource);
   lines.reserve(100);
   for (int i = 0; i < 100; ++i) {
@@ -68,7 +69,7 @@ void FillPmr(const myonly::Arena& arena) {
 }  // namespace
 
 int main() {
-  myonly::Arena arena("containers");
+  myonly::arena arena("containers");
   if (!arena) {
     std::fprintf(stderr, "no arena: %s\n", myonly_status_str(arena.status()));
     return 1;
@@ -79,13 +80,13 @@ int main() {
   PrintLive(arena, "all destroyed:");
 
   // A container that is never destroyed: its blocks go with the arena's.
-  using Numbers = std::vector<int, myonly::ArenaAllocator<int>>;
-  void* place = arena.Allocate(sizeof(Numbers));
+  using Numbers = std::vector<int, myonly::arena_allocator<int>>;
+  void* place = arena.allocate(sizeof(Numbers));
   if (place == nullptr) return 1;
-  auto* numbers = new (place) Numbers(myonly::ArenaAllocator<int>(arena));
+  auto* numbers = new (place) Numbers(myonly::arena_allocator<int>(arena));
   numbers->assign(100, 7);
   PrintLive(arena, "left behind:");
-  arena.Reset();
-  PrintLive(arena, "after Reset:");
-  return arena.Check() == MYONLY_OK ? 0 : 1;
+  arena.reset();
+  PrintLive(arena, "after reset:");
+  return arena.check() == MYONLY_OK ? 0 : 1;
 }

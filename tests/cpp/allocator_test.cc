@@ -5,7 +5,6 @@
 #include <cstddef>
 #include <cstdint>
 #include <functional>
-#include <list>
 #include <map>
 #include <memory>
 #include <new>
@@ -14,122 +13,147 @@
 #include <vector>
 
 #include "capi/cpp/arena.h"
+#include "capi/cpp/arena_ref.h"
 #include "myonly/myonly.h"
 
 namespace myonly {
 namespace {
 
 template <typename T>
-using ArenaVector = std::vector<T, ArenaAllocator<T>>;
+using arena_vector = std::vector<T, arena_allocator<T>>;
 
 struct alignas(64) Line {
   int value;
 };
+struct alignas(4096) Page {
+  char bytes[4096];
+};
 
-static_assert(std::is_empty_v<Allocator<int>>);
-static_assert(std::allocator_traits<Allocator<int>>::is_always_equal::value);
-static_assert(!std::is_default_constructible_v<ArenaAllocator<int>>);
-static_assert(sizeof(std::vector<int, Allocator<int>>) ==
+using Traits = std::allocator_traits<allocator<int>>;
+using ArenaTraits = std::allocator_traits<arena_allocator<int>>;
+
+static_assert(std::is_empty_v<allocator<int>>);
+static_assert(std::is_trivially_copyable_v<arena_allocator<int>>);
+static_assert(!std::is_default_constructible_v<arena_allocator<int>>);
+static_assert(!std::is_convertible_v<arena_ref, arena_allocator<int>>);
+static_assert(sizeof(std::vector<int, allocator<int>>) ==
               sizeof(std::vector<int>));
+static_assert(std::is_same_v<Traits::rebind_alloc<char>, allocator<char>>);
+static_assert(
+    std::is_same_v<ArenaTraits::rebind_alloc<char>, arena_allocator<char>>);
+static_assert(std::is_same_v<ArenaTraits::pointer, int*>);
+static_assert(std::is_same_v<ArenaTraits::size_type, size_t>);
 
-myonly_arena* ArenaOf(const void* ptr) {
-  myonly_arena* arena = nullptr;
-  EXPECT_EQ(myonly_arena_of(ptr, &arena), MYONLY_OK);
-  return arena;
-}
+// Propagation.
+static_assert(Traits::is_always_equal::value);
+static_assert(Traits::propagate_on_container_move_assignment::value);
+static_assert(!ArenaTraits::is_always_equal::value);
+static_assert(ArenaTraits::propagate_on_container_move_assignment::value);
+static_assert(ArenaTraits::propagate_on_container_swap::value);
+static_assert(!ArenaTraits::propagate_on_container_copy_assignment::value);
+// What follows from it: neither can fail.
+static_assert(std::is_nothrow_move_assignable_v<arena_vector<int>>);
+static_assert(std::is_nothrow_swappable_v<arena_vector<int>>);
 
 TEST(CppAllocatorTest, ServesContainersFromTheProcessHeap) {
-  std::vector<int, Allocator<int>> numbers;
+  std::vector<int, allocator<int>> numbers;
   for (int i = 0; i < 10000; ++i) numbers.push_back(i);
   EXPECT_EQ(numbers[9999], 9999);
-  EXPECT_EQ(ArenaOf(numbers.data()), nullptr);
-  std::map<int, int, std::less<int>, Allocator<std::pair<const int, int>>> map;
+  myonly_arena* owner = nullptr;
+  EXPECT_EQ(myonly_arena_of(numbers.data(), &owner), MYONLY_OK);
+  EXPECT_EQ(owner, nullptr);
+  std::map<int, int, std::less<int>, allocator<std::pair<const int, int>>> map;
   for (int i = 0; i < 100; ++i) map[i] = i;
   EXPECT_EQ(map.size(), 100U);
 }
 
 TEST(CppAllocatorTest, AllAreEqual) {
-  EXPECT_TRUE(Allocator<int>() == Allocator<char>());
-  EXPECT_FALSE(Allocator<int>() != Allocator<char>());
-}
-
-TEST(CppAllocatorTest, OveralignedTypesAreAligned) {
-  Arena arena("test");
-  for (int i = 0; i < 10; ++i) {
-    std::vector<Line, Allocator<Line>> heap(3);
-    ArenaVector<Line> lines(3, ArenaAllocator<Line>(arena));
-    EXPECT_EQ(reinterpret_cast<uintptr_t>(heap.data()) % 64, 0U);
-    EXPECT_EQ(reinterpret_cast<uintptr_t>(lines.data()) % 64, 0U);
-  }
-}
-
-TEST(CppAllocatorTest, TooLargeCountsThrow) {
-  Arena arena("test");
-  // Not a constant, or the compiler warns of the size.
-  volatile size_t half = SIZE_MAX / sizeof(int) / 2 + 2;
-  EXPECT_THROW((void)Allocator<int>().allocate(half), std::bad_alloc);
-  EXPECT_THROW((void)ArenaAllocator<int>(arena).allocate(half), std::bad_alloc);
-  volatile size_t wraps = SIZE_MAX / sizeof(int) + 2;
-  EXPECT_THROW((void)Allocator<int>().allocate(wraps), std::bad_alloc);
-}
-
-TEST(CppAllocatorTest, ArenaLimitThrows) {
-  Arena arena("small", 1 << 20);
-  EXPECT_THROW(ArenaVector<char>(2 << 20, ArenaAllocator<char>(arena)),
-               std::bad_alloc);
-}
-
-TEST(CppAllocatorTest, ArenaContainersLiveInTheirArenaAndLeaveIt) {
-  Arena arena("test");
-  {
-    ArenaVector<int> numbers(1000, ArenaAllocator<int>(arena));
-    std::list<int, ArenaAllocator<int>> list(10, 7, ArenaAllocator<int>(arena));
-    EXPECT_EQ(ArenaOf(numbers.data()), arena.get());
-    EXPECT_EQ(ArenaOf(&list.front()), arena.get());
-    EXPECT_EQ(arena.Stats().live_blocks, 11U);
-  }
-  EXPECT_EQ(arena.Stats().live_blocks, 0U);
-  EXPECT_EQ(arena.Check(), MYONLY_OK);
+  EXPECT_TRUE(allocator<int>() == allocator<char>());
+  EXPECT_FALSE(allocator<int>() != allocator<char>());
 }
 
 TEST(CppAllocatorTest, ArenaAllocatorsAreEqualIfTheirArenaIs) {
-  Arena first("first");
-  Arena second("second");
-  EXPECT_TRUE(ArenaAllocator<int>(first) == ArenaAllocator<char>(first));
-  EXPECT_TRUE(ArenaAllocator<int>(first) != ArenaAllocator<int>(second));
+  arena first("first");
+  arena second("second");
+  EXPECT_TRUE(arena_allocator<int>(first) == arena_allocator<char>(first));
+  EXPECT_TRUE(arena_allocator<int>(first) == arena_allocator<int>(first.get()));
+  EXPECT_TRUE(arena_allocator<int>(first) != arena_allocator<int>(second));
+  const arena_allocator<char> rebound = arena_allocator<int>(first);
+  EXPECT_EQ(rebound.arena(), first.get());
+  // Equal ones free for each other.
+  int* number = arena_allocator<int>(first).allocate(10);
+  arena_allocator<int>(rebound).deallocate(number, 10);
+  EXPECT_EQ(first.stats().live_blocks, 0U);
 }
 
-TEST(CppAllocatorTest, MoveAssignmentCarriesTheArenaAndMovesNoElement) {
-  Arena first("first");
-  Arena second("second");
-  ArenaVector<int> source(1000, 1, ArenaAllocator<int>(first));
-  ArenaVector<int> target(10, 2, ArenaAllocator<int>(second));
-  const int* data = source.data();
-  target = std::move(source);
-  EXPECT_EQ(target.data(), data);
-  EXPECT_EQ(target.get_allocator().arena(), first.get());
-  EXPECT_EQ(second.Stats().live_blocks, 0U);
+TEST(CppAllocatorTest, OveralignedTypesAreAligned) {
+  arena arena;
+  for (int i = 1; i < 10; ++i) {
+    const auto count = static_cast<size_t>(i);
+    std::vector<Line, allocator<Line>> heap(count);
+    arena_vector<Line> lines(count, arena_allocator<Line>(arena));
+    arena_vector<Page> pages(count, arena_allocator<Page>(arena));
+    EXPECT_EQ(reinterpret_cast<uintptr_t>(heap.data()) % 64, 0U);
+    EXPECT_EQ(reinterpret_cast<uintptr_t>(lines.data()) % 64, 0U);
+    EXPECT_EQ(reinterpret_cast<uintptr_t>(pages.data()) % 4096, 0U);
+  }
+  EXPECT_EQ(arena.stats().live_blocks, 0U);
 }
 
-TEST(CppAllocatorTest, SwapCarriesTheArenas) {
-  Arena first("first");
-  Arena second("second");
-  ArenaVector<int> left(10, 1, ArenaAllocator<int>(first));
-  ArenaVector<int> right(10, 2, ArenaAllocator<int>(second));
-  left.swap(right);
-  EXPECT_EQ(left.get_allocator().arena(), second.get());
-  EXPECT_EQ(ArenaOf(left.data()), second.get());
-  EXPECT_EQ(ArenaOf(right.data()), first.get());
+TEST(CppAllocatorTest, AtLeastGivesAllThatThereIs) {
+  arena arena;
+  const allocation_result<int*> got =
+      arena_allocator<int>(arena).allocate_at_least(1001);
+  EXPECT_GE(got.count, 1001U);
+  EXPECT_EQ(got.count, arena::usable_size(got.ptr) / sizeof(int));
+  for (size_t i = 0; i < got.count; ++i) got.ptr[i] = 1;
+  arena_allocator<int>(arena).deallocate(got.ptr, got.count);
+  EXPECT_EQ(arena.check(), MYONLY_OK);
+  const auto lines = allocator<Line>().allocate_at_least(3);
+  EXPECT_GE(lines.count, 3U);
+  EXPECT_EQ(reinterpret_cast<uintptr_t>(lines.ptr) % 64, 0U);
+  allocator<Line>().deallocate(lines.ptr, lines.count);
 }
 
-TEST(CppAllocatorTest, CopyAssignmentStaysInItsOwnArena) {
-  Arena first("first");
-  Arena second("second");
-  const ArenaVector<int> source(1000, 1, ArenaAllocator<int>(first));
-  ArenaVector<int> target{ArenaAllocator<int>(second)};
-  target = source;
-  EXPECT_EQ(target, source);
-  EXPECT_EQ(ArenaOf(target.data()), second.get());
+TEST(CppAllocatorTest, TooLargeCountsThrow) {
+  arena arena;
+  // Not a constant, or the compiler warns of the size.
+  volatile size_t half = SIZE_MAX / sizeof(int) / 2 + 2;
+  volatile size_t wraps = SIZE_MAX / sizeof(int) + 2;
+  for (const size_t count : {size_t{half}, size_t{wraps}}) {
+    EXPECT_THROW((void)allocator<int>().allocate(count), std::bad_alloc);
+    EXPECT_THROW((void)allocator<int>().allocate_at_least(count),
+                 std::bad_alloc);
+    EXPECT_THROW((void)arena_allocator<int>(arena).allocate(count),
+                 std::bad_alloc);
+    EXPECT_THROW((void)arena_allocator<int>(arena).allocate_at_least(count),
+                 std::bad_alloc);
+  }
+}
+
+TEST(CppAllocatorTest, TheLimitAndAStaleArenaThrow) {
+  arena arena("small", 1 << 20);
+  const arena_allocator<char> allocator(arena);
+  EXPECT_THROW(arena_vector<char>(2 << 20, allocator), std::bad_alloc);
+  EXPECT_EQ(myonly_last_status(), MYONLY_ERR_QUOTA);
+  EXPECT_EQ(arena.destroy(), MYONLY_OK);
+  EXPECT_THROW(arena_vector<char>(10, allocator), std::bad_alloc);
+  EXPECT_EQ(myonly_last_status(), MYONLY_ERR_STALE);
+}
+
+TEST(CppAllocatorTest, SharedPointersLiveInTheArena) {
+  arena arena;
+  std::weak_ptr<Line> weak;
+  {
+    const auto shared =
+        std::allocate_shared<Line>(arena_allocator<Line>(arena), Line{7});
+    weak = shared;
+    EXPECT_TRUE(arena.owns(shared.get()));
+    EXPECT_EQ(reinterpret_cast<uintptr_t>(shared.get()) % 64, 0U);
+    EXPECT_EQ(arena.stats().live_blocks, 1U);
+  }
+  weak.reset();
+  EXPECT_EQ(arena.stats().live_blocks, 0U);
 }
 
 }  // namespace

@@ -5,10 +5,10 @@
 #include "capi/cpp/arena.h"
 
 int main() {
-  myonly::Arena arena("numbers", /*limit_bytes=*/1 << 20);
+  myonly::arena arena("numbers", /*limit_bytes=*/1 << 20);
   if (!arena) return 1;
-  std::vector<int, myonly::ArenaAllocator<int>> numbers{
-      myonly::ArenaAllocator<int>(arena)};
+  std::vector<int, myonly::arena_allocator<int>> numbers{
+      myonly::arena_allocator<int>(arena)};
   for (int i = 0; i < 1000; ++i) numbers.push_back(i);
-  return arena.Stats().live_blocks == 1 ? 0 : 1;
+  return arena.stats().live_blocks == 1 ? 0 : 1;
 }

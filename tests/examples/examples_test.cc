@@ -100,7 +100,7 @@ TEST(ExamplesTest, ContainersLiveInTheArenaAndLeaveIt) {
   EXPECT_EQ(NumberAfter(out, "  pmr vector:", ":"), 101) << out;
   EXPECT_EQ(NumberAfter(out, "all destroyed:", ":"), 0) << out;
   EXPECT_EQ(NumberAfter(out, "left behind:", ":"), 2) << out;
-  EXPECT_EQ(NumberAfter(out, "after Reset:", ":"), 0) << out;
+  EXPECT_EQ(NumberAfter(out, "after reset:", ":"), 0) << out;
 }
 
 }  // namespace
