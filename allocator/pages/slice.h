@@ -50,19 +50,22 @@ class OwnerWritten {
  public:
   operator T() const {  // NOLINT(google-explicit-constructor)
 #ifdef ABSL_HAVE_THREAD_SANITIZER
-    return __atomic_load_n(&value_, __ATOMIC_RELAXED);
+    T value;
+    __atomic_load(&value_, &value, __ATOMIC_RELAXED);
+    return value;
 #else
     return value_;  // may be an operand so; one byte or word in any case
 #endif
   }
   OwnerWritten& operator=(T value) {
-    __atomic_store_n(&value_, value, __ATOMIC_RELAXED);
+    // Not __atomic_store_n, which clang has for numbers only.
+    __atomic_store(&value_, &value, __ATOMIC_RELAXED);
     return *this;
   }
   // By who neither owns the run nor holds a lock.
   T Peek() const { return internal::Peek(value_); }
   // As `=`, after all that was written before.
-  void Publish(T value) { __atomic_store_n(&value_, value, __ATOMIC_RELEASE); }
+  void Publish(T value) { __atomic_store(&value_, &value, __ATOMIC_RELEASE); }
 
  private:
   T value_;
