@@ -79,7 +79,11 @@ bool LimitMoreAddresses(size_t bytes) {
   return pages != 0 && LimitAddresses(pages * page + bytes);
 }
 
-bool DenyCalls(const char* calls, int error) {
+namespace {
+
+// Installs a filter: `action` for the calls that are named. What prctl or
+// seccomp says.
+long InstallFilter(const char* calls, uint32_t action, unsigned flags) {
   sock_filter code[2 * kNumCalls + 5];
   size_t size = 0;
   const auto add = [&](uint32_t op, uint32_t k, size_t yes, size_t no) {
@@ -93,17 +97,25 @@ bool DenyCalls(const char* calls, int error) {
   for (const Call& call : kCalls) {
     if (strcmp(calls, "all") != 0 && !Has(calls, call.name)) continue;
     add(BPF_JMP | BPF_JEQ | BPF_K, call.number, 0, 1);
-    add(BPF_RET | BPF_K,
-        SECCOMP_RET_ERRNO | (static_cast<uint32_t>(error) & SECCOMP_RET_DATA),
-        0, 0);
+    add(BPF_RET | BPF_K, action, 0, 0);
   }
   add(BPF_RET | BPF_K, SECCOMP_RET_ALLOW, 0, 0);
   const sock_fprog program = {static_cast<uint16_t>(size), code};
-  if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0 ||
-      prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program) != 0) {
-    return false;
-  }
+  if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0) return -1;
+  return syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, flags, &program);
+}
+
+}  // namespace
+
+bool DenyCalls(const char* calls, int error) {
+  const uint32_t data = static_cast<uint32_t>(error) & SECCOMP_RET_DATA;
+  if (InstallFilter(calls, SECCOMP_RET_ERRNO | data, 0) != 0) return false;
   return strcmp(calls, "all") != 0 || LimitHeapEnd();
+}
+
+int WatchCalls(const char* calls) {
+  return static_cast<int>(InstallFilter(calls, SECCOMP_RET_USER_NOTIF,
+                                        SECCOMP_FILTER_FLAG_NEW_LISTENER));
 }
 
 }  // namespace myonly::testing

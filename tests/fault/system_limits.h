@@ -18,6 +18,11 @@ bool LimitMoreAddresses(size_t bytes);
 // False: the kernel refuses.
 bool DenyCalls(const char* calls, int error);
 
+// From now on whoever has the descriptor that this returns is asked about these
+// calls of this thread and of what it starts (seccomp_unotify(2)). -1: the
+// kernel refuses.
+int WatchCalls(const char* calls);
+
 }  // namespace myonly::testing
 
 #endif  // MYONLY_TESTS_FAULT_SYSTEM_LIMITS_H_
