@@ -14,12 +14,13 @@
 
 #include "gtest/gtest.h"
 #include "tests/concurrency/block.h"
+#include "tests/concurrency/long_run.h"
 
 namespace myonly::testing {
 namespace {
 
-constexpr int kForks = 400;
 constexpr size_t kThreads = 4;
+int Forks() { return ShortOrLong(400, 10'000); }
 constexpr unsigned kChildSeconds = 20;
 
 // One block after the other, until `done`.
@@ -81,7 +82,7 @@ class ForkTest : public ::testing::Test {
 };
 
 TEST_F(ForkTest, ChildrenCanAllocate) {
-  for (int i = 0; i < kForks; ++i) {
+  for (int i = 0; i < Forks(); ++i) {
     TaggedBlock block = {static_cast<char*>(malloc(3000)), 3000, 'f'};
     ASSERT_NE(block.start, nullptr);
     block.Fill();
@@ -98,7 +99,7 @@ TEST_F(ForkTest, ChildrenCanAllocate) {
 }
 
 TEST_F(ForkTest, ChildrenCanStartThreadsAndFork) {
-  for (int i = 0; i < kForks / 10; ++i) {
+  for (int i = 0; i < Forks() / 10; ++i) {
     const pid_t pid = fork();
     ASSERT_GE(pid, 0);
     if (pid == 0) {
@@ -121,7 +122,7 @@ TEST_F(ForkTest, ChildrenCanStartThreadsAndFork) {
 }
 
 TEST_F(ForkTest, ChildrenCanExecAndTheParentGoesOn) {
-  for (int i = 0; i < kForks / 10; ++i) {
+  for (int i = 0; i < Forks() / 10; ++i) {
     const pid_t pid = fork();
     ASSERT_GE(pid, 0);
     if (pid == 0) {
