@@ -1,4 +1,4 @@
-#include "tests/tools/bench/report/browser.h"
+#include "tests/support/browser.h"
 
 #include <gtest/gtest.h>
 
@@ -31,6 +31,10 @@ bool HaveBrowser() {
 }
 
 std::string OpenInBrowser(const std::string& page, const std::string& hash) {
+  return OpenUrlInBrowser("file://" + page + (hash.empty() ? "" : "#" + hash));
+}
+
+std::string OpenUrlInBrowser(const std::string& url) {
   const TempDirectory profile;
   ChildOptions child;
   // Its own sandbox needs rights that root and containers don't have.
@@ -44,7 +48,7 @@ std::string OpenInBrowser(const std::string& page, const std::string& hash) {
                 "--window-size=1000,900",
                 "--virtual-time-budget=5000",
                 "--dump-dom",
-                "file://" + page + (hash.empty() ? "" : "#" + hash)};
+                url};
   child.environment = {{"HOME", profile.path()}};
   child.timeout_seconds = 90;
   const ChildResult result = RunChild(child);

@@ -1,6 +1,6 @@
 // Opens a page in headless Chromium and reads what became of it.
-#ifndef MYONLY_TESTS_TOOLS_BENCH_REPORT_BROWSER_H_
-#define MYONLY_TESTS_TOOLS_BENCH_REPORT_BROWSER_H_
+#ifndef MYONLY_TESTS_SUPPORT_BROWSER_H_
+#define MYONLY_TESTS_SUPPORT_BROWSER_H_
 
 #include <string>
 #include <vector>
@@ -15,6 +15,9 @@ bool HaveBrowser();
 std::string OpenInBrowser(const std::string& page,
                           const std::string& hash = "");
 
+// The same of any address, such as that of a server on this machine.
+std::string OpenUrlInBrowser(const std::string& url);
+
 // What is between `start` and the next `end`, or "" with a failure of the test.
 std::string Between(const std::string& text, const std::string& start,
                     const std::string& end);
@@ -28,4 +31,4 @@ std::vector<std::string> TextsOf(const std::string& html,
 
 }  // namespace myonly::testing
 
-#endif  // MYONLY_TESTS_TOOLS_BENCH_REPORT_BROWSER_H_
+#endif  // MYONLY_TESTS_SUPPORT_BROWSER_H_

@@ -9,8 +9,8 @@
 #include <string>
 #include <vector>
 
+#include "tests/support/browser.h"
 #include "tests/support/temp_directory.h"
-#include "tests/tools/bench/report/browser.h"
 #include "tests/tools/bench/report/sample_figures.h"
 
 namespace myonly::bench {
