@@ -1,151 +1,51 @@
 // Explanations: a sum without gaps whatever the arena is and has, and the
 // blocks that pin pages.
-#include <atomic>
 #include <cstdint>
+#include <cstdio>
+#include <cstdlib>
 #include <cstring>
-#include <map>
 #include <random>
 #include <string>
 #include <thread>
+#include <utility>
 #include <vector>
 
 #include "gtest/gtest.h"
 #include "myonly/myonly.h"
+#include "tests/capi/explanation.h"
 #include "tests/support/json.h"
 
 namespace myonly::testing {
 namespace {
 
-constexpr size_t kKiB = 1024;
-constexpr size_t kMiB = size_t{1} << 20;
-constexpr size_t kSlice = 32 * kKiB;
-
-// What one thread has freed of others and not posted: 16 places of 4 KiB.
-constexpr size_t kMostParked = 16 * 4 * kKiB;
-
-bool HasMarks() {
-  return myonly_arena_walk(
-             nullptr, nullptr,
-             [](void*, const myonly_block_info*) { return 1; },
-             nullptr) != MYONLY_ERR_UNSUPPORTED;
-}
-
-void Append(void* ctx, const char* text, size_t length) {
-  EXPECT_GT(length, 0u);
-  EXPECT_LE(length, 1024u);
-  static_cast<std::string*>(ctx)->append(text, length);
-}
-
-std::string Text(myonly_arena* arena) {
-  std::string text;
-  EXPECT_EQ(myonly_arena_explain(arena, Append, &text), MYONLY_OK);
-  return text;
-}
-
-uint64_t SumOf(const Json& parts) {
-  uint64_t sum = 0;
-  for (const auto& [name, part] : parts.members) sum += part.number;
-  return sum;
-}
-
-// The explanation, after all sums in it have been checked.
-Json Explain(myonly_arena* arena) {
-  std::string text;
-  EXPECT_EQ(myonly_arena_explain_json(arena, Append, &text), MYONLY_OK);
-  const Json all = Json::Parse(text);
-  const Json& parts = all["parts"];
-  EXPECT_EQ(parts.members.size(), 13u) << text;
-  const uint64_t held = SumOf(parts) - parts["children"].number;
-  EXPECT_EQ(all["held_bytes"].number, held);
-  EXPECT_EQ(all["charged_bytes"].number,
-            parts["children"].number +
-                (all["exact_bytes"].boolean ? parts["live"].number : held));
-  uint64_t of_kinds = parts["unaccounted"].number;
-  uint64_t live = 0;
-  for (const auto& [name, kind] : all["kinds"].members) {
-    of_kinds += kind["bytes"].number;
-    live += kind["live_bytes"].number;
-  }
-  EXPECT_GE(of_kinds, held);
-  EXPECT_EQ(live, parts["live"].number);
-  if (all.Has("given_bytes")) {
-    EXPECT_EQ(all["given_bytes"].number, held + all["metadata_bytes"].number +
-                                             all["given_free_bytes"].number +
-                                             all["given_unused_bytes"].number);
-  }
-  return all;
-}
-
-// The same, when no thread is in a call for the arena, and it has the same
-// figures as statistics, which take in what is on its way.
-Json ExplainQuiet(myonly_arena* arena) {
-  myonly_arena_stats_t stats = MYONLY_ARENA_STATS_INIT;
-  EXPECT_EQ(myonly_arena_stats(arena, &stats), MYONLY_OK);
-  const Json all = Explain(arena);
-  EXPECT_EQ(all["parts"]["unaccounted"].number, 0u);
-  EXPECT_EQ(all["charged_bytes"].number, stats.charged_bytes);
-  EXPECT_EQ(all["held_bytes"].number, stats.reserved_bytes);
-  // What a thread has freed and not posted is live in statistics.
-  if (HasMarks()) {
-    EXPECT_LE(all["parts"]["live"].number, stats.live_bytes);
-    EXPECT_GE(all["parts"]["live"].number + kMostParked, stats.live_bytes);
-  }
-  return all;
-}
-
-// An arena, and blocks in it.
-class Heap {
- public:
-  explicit Heap(const myonly_arena_options& options, void* buffer = nullptr,
-                size_t bytes = 0) {
-    const myonly_status status =
-        buffer == nullptr
-            ? myonly_arena_create(&options, &arena_)
-            : myonly_arena_create_in(buffer, bytes, &options, &arena_);
-    EXPECT_EQ(status, MYONLY_OK);
-  }
-  ~Heap() {
-    EXPECT_EQ(myonly_arena_destroy(arena_, MYONLY_DESTROY_FREE), MYONLY_OK);
-  }
-  Heap(const Heap&) = delete;
-  Heap& operator=(const Heap&) = delete;
-
-  myonly_arena* arena() const { return arena_; }
-
-  // Allocates and frees at random, sizes of every kind; the sum is looked at
-  // now and then.
-  void Churn(int rounds, size_t most_bytes) {
-    std::mt19937 random(static_cast<uint32_t>(rounds));
-    std::vector<void*> blocks;
-    for (int i = 0; i < rounds; ++i) {
-      size_t bytes = random() % 1200;
-      if (random() % 16 == 0) bytes = random() % (70 * kKiB);
-      if (random() % 128 == 0) bytes = random() % most_bytes;
-      void* block = myonly_arena_alloc(arena_, bytes);
-      if (block != nullptr) blocks.push_back(block);
-      while (!blocks.empty() && random() % 2 == 0) {
-        std::swap(blocks[random() % blocks.size()], blocks.back());
-        myonly_free(blocks.back());
-        blocks.pop_back();
-      }
-      if (i % 500 == 0) ExplainQuiet(arena_);
-      if (i % 1500 == 0) myonly_arena_purge(arena_, 0);
-    }
-    ExplainQuiet(arena_);
-    while (!blocks.empty()) {
+// Allocates and frees at random, sizes of every kind; the sum is looked at
+// now and then.
+void Churn(myonly_arena* arena, int rounds, size_t most_bytes) {
+  std::mt19937 random(static_cast<uint32_t>(rounds));
+  std::vector<void*> blocks;
+  for (int i = 0; i < rounds; ++i) {
+    size_t bytes = random() % 1200;
+    if (random() % 16 == 0) bytes = random() % (70 * kKiB);
+    if (random() % 128 == 0) bytes = random() % most_bytes;
+    void* block = myonly_arena_alloc(arena, bytes);
+    if (block != nullptr) blocks.push_back(block);
+    while (!blocks.empty() && random() % 2 == 0) {
+      std::swap(blocks[random() % blocks.size()], blocks.back());
       myonly_free(blocks.back());
       blocks.pop_back();
-      if (blocks.size() % 256 == 0) ExplainQuiet(arena_);
     }
-    ASSERT_EQ(myonly_arena_reset(arena_), MYONLY_OK);
-    EXPECT_EQ(ExplainQuiet(arena_)["parts"]["live"].number, 0u);
+    if (i % 500 == 0) ExplainQuiet(arena);
+    if (i % 1500 == 0) myonly_arena_purge(arena, 0);
   }
-
- private:
-  myonly_arena* arena_ = nullptr;
-};
-
-myonly_arena_options Options() { return MYONLY_ARENA_OPTIONS_INIT; }
+  ExplainQuiet(arena);
+  while (!blocks.empty()) {
+    myonly_free(blocks.back());
+    blocks.pop_back();
+    if (blocks.size() % 256 == 0) ExplainQuiet(arena);
+  }
+  ASSERT_EQ(myonly_arena_reset(arena), MYONLY_OK);
+  EXPECT_EQ(ExplainQuiet(arena)["parts"]["live"].number, 0u);
+}
 
 TEST(ExplainTest, AddsUpInAnEmptyArena) {
   Heap heap(Options());
@@ -155,32 +55,32 @@ TEST(ExplainTest, AddsUpInAnEmptyArena) {
 }
 
 TEST(ExplainTest, AddsUpInAnArenaOfTheProcess) {
-  Heap(Options()).Churn(6000, 20 * kMiB);
+  Churn(Heap(Options()).arena(), 6000, 20 * kMiB);
 }
 
 TEST(ExplainTest, AddsUpUnderALimit) {
   myonly_arena_options options = Options();
   options.limit_bytes = 2 * kMiB;
-  Heap(options).Churn(4000, 20 * kMiB);
+  Churn(Heap(options).arena(), 4000, 20 * kMiB);
 }
 
 TEST(ExplainTest, AddsUpWhereBytesAreCounted) {
   myonly_arena_options options = Options();
   options.flags = MYONLY_ARENA_EXACT_BYTES;
-  Heap(options).Churn(3000, 20 * kMiB);
+  Churn(Heap(options).arena(), 3000, 20 * kMiB);
 }
 
 TEST(ExplainTest, AddsUpWhereResetPoisons) {
   myonly_arena_options options = Options();
   options.flags = MYONLY_ARENA_POISON_ON_RESET;
-  Heap(options).Churn(3000, 20 * kMiB);
+  Churn(Heap(options).arena(), 3000, 20 * kMiB);
 }
 
 TEST(ExplainTest, AddsUpInABufferOfTheProgram) {
   std::vector<char> buffer(3 * kMiB + 12345);
   for (size_t bytes : {64 * kKiB, size_t{100001}, buffer.size() - 1}) {
     Heap heap(Options(), buffer.data() + 1, bytes);
-    heap.Churn(3000, kMiB);
+    Churn(heap.arena(), 3000, kMiB);
     EXPECT_EQ(Explain(heap.arena())["given_bytes"].number, bytes);
   }
 }
@@ -202,7 +102,7 @@ TEST(ExplainTest, AddsUpOverPageFunctions) {
   myonly_arena_options options = Options();
   options.pages = &pages;
   Heap heap(options);
-  heap.Churn(3000, kMiB);
+  Churn(heap.arena(), 3000, kMiB);
   EXPECT_GE(reserved, 2 * kMiB);
   EXPECT_EQ(Explain(heap.arena())["given_bytes"].number, reserved);
 }
@@ -250,29 +150,47 @@ TEST(ExplainTest, TellsLargeAndHugeBlocksApart) {
   EXPECT_EQ(all["kinds"]["huge"]["count"].number, 1u);
 }
 
-// Fills an arena with blocks of one size until the thread has a share of it and
-// the class has slabs.
-std::vector<void*> Fill(myonly_arena* arena, size_t bytes, size_t count) {
-  std::vector<void*> blocks;
-  for (size_t i = 0; i < count; ++i) {
-    blocks.push_back(myonly_arena_alloc(arena, bytes));
-    EXPECT_NE(blocks.back(), nullptr);
-  }
-  return blocks;
-}
-
-TEST(ExplainTest, ShowsWhatWaitsInTheListsOfAThread) {
+TEST(ExplainTest, ShowsObjectsInTheListsOfAThread) {
   if (!HasMarks()) GTEST_SKIP() << "the fast preset has no marks";
   Heap heap(Options());
   std::vector<void*> blocks = Fill(heap.arena(), 64, 2000);
+  // Taken one by one from a list that is made of a page at a time.
+  int taken = 0;
+  int carved = 0;
+  Json before = ExplainQuiet(heap.arena());
+  for (int i = 0; i < 300; ++i) {
+    blocks.push_back(myonly_arena_alloc(heap.arena(), 64));
+    const Json now = ExplainQuiet(heap.arena());
+    EXPECT_EQ(More(now, before, "live"), 64);
+    const int64_t listed = More(now, before, "thread_lists");
+    if (More(now, before, "uncut") == 0) {
+      EXPECT_EQ(listed, -64);
+      ++taken;
+    } else {
+      EXPECT_EQ(listed, 4096 - 64);
+      ++carved;
+    }
+    before = now;
+  }
+  EXPECT_GT(taken, 250);
+  EXPECT_GT(carved, 3);
+  // Freed ones go to their slab.
+  myonly_free(blocks.back());
+  const Json now = ExplainQuiet(heap.arena());
+  EXPECT_EQ(More(now, before, "free_objects"), 64);
+  EXPECT_EQ(More(now, before, "thread_lists"), 0);
+}
+
+TEST(ExplainTest, ShowsBlocksInTheListsOfAThread) {
+  Heap heap(Options());
+  const std::vector<void*> blocks = Fill(heap.arena(), 3000, 600);
   const Json before = ExplainQuiet(heap.arena());
-  // One page of objects is carved at a time: 64 of them.
-  EXPECT_LT(before["parts"]["thread_lists"].number, 4 * kKiB);
-  for (void* block : blocks) myonly_free(block);
-  const Json after = ExplainQuiet(heap.arena());
-  EXPECT_EQ(after["parts"]["live"].number, 0u);
-  EXPECT_EQ(after["parts"]["headers"].number, 0u);
-  EXPECT_EQ(after["parts"]["remote_queues"].number, 0u);
+  const auto usable = static_cast<int64_t>(myonly_usable_size(blocks.back()));
+  myonly_free(blocks.back());
+  const Json now = ExplainQuiet(heap.arena());
+  EXPECT_EQ(More(now, before, "live"), -usable);
+  EXPECT_EQ(More(now, before, "headers"), -8);
+  EXPECT_EQ(More(now, before, "thread_lists"), usable + 8);
 }
 
 TEST(ExplainTest, ShowsWhatIsOnItsWayToItsOwner) {
@@ -361,6 +279,47 @@ TEST(ExplainTest, CountsPagesThatOnlyOneBlockKeeps) {
   EXPECT_EQ(pages, 1u) << Text(heap.arena());
 }
 
+// Freed one after the other, each gives what was told: pages of its region,
+// which goes back when it was the last one, or whole pages of free blocks.
+TEST(ExplainTest, TellsHowManyPagesEachBlockKeeps) {
+  Heap heap(Options());
+  std::mt19937 random(7);
+  std::vector<void*> blocks;
+  // Too few for a share: all in regions of the common part.
+  for (int i = 0; i < 250; ++i) {
+    blocks.push_back(myonly_arena_alloc(heap.arena(), 1200 + random() % 9000));
+  }
+  for (size_t i = 0; i < blocks.size(); ++i) {
+    if (i % 4 != 0) myonly_free(blocks[i]);
+  }
+  int regions = 0;
+  int gaps = 0;
+  for (;;) {
+    ASSERT_EQ(myonly_arena_purge(heap.arena(), 0), MYONLY_OK);
+    const Json before = ExplainQuiet(heap.arena());
+    if (before["pins"].items.empty()) break;
+    const Json& pin = before["pins"].items[0];
+    void* block =
+        reinterpret_cast<void*>(std::stoull(pin["address"].text, nullptr, 16));
+    ASSERT_EQ(myonly_usable_size(block), pin["bytes"].number);
+    myonly_free(block);
+    ASSERT_EQ(myonly_arena_purge(heap.arena(), 0), MYONLY_OK);
+    const Json now = ExplainQuiet(heap.arena());
+    const uint64_t bytes = pin["pages"].number * 4096;
+    if (now["charged_bytes"].number != before["charged_bytes"].number) {
+      EXPECT_EQ(before["charged_bytes"].number - now["charged_bytes"].number,
+                bytes);
+      ++regions;
+    } else {
+      EXPECT_EQ(More(now, before, "clean") + More(now, before, "dirty"),
+                static_cast<int64_t>(bytes));
+      ++gaps;
+    }
+  }
+  EXPECT_GT(regions, 2);
+  EXPECT_GT(gaps, 10);
+}
+
 TEST(ExplainTest, FindsTheObjectThatKeepsASlab) {
   if (!HasMarks()) GTEST_SKIP() << "the fast preset has no marks";
   Heap heap(Options());
@@ -422,67 +381,24 @@ TEST(ExplainTest, HoldsNoLockWhileItWrites) {
             MYONLY_OK);
 }
 
-// --- Beside threads. ---
-
-#if defined(__SANITIZE_THREAD__) || defined(__SANITIZE_ADDRESS__)
-constexpr int kLooks = 30;
-#else
-constexpr int kLooks = 200;
-#endif
-
-// Allocates in the arena, or else the process heap, and frees what the thread
-// beside it has allocated.
-void Work(myonly_arena* arena, unsigned seed, std::atomic<void*>* slots,
-          const std::atomic<bool>& stop) {
-  std::mt19937 random(seed);
-  while (!stop.load(std::memory_order_relaxed)) {
-    size_t bytes = random() % 600;
-    if (random() % 32 == 0) bytes = random() % (100 * kKiB);
-    void* block = arena == nullptr ? myonly_alloc(bytes)
-                                   : myonly_arena_alloc(arena, bytes);
-    if (block != nullptr) memset(block, 0x5a, bytes);
-    myonly_free(slots[random() % 512].exchange(block));
-  }
-}
-
-void LookBesideThreads(myonly_arena* arena) {
-  constexpr unsigned kThreads = 4;
-  std::vector<std::atomic<void*>> slots(512);
-  for (auto& slot : slots) slot = nullptr;
-  std::atomic<bool> stop{false};
-  std::vector<std::thread> threads;
-  for (unsigned i = 0; i < kThreads; ++i) {
-    threads.emplace_back(Work, arena, i, slots.data(), std::cref(stop));
-  }
-  for (int i = 0; i < kLooks; ++i) {
-    Explain(arena);
-    std::string text;
-    EXPECT_EQ(
-        myonly_arena_stats_write(arena, MYONLY_FORMAT_JSON, Append, &text),
-        MYONLY_OK);
-    EXPECT_TRUE(Json::Parse(text).Has("live_bytes"));
-    EXPECT_EQ(myonly_stats_write(i % 3, Append, &text), MYONLY_OK);
-  }
-  stop = true;
-  for (std::thread& thread : threads) thread.join();
-  for (auto& slot : slots) myonly_free(slot);
-  ExplainQuiet(arena);
-}
-
-TEST(ExplainTest, AddsUpWhileThreadsUseTheArena) {
+// Behind a header that was overwritten nothing is known, and the rest adds up.
+TEST(ExplainTest, CountsWhatIsBehindAnOverwrittenHeader) {
   Heap heap(Options());
-  LookBesideThreads(heap.arena());
-}
-
-TEST(ExplainTest, AddsUpWhileThreadsUseAnArenaAtItsLimit) {
-  myonly_arena_options options = Options();
-  options.limit_bytes = 2 * kMiB;
-  Heap heap(options);
-  LookBesideThreads(heap.arena());
-}
-
-TEST(ExplainTest, AddsUpWhileThreadsUseTheProcessHeap) {
-  LookBesideThreads(nullptr);
+  std::vector<char*> blocks;
+  for (int i = 0; i < 6; ++i) {
+    blocks.push_back(
+        static_cast<char*>(myonly_arena_alloc(heap.arena(), 2000)));
+  }
+  const Json before = ExplainQuiet(heap.arena());
+  uint64_t header;
+  memcpy(&header, blocks[3] - 8, sizeof(header));
+  memset(blocks[3] - 8, 0x41, sizeof(header));
+  const Json now = Explain(heap.arena());
+  memcpy(blocks[3] - 8, &header, sizeof(header));
+  EXPECT_GT(now["parts"]["unaccounted"].number, 4000u);
+  EXPECT_LT(More(now, before, "live"), -4000);
+  EXPECT_EQ(now["charged_bytes"].number, before["charged_bytes"].number);
+  ExplainQuiet(heap.arena());
 }
 
 }  // namespace
