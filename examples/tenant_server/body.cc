@@ -16,10 +16,10 @@ constexpr size_t kLeastMovedBytes = size_t{64} << 10;
 
 void Body::Reserve(size_t capacity_bytes) {
   if (capacity_bytes <= capacity_bytes_) return;
-  void* data = myonly_arena_realloc(arena_, data_, capacity_bytes);
+  void* data = arena_.reallocate(data_, capacity_bytes);
   if (data == nullptr) throw std::bad_alloc();
   data_ = static_cast<char*>(data);
-  capacity_bytes_ = myonly_usable_size(data);
+  capacity_bytes_ = arena_ref::usable_size(data);
 }
 
 void Body::Append(const char* data, size_t size_bytes) {
@@ -32,19 +32,19 @@ void Body::Append(const char* data, size_t size_bytes) {
 }
 
 void Body::Clear() {
-  myonly_free(std::exchange(data_, nullptr));
+  arena_ref::deallocate(std::exchange(data_, nullptr));
   size_bytes_ = 0;
   capacity_bytes_ = 0;
 }
 
-char* Body::MoveTo(myonly_arena* to) {
+char* Body::MoveTo(arena_ref to) {
   if (size_bytes_ <= kLeastMovedBytes) return nullptr;
   // Gives the end of the block back where that can be done in place.
-  myonly_try_resize(data_, size_bytes_, nullptr);
-  capacity_bytes_ = myonly_usable_size(data_);
+  (void)arena_ref::try_resize(data_, size_bytes_);
+  capacity_bytes_ = arena_ref::usable_size(data_);
   const size_t unused_bytes = capacity_bytes_ - size_bytes_;
   if (unused_bytes > size_bytes_ / 4) return nullptr;
-  if (myonly_arena_transfer(data_, to) != MYONLY_OK) return nullptr;
+  if (to.transfer_here(data_) != MYONLY_OK) return nullptr;
   size_bytes_ = 0;
   capacity_bytes_ = 0;
   return std::exchange(data_, nullptr);

@@ -5,14 +5,14 @@
 #include <cstddef>
 #include <string_view>
 
-#include "myonly/myonly.h"
+#include "examples/tenant_server/memory.h"
 
 namespace myonly::tenant_server {
 
 // Not thread-safe: one request is one thread's.
 class Body {
  public:
-  explicit Body(myonly_arena* arena) : arena_(arena) {}
+  explicit Body(arena_ref arena) : arena_(arena) {}
   ~Body() { Clear(); }
   Body(const Body&) = delete;
   Body& operator=(const Body&) = delete;
@@ -29,10 +29,10 @@ class Body {
   // empty. Nobody copies it: a block that has pages of its own moves with its
   // charge. NULL if it has none, or is much larger than its contents: then
   // nothing changed.
-  char* MoveTo(myonly_arena* to);
+  char* MoveTo(arena_ref to);
 
  private:
-  myonly_arena* arena_;
+  arena_ref arena_;
   char* data_ = nullptr;
   size_t size_bytes_ = 0;
   size_t capacity_bytes_ = 0;

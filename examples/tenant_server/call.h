@@ -2,8 +2,6 @@
 #ifndef MYONLY_EXAMPLES_TENANT_SERVER_CALL_H_
 #define MYONLY_EXAMPLES_TENANT_SERVER_CALL_H_
 
-#include <vector>
-
 #include "examples/tenant_server/memory.h"
 #include "examples/tenant_server/refusal.h"
 #include "examples/tenant_server/service.h"
@@ -24,31 +22,30 @@ class Call {
   Call(const Call&) = delete;
   Call& operator=(const Call&) = delete;
 
-  myonly_arena* arena() const { return arena_.get(); }
-  Text NewText() const { return Text(ArenaAllocator<char>(arena())); }
+  arena_ref arena() const { return arena_; }
+  Text NewText() const { return Text(arena_allocator<char>(arena())); }
 
   // See refusal.h.
   Refusal Explain() const {
-    std::vector<myonly_arena*> arenas;
-    if (arena_) arenas.push_back(arena_.get());
-    if (tenant_ != nullptr) arenas.push_back(tenant_->arena());
-    arenas.push_back(service_.arena());
-    return ExplainRefusal(arenas);
+    return ExplainRefusal({arena_, Parent(), service_.arena()});
   }
 
  private:
-  myonly_arena_options MakeOptions() const {
-    myonly_arena_options options = MYONLY_ARENA_OPTIONS_INIT;
+  arena_ref Parent() const {
+    return tenant_ != nullptr ? tenant_->arena() : service_.arena();
+  }
+  arena_options MakeOptions() const {
+    arena_options options;
     options.name = "request";
-    options.parent = tenant_ != nullptr ? tenant_->arena() : service_.arena();
-    options.flags = service_.arena_flags();
+    options.parent = Parent();
+    options.exact_bytes = service_.exact_bytes();
     options.limit_bytes = service_.request_limit_bytes();
     return options;
   }
 
   Service& service_;
   Tenant* const tenant_;
-  Arena arena_;
+  myonly::arena arena_;
 };
 
 }  // namespace myonly::tenant_server

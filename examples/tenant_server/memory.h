@@ -6,12 +6,13 @@
 
 #include "capi/cpp/allocator.h"
 #include "capi/cpp/arena.h"
+#include "capi/cpp/arena_ref.h"
 
 namespace myonly::tenant_server {
 
 // A text whose letters are in an arena.
 using Text =
-    std::basic_string<char, std::char_traits<char>, ArenaAllocator<char>>;
+    std::basic_string<char, std::char_traits<char>, arena_allocator<char>>;
 
 }  // namespace myonly::tenant_server
 

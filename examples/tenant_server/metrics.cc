@@ -1,8 +1,8 @@
 #include <cstdint>
+#include <string_view>
 #include <vector>
 
 #include "examples/tenant_server/json.h"
-#include "examples/tenant_server/piecewise.h"
 #include "examples/tenant_server/report.h"
 
 namespace myonly::tenant_server {
@@ -51,9 +51,8 @@ void WriteHead(const Metric& metric, Text* out) {
 
 void WriteMetrics(const Service& service, Text* out) {
   // The library's own: the process, its heap, and every arena.
-  Piecewise pieces(out);
-  pieces.Check(
-      myonly_stats_write(MYONLY_FORMAT_PROMETHEUS, Piecewise::Write, &pieces));
+  write_all_stats(format::prometheus,
+                  [out](std::string_view text) { out->append(text); });
   const std::vector<TenantPtr> tenants = service.Tenants();
   for (const Metric& metric : kMetrics) {
     WriteHead(metric, out);

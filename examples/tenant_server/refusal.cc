@@ -4,14 +4,13 @@
 
 namespace myonly::tenant_server {
 
-Refusal ExplainRefusal(const std::vector<myonly_arena*>& arenas) {
+Refusal ExplainRefusal(const std::vector<arena_ref>& arenas) {
   Refusal refusal;
   refusal.status = myonly_last_status();
   if (refusal.status != MYONLY_ERR_QUOTA) return refusal;
   size_t least_room = SIZE_MAX;
-  for (myonly_arena* arena : arenas) {
-    myonly_arena_stats_t stats = MYONLY_ARENA_STATS_INIT;
-    if (myonly_arena_stats(arena, &stats) != MYONLY_OK) continue;
+  for (const arena_ref& of_one : arenas) {
+    const arena_stats stats = of_one.stats();
     if (stats.limit_bytes == 0) continue;
     const size_t room = stats.limit_bytes > stats.charged_bytes
                             ? stats.limit_bytes - stats.charged_bytes

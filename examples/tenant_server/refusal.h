@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "examples/tenant_server/memory.h"
 #include "myonly/myonly.h"
 
 namespace myonly::tenant_server {
@@ -21,7 +22,7 @@ struct Refusal {
 // To be asked right after a request failed in `arenas.front()`, before what it
 // had got is freed. The others are its parents, upwards. If several have too
 // little room, the one with the least is named.
-Refusal ExplainRefusal(const std::vector<myonly_arena*>& arenas);
+Refusal ExplainRefusal(const std::vector<arena_ref>& arenas);
 
 }  // namespace myonly::tenant_server
 

@@ -8,7 +8,6 @@
 #include <string_view>
 
 #include "examples/tenant_server/json.h"
-#include "examples/tenant_server/piecewise.h"
 
 namespace myonly::tenant_server {
 namespace {
@@ -24,10 +23,7 @@ struct Bar {
   uint64_t soft_limit_bytes = 0;
 };
 
-// Of an arena, or of the process heap if it is NULL.
-Bar BarOf(myonly_arena* arena) {
-  myonly_arena_stats_t stats = MYONLY_ARENA_STATS_INIT;
-  myonly_arena_stats(arena, &stats);
+Bar BarOf(const arena_stats& stats) {
   Bar bar;
   bar.live_bytes = stats.live_bytes;
   if (stats.reserved_bytes > stats.live_bytes) {
@@ -75,9 +71,9 @@ void WriteArenas(const Service& service, Text* out) {
   json.Name("requests").Number(service.requests);
   json.Name("running_requests").Number(service.running_requests);
   json.Name("tenants").Open('[');
-  Bar all = BarOf(service.arena());
+  Bar all = BarOf(service.arena().stats());
   for (const TenantPtr& tenant : service.Tenants()) {
-    const Bar bar = BarOf(tenant->arena());
+    const Bar bar = BarOf(tenant->arena().stats());
     all.live_bytes += bar.live_bytes;
     all.cached_bytes += bar.cached_bytes;
     WriteTenantObject(*tenant, bar, &json);
@@ -85,13 +81,13 @@ void WriteArenas(const Service& service, Text* out) {
   json.Close(']').Name("service").Open('{');
   WriteBar(all, &json);
   json.Close('}').Name("process_heap").Open('{');
-  WriteBar(BarOf(nullptr), &json);
+  WriteBar(BarOf(process_heap::stats()), &json);
   json.Close('}').Close('}');
 }
 
 void WriteTenant(const Tenant& tenant, Text* out) {
   Json json(out);
-  WriteTenantObject(tenant, BarOf(tenant.arena()), &json);
+  WriteTenantObject(tenant, BarOf(tenant.arena().stats()), &json);
 }
 
 void WriteKeys(const Tenant& tenant, const std::string& prefix, size_t most,
@@ -120,11 +116,13 @@ void WriteWords(const WordCount& words, Text* out) {
 }
 
 void WriteExplanation(const Tenant& tenant, bool as_json, Text* out) {
-  Piecewise pieces(out);
-  myonly_arena* arena = tenant.arena();
-  pieces.Check(as_json
-                   ? myonly_arena_explain_json(arena, Piecewise::Write, &pieces)
-                   : myonly_arena_explain(arena, Piecewise::Write, &pieces));
+  const auto write = [out](std::string_view text) { out->append(text); };
+  const arena_ref arena = tenant.arena();
+  if (as_json) {
+    arena.explain_json(write);
+  } else {
+    arena.explain(write);
+  }
 }
 
 }  // namespace myonly::tenant_server

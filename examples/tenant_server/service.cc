@@ -28,11 +28,11 @@ Service::Service(const Options& options)
     : tenant_limit_bytes_(Bytes(options.tenant_limit_mb)),
       soft_percent_(options.soft_percent),
       request_limit_bytes_(Bytes(options.request_limit_mb)),
-      arena_flags_(options.exact_bytes != 0 ? MYONLY_ARENA_EXACT_BYTES : 0),
+      exact_bytes_(options.exact_bytes != 0),
       arena_([&] {
-        myonly_arena_options arena = MYONLY_ARENA_OPTIONS_INIT;
+        arena_options arena;
         arena.name = "service";
-        arena.flags = arena_flags_;
+        arena.exact_bytes = exact_bytes_;
         arena.limit_bytes = Bytes(options.service_limit_mb);
         return arena;
       }()) {}
@@ -53,7 +53,7 @@ TenantPtr Service::FindOrCreate(const std::string& name,
   *status = MYONLY_ERR_BUSY;
   if (tenants_.size() <= kMostTenants) {
     tenant =
-        std::make_shared<Tenant>(name, arena_.get(), arena_flags_,
+        std::make_shared<Tenant>(name, arena_, exact_bytes_,
                                  LimitsFor(tenant_limit_bytes_, soft_percent_));
     *status = tenant->status();
   }
@@ -87,7 +87,7 @@ Dropped Service::Drop(const std::string& name) {
     dropped.is_destroyed = true;
     dropped.returned_bytes = gone.get();
     // Its pages are free for all arenas now; this gives them to the system.
-    myonly_purge(kKeptBytes);
+    process_heap::purge(kKeptBytes);
   }
   return dropped;
 }
@@ -98,8 +98,7 @@ bool Service::Close() {
     const std::unique_lock<std::shared_mutex> lock(mutex_);
     tenants.swap(tenants_);
   }
-  return myonly_arena_destroy(arena_.release(), MYONLY_DESTROY_REQUIRE_EMPTY) ==
-         MYONLY_OK;
+  return arena_.destroy(MYONLY_DESTROY_REQUIRE_EMPTY) == MYONLY_OK;
 }
 
 TenantLimits Service::LimitsFor(size_t limit_bytes, long soft_percent) const {

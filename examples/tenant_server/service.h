@@ -50,7 +50,7 @@ class Service {
 
   // MYONLY_OK, or there is no arena for the service.
   myonly_status status() const { return arena_.status(); }
-  myonly_arena* arena() const { return arena_.get(); }
+  arena_ref arena() const { return arena_; }
 
   // NULL if there is none of that name.
   TenantPtr Find(const std::string& name) const;
@@ -67,7 +67,7 @@ class Service {
   long soft_percent() const { return soft_percent_; }
   size_t request_limit_bytes() const { return request_limit_bytes_; }
   // Of all arenas of the service, since a tree counts one thing.
-  uint64_t arena_flags() const { return arena_flags_; }
+  bool exact_bytes() const { return exact_bytes_; }
 
   std::atomic<uint64_t> requests{0};
   std::atomic<uint64_t> running_requests{0};
@@ -76,8 +76,8 @@ class Service {
   const size_t tenant_limit_bytes_;
   const long soft_percent_;
   const size_t request_limit_bytes_;
-  const uint64_t arena_flags_;
-  Arena arena_;
+  const bool exact_bytes_;
+  myonly::arena arena_;
   mutable std::shared_mutex mutex_;
   std::map<std::string, TenantPtr> tenants_;
 };

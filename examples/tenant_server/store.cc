@@ -9,7 +9,7 @@
 
 namespace myonly::tenant_server {
 
-Store::Store(myonly_arena* arena)
+Store::Store(arena_ref arena)
     : allocator_(arena),
       kept_(List::allocator_type(allocator_)),
       cache_(List::allocator_type(allocator_)),

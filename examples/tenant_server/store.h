@@ -30,7 +30,7 @@ enum class Kind { kKept, kCache };
 class Value {
  public:
   Value() = default;
-  ~Value() { myonly_free(data_); }
+  ~Value() { arena_ref::deallocate(data_); }
   Value(const Value&) = delete;
   Value& operator=(const Value&) = delete;
 
@@ -58,7 +58,7 @@ struct StoreCounts {
 
 class Store {
  public:
-  explicit Store(myonly_arena* arena);
+  explicit Store(arena_ref arena);
   Store(const Store&) = delete;
   Store& operator=(const Store&) = delete;
 
@@ -92,15 +92,15 @@ class Store {
 
     size_t size_bytes() const { return key.size() + value->text().size(); }
   };
-  using List = std::list<Entry, ArenaAllocator<Entry>>;
+  using List = std::list<Entry, arena_allocator<Entry>>;
   using Index = std::unordered_map<
       std::string_view, List::iterator, std::hash<std::string_view>,
       std::equal_to<std::string_view>,
-      ArenaAllocator<std::pair<const std::string_view, List::iterator>>>;
+      arena_allocator<std::pair<const std::string_view, List::iterator>>>;
 
   List& ListOf(Kind kind) { return kind == Kind::kKept ? kept_ : cache_; }
 
-  ArenaAllocator<char> allocator_;
+  arena_allocator<char> allocator_;
   std::mutex mutex_;
   List kept_;    // the most recently used first
   List cache_;   // as well

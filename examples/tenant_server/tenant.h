@@ -30,8 +30,8 @@ struct TenantLimits {
 
 class Tenant {
  public:
-  // `flags` are those of `parent`.
-  Tenant(const std::string& name, myonly_arena* parent, uint64_t flags,
+  // `exact_bytes` as `parent` has it.
+  Tenant(const std::string& name, arena_ref parent, bool exact_bytes,
          const TenantLimits& limits);
   ~Tenant();
   Tenant(const Tenant&) = delete;
@@ -41,7 +41,7 @@ class Tenant {
   myonly_status status() const { return status_; }
 
   const std::string& name() const { return name_; }
-  myonly_arena* arena() const { return arena_.get(); }
+  arena_ref arena() const { return arena_; }
 
   // As in store.h, with room made by eviction.
   bool Put(std::string_view key, Body* body, Kind kind);
@@ -75,15 +75,11 @@ class Tenant {
   std::atomic<uint64_t> refused_requests{0};
 
  private:
-  myonly_arena_options MakeOptions(const std::string& arena_name,
-                                   myonly_arena* parent, uint64_t flags,
-                                   const TenantLimits& limits);
-  static void OnPressure(void* ctx, myonly_arena* arena, int32_t event);
+  void OnPressure(pressure event);
   void Relieve();
-  size_t ChargedBytes() const;
 
   const std::string name_;
-  Arena arena_;
+  myonly::arena arena_;
   myonly_status status_;
   // In the arena, and never taken apart: it goes with the arena.
   Store* store_ = nullptr;

@@ -18,7 +18,7 @@ bool IsMoreFrequent(const WordCount::Row& left, const WordCount::Row& right) {
 
 }  // namespace
 
-WordCount::WordCount(myonly_arena* arena)
+WordCount::WordCount(arena_ref arena)
     : counts_(decltype(counts_)::allocator_type(arena)) {}
 
 void WordCount::Count(char* text, size_t size_bytes) {

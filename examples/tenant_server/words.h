@@ -19,9 +19,9 @@ namespace myonly::tenant_server {
 class WordCount {
  public:
   using Row = std::pair<std::string_view, uint64_t>;
-  using Rows = std::vector<Row, ArenaAllocator<Row>>;
+  using Rows = std::vector<Row, arena_allocator<Row>>;
 
-  explicit WordCount(myonly_arena* arena);
+  explicit WordCount(arena_ref arena);
 
   // Counts the words of `text` in place of what was counted before. Makes its
   // letters small, and points into it. Throws std::bad_alloc when a limit is in
@@ -38,7 +38,7 @@ class WordCount {
   std::unordered_map<
       std::string_view, uint64_t, std::hash<std::string_view>,
       std::equal_to<std::string_view>,
-      ArenaAllocator<std::pair<const std::string_view, uint64_t>>>
+      arena_allocator<std::pair<const std::string_view, uint64_t>>>
       counts_;
 };
 

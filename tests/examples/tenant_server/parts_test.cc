@@ -25,12 +25,6 @@ namespace {
 
 constexpr size_t kMiB = kMebibyte;
 
-size_t Charged(myonly_arena* arena) {
-  size_t charged = SIZE_MAX;
-  EXPECT_EQ(myonly_arena_charged(arena, &charged), MYONLY_OK);
-  return charged;
-}
-
 // --- Options ---
 
 std::string Parse(const std::vector<std::string>& arguments, Options* options) {
@@ -86,9 +80,9 @@ TEST(JsonTest, KeysOfAnyBytesStayValid) {
 // --- Words ---
 
 TEST(WordsTest, CountsAndRanksThem) {
-  Arena arena("words");
+  const arena of_text("words");
   std::string text = "To be, or not to be: ZW\xc3\xb6LF 12";
-  WordCount words(arena.get());
+  WordCount words(of_text);
   words.Count(text.data(), text.size());
   EXPECT_EQ(words.words(), 8U);
   EXPECT_EQ(words.different_words(), 6U);
@@ -104,38 +98,38 @@ TEST(WordsTest, CountsAndRanksThem) {
 // --- Bodies and stores ---
 
 TEST(BodyTest, ALargeBlockMovesWithItsChargeAndIsNotCopied) {
-  Arena tenant("tenant");
-  myonly_arena_options options = MYONLY_ARENA_OPTIONS_INIT;
-  options.parent = tenant.get();
-  Arena request(options);
-  Body body(request.get());
+  const arena tenant("tenant");
+  arena_options options;
+  options.parent = tenant;
+  const arena request(options);
+  Body body(request);
   const std::string text(300000, 'x');
   body.Reserve(text.size());
   body.Append(text.data(), text.size());
   const char* before = body.data();
-  EXPECT_GT(Charged(request.get()), text.size());
-  char* moved = body.MoveTo(tenant.get());
+  EXPECT_GT(request.charged(), text.size());
+  char* moved = body.MoveTo(tenant);
   ASSERT_EQ(moved, before);
-  EXPECT_EQ(Charged(request.get()), 0U);
+  EXPECT_EQ(request.charged(), 0U);
   EXPECT_EQ(std::string_view(moved, text.size()), text);
   EXPECT_TRUE(body.text().empty());
-  myonly_free(moved);
-  EXPECT_EQ(Charged(tenant.get()), 0U);
+  arena::deallocate(moved);
+  EXPECT_EQ(tenant.charged(), 0U);
 }
 
 TEST(BodyTest, ASmallOneStaysForWhoCopiesIt) {
-  Arena arena("arena");
-  Body body(arena.get());
+  const arena request("request");
+  Body body(request);
   body.Append("abc", 3);
   body.Append("def", 3);
-  EXPECT_EQ(body.MoveTo(arena.get()), nullptr);
+  EXPECT_EQ(body.MoveTo(request), nullptr);
   EXPECT_EQ(body.text(), "abcdef");
 }
 
 class StoreTest : public ::testing::Test {
  protected:
   bool Put(const std::string& key, const std::string& text, Kind kind) {
-    Body body(arena_.get());
+    Body body(arena_);
     body.Append(text.data(), text.size());
     return store_.Put(key, store_.MakeValue(&body), kind);
   }
@@ -144,8 +138,8 @@ class StoreTest : public ::testing::Test {
     return value == nullptr ? "none" : std::string(value->text());
   }
 
-  Arena arena_{"store"};
-  Store store_{arena_.get()};
+  arena arena_{"store"};
+  Store store_{arena_};
 };
 
 TEST_F(StoreTest, PutsGetsReplacesAndRemoves) {
@@ -232,7 +226,7 @@ TEST_F(ServiceTest, PressureEvictsBeforeTheLimitIsReached) {
   const TenantPtr tenant = Make("a");
   for (int i = 0; i < 10000; ++i) {
     ASSERT_TRUE(Put(*tenant, std::to_string(i), 1000, Kind::kCache)) << i;
-    ASSERT_LE(Charged(tenant->arena()), 2 * kMiB / 4 * 3 + 4096);
+    ASSERT_LE(tenant->arena().charged(), 2 * kMiB / 4 * 3 + 4096);
   }
   const StoreCounts counts = tenant->store().Counts();
   EXPECT_GT(counts.evicted_entries, 5000U);
@@ -271,8 +265,8 @@ TEST_F(ServiceTest, EightThreadsMayCacheWithoutEnd) {
   }
   for (std::thread& thread : threads) thread.join();
   EXPECT_EQ(refused, 0);
-  EXPECT_LE(Charged(tenant->arena()), 2 * kMiB);
-  EXPECT_EQ(myonly_arena_check(tenant->arena()), MYONLY_OK);
+  EXPECT_LE(tenant->arena().charged(), 2 * kMiB);
+  EXPECT_EQ(tenant->arena().check(), MYONLY_OK);
 }
 
 TEST_F(ServiceTest, KeptEntriesAreRefusedAtTheLimitAndTheReasonIsNamed) {
@@ -306,13 +300,13 @@ TEST_F(ServiceTest, TheServicesLimitIsNamedWhenItIsTheOne) {
 }
 
 TEST_F(ServiceTest, DropReturnsTheChargeAtOnceOrWhenTheLastUserIsGone) {
-  const size_t before = Charged(service_.arena());
+  const size_t before = service_.arena().charged();
   Put(*Make("a"), "key", kMiB, Kind::kKept);
-  EXPECT_GT(Charged(service_.arena()), kMiB);
+  EXPECT_GT(service_.arena().charged(), kMiB);
   const Dropped dropped = service_.Drop("a");
   EXPECT_TRUE(dropped.was_there && dropped.is_destroyed);
   EXPECT_GE(dropped.returned_bytes, kMiB);
-  EXPECT_EQ(Charged(service_.arena()), before);
+  EXPECT_EQ(service_.arena().charged(), before);
   EXPECT_FALSE(service_.Drop("a").was_there);
 
   Put(*Make("b"), "key", kMiB, Kind::kKept);
@@ -323,7 +317,7 @@ TEST_F(ServiceTest, DropReturnsTheChargeAtOnceOrWhenTheLastUserIsGone) {
   EXPECT_EQ(user->Get("key")->text().size(), kMiB);
   user.reset();
   EXPECT_TRUE(drop.get().is_destroyed);
-  EXPECT_EQ(Charged(service_.arena()), before);
+  EXPECT_EQ(service_.arena().charged(), before);
 }
 
 TEST_F(ServiceTest, CloseFindsNothingLeft) {
