@@ -1,5 +1,5 @@
 #!/bin/bash
-# needs: python3 python3, /usr/lib/python3.11/test/test_json.py libpython3.11-testsuite
+# needs: python3 python3, /usr/lib/python3.11/test/test_dict.py libpython3.11-testsuite
 # Python's own test suite, with Python's small blocks coming from malloc too.
 # Prints which tests did not succeed. Left out: tests of the network, of gdb,
 # and those that count what malloc does or take a time limit.
