@@ -381,6 +381,32 @@ TEST(ExplainTest, HoldsNoLockWhileItWrites) {
             MYONLY_OK);
 }
 
+// How much of `live` was not asked for: what the header promises.
+TEST(ExplainTest, BlocksHaveLittleBesideWhatWasAskedFor) {
+  Heap heap(Options());
+  for (myonly_arena* arena :
+       {static_cast<myonly_arena*>(nullptr), heap.arena()}) {
+    std::mt19937 random(3);
+    std::vector<void*> blocks(1024);
+    for (int i = 0; i < 60000; ++i) {
+      size_t bytes = 1 + random() % 1024;
+      if (random() % 4 == 0) bytes = 1 + random() % (64 * kKiB);
+      if (random() % 32 == 0) bytes = 1 + random() % (200 * kKiB);
+      void*& block = blocks[random() % blocks.size()];
+      myonly_free(block);
+      block = arena == nullptr ? myonly_alloc(bytes)
+                               : myonly_arena_alloc(arena, bytes);
+      const size_t beside = myonly_usable_size(block) - bytes;
+      if (bytes > 64 * kKiB) {
+        ASSERT_LT(beside, 4 * kKiB) << bytes;
+      } else {
+        ASSERT_LE(beside, bytes <= kKiB ? 31 : bytes / 16) << bytes;
+      }
+    }
+    for (void* block : blocks) myonly_free(block);
+  }
+}
+
 // Behind a header that was overwritten nothing is known, and the rest adds up.
 TEST(ExplainTest, CountsWhatIsBehindAnOverwrittenHeader) {
   Heap heap(Options());

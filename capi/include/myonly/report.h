@@ -29,9 +29,9 @@ typedef void (*myonly_write_fn)(void* ctx, const char* text, size_t length);
 /* Where every byte is that the arena is charged:
  *
  *   live            usable bytes of live blocks: what was asked for, and what
- *                   its rounding added inside the block, which is not recorded:
- *                   up to 15 bytes below 1 KiB, 1/8 of a block up to 64 KiB, a
- *                   page beyond
+ *                   the block has beside, which is not recorded: up to 31 bytes
+ *                   up to 1 KiB, 1/16 up to 64 KiB, less than a page beyond;
+ *                   more where realloc left a block as large as it was
  *   rounding        ends of slabs and of large runs that no block has
  *   headers         8 bytes for each live block in a region
  *   metadata        both ends of regions
@@ -58,7 +58,8 @@ typedef void (*myonly_write_fn)(void* ctx, const char* text, size_t length);
  * live.
  *
  * Time grows with the slices (32 KiB) of the process and the blocks of the
- * arena. MYONLY_ERR_STALE: the arena was destroyed meanwhile. In the preset
+ * arena. MYONLY_ERR_STALE: the arena was destroyed meanwhile, which must not
+ * happen to one with memory of its own: it would be looked at. In the preset
  * "fast", whose free objects bear no mark, objects in lists of threads and in
  * queues count as live, and no objects of slabs are among the blocks that pin.
  */
