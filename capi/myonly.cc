@@ -155,9 +155,8 @@ void* myonly_alloc_at_least(size_t size, size_t alignment,
   return ptr;
 }
 
-void myonly_free_sized(void* ptr, size_t /*size*/,
-                       size_t /*alignment*/) noexcept {
-  ProcessHeap::Free(ptr);
+void myonly_free_sized(void* ptr, size_t size, size_t alignment) noexcept {
+  ProcessHeap::FreeSized(ptr, size, alignment == 0 ? 1 : alignment);
 }
 
 int myonly_try_resize(void* ptr, size_t size, size_t* actual) noexcept {

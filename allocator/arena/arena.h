@@ -149,6 +149,7 @@ class Arena {
   uint32_t resets() const { return resets_.load(std::memory_order_relaxed); }
 
   // What it and its shares hold, and may hold.
+  const char* name() const { return name_; }
   Quota& quota() { return quota_; }
 
   // What it drops faults when it is touched. Its threads have no shares then.

@@ -67,26 +67,29 @@ class RemoteFreeQueue {
     taken_ = 0;
   }
 
-  // Takes a chain out. False: there is none.
+  // The first object of the chain that Pop takes out next, NULL: there is none.
+  // Programs may have written to what they had freed: it need not be one.
+  Object* First() {
+    if (taken_ == 0) taken_ = head_.exchange(0, std::memory_order_acquire);
+    return reinterpret_cast<Object*>(taken_);
+  }
+
+  // Takes that chain out. False: its links were overwritten. Where they lead is
+  // in the same slice in any case.
   bool Pop(RemoteChain* chain) {
-    if (taken_ == 0) {
-      taken_ = head_.exchange(0, std::memory_order_acquire);
-      if (taken_ == 0) return false;
-    }
-    auto* first = reinterpret_cast<Object*>(taken_);
+    Object* first = First();
     const uintptr_t word = Word(first);
     taken_ = word & kNextMask;
     chain->first = chain->last = first;
     chain->count = 1;
-    if ((word & kHasTail) != 0) {
-      Object* second = At(first, word >> kAddressBits);
-      const uint64_t tail = Word(second);
-      first->next = second;
-      second->next = At(first, tail);
-      chain->last = At(first, tail >> kLastShift);
-      chain->count = tail >> kCountShift;
-    }
-    return true;
+    if ((word & kHasTail) == 0) return true;
+    Object* second = At(first, word >> kAddressBits);
+    const uint64_t tail = Word(second);
+    first->next = second;
+    second->next = At(first, tail);
+    chain->last = At(first, tail >> kLastShift);
+    chain->count = tail >> kCountShift;
+    return (tail & kUnused) == 0 && chain->count > 1;
   }
 
   // --- By who is not the owner. ---
@@ -138,6 +141,7 @@ class RemoteFreeQueue {
       (uintptr_t{1} << kAddressBits) - 1 - kHasTail;
   static constexpr int kLastShift = 16;
   static constexpr int kCountShift = 48;
+  static constexpr uint64_t kUnused = uint64_t{0xffff} << 32;
 
   std::atomic<uintptr_t> head_{0};
   uintptr_t taken_ = 0;  // the owner's: chains taken and not popped yet

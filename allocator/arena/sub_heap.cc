@@ -183,10 +183,22 @@ bool SubHeap::PurgeIdle(uint64_t now_ms, uint64_t elapsed_ms) {
 
 void SubHeap::TakeIn(size_t chains) {
   RemoteChain chain;
-  for (size_t i = 0; i < chains && posted_.Pop(&chain); ++i) {
-    Slice* slice = runs_.Find(chain.first);
+  for (size_t i = 0; i < chains; ++i) {
+    Object* first = posted_.First();
+    if (first == nullptr) return;
+    Slice* slice = runs_.Find(first);
+    if (ABSL_PREDICT_FALSE(slice == nullptr || slice->owner != this ||
+                           !posted_.Pop(&chain))) {
+      ReportAndAbort("overwritten free object", first);
+    }
     if (slice->kind == RunKind::kSlab) {
-      slabs_.FreeChain(slice, chain.first, chain.last, chain.count);
+      if (kChecksObjects &&
+          ABSL_PREDICT_FALSE(first->mark != token_ ||
+                             chain.last->mark != token_ ||
+                             chain.count > slice->slab.capacity)) {
+        ReportAndAbort("overwritten free object", first);
+      }
+      slabs_.FreeChain(slice, first, chain.last, chain.count);
     } else {
       blocks_.FreePosted(slice, chain.first);
       ++block_frees_;

@@ -14,6 +14,7 @@ namespace myonly::internal {
 void ReportAndAbort(const char* what, const void* address) {
   Printer line;
   line.Text("myonlymalloc: ").Text(what).Text(" at ").Address(address);
+  if (&DescribeAddress != nullptr) DescribeAddress(&line, address);
   line.Text("\n").WriteTo(2);
   abort();
 }

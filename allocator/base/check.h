@@ -10,7 +10,14 @@
 
 namespace myonly::internal {
 
-// Prints "myonlymalloc: <what> at 0x<address>" and aborts.
+class Printer;
+
+// Adds what is known of an address to a line. The runtime defines it; where
+// only layers below are linked, it is missing.
+__attribute__((weak)) void DescribeAddress(Printer* line, const void* address);
+
+// Prints "myonlymalloc: <what> at 0x<address>", what DescribeAddress knows of
+// it, and aborts.
 [[noreturn]] void ReportAndAbort(const char* what, const void* address);
 
 // Prints "myonlymalloc: check failed: <condition> (<file>:<line>)", aborts.

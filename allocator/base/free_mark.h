@@ -1,4 +1,4 @@
-// The mark that a free object or block bears in its second word, by which who
+// The mark that a free object or block bears in its first word, by which who
 // takes it from a list knows that it is free: a link that was overwritten leads
 // to something without one.
 #ifndef MYONLY_ALLOCATOR_BASE_FREE_MARK_H_

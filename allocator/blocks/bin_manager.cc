@@ -17,6 +17,14 @@ void BinManager::AddRegion(void* start, size_t bytes) {
   first->Next(size)->Write(key_, {0, size, true, true, false});
   first->Publish(key_, {size, 0, false, false, false});
   Insert(first, size);
+  NoteRegion(start, bytes);
+}
+
+void BinManager::NoteRegion(const void* start, size_t bytes) {
+  const auto first = reinterpret_cast<uintptr_t>(start);
+  const uintptr_t end = Max(low_ + span_, first + bytes);
+  if (span_ == 0 || first < low_) low_ = first;
+  span_ = end - low_;
 }
 
 // The sentinel becomes a used block, which is then freed.
@@ -26,6 +34,7 @@ void BinManager::ExtendRegion(void* end, size_t bytes) {
   BoundaryTag tag = Block::Unpack(CheckedWord(added));
   tag.size = bytes;
   tag.quick = true;  // it never looks alive
+  NoteRegion(end, bytes);
   added->Next(bytes)->Write(key_, {0, bytes, true, false, false});
   added->Publish(key_, tag);
   FreeAndCoalesce(added);
@@ -66,7 +75,11 @@ Block* BinManager::FindInBins(size_t bytes, size_t exact) {
   Block* block = bins_[exact];
   for (int probes = 0; block != nullptr && probes < kMaxProbes; ++probes) {
     if (Block::SizeIn(CheckedWord(block)) >= bytes) return block;
-    block = block->next_free();
+    Block* next = block->next_free();
+    if (ABSL_PREDICT_FALSE(next != nullptr && !IsInside(next))) {
+      ReportOverwritten(block);
+    }
+    block = next;
   }
   if (bytes <= victim_bytes_) return victim_;
   const size_t index = bins_with_.FindNext(exact + 1);
@@ -266,12 +279,18 @@ inline void BinManager::Replace(Block* from, size_t from_bytes, Block* to,
 inline void BinManager::CheckLinks(Block* block, size_t index) const {
   Block* next = block->next_free();
   Block* previous = block->previous_free();
-  if (ABSL_PREDICT_FALSE((next != nullptr && next->previous_free() != block) ||
-                         (previous == nullptr
-                              ? bins_[index] != block
-                              : previous->next_free() != block))) {
-    ReportAndAbort("overwritten free block", block->payload());
+  if (ABSL_PREDICT_FALSE(
+          (next != nullptr &&
+           (!IsInside(next) || next->previous_free() != block)) ||
+          (previous == nullptr
+               ? bins_[index] != block
+               : !IsInside(previous) || previous->next_free() != block))) {
+    ReportOverwritten(block);
   }
+}
+
+void BinManager::ReportOverwritten(Block* block) {
+  ReportAndAbort("overwritten free block", block->payload());
 }
 
 void BinManager::Remove(Block* block, size_t bytes) {

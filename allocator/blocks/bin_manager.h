@@ -155,6 +155,13 @@ class BinManager {
   ABSL_ATTRIBUTE_NOINLINE void Remove(Block* block, size_t bytes);
   void Replace(Block* from, size_t from_bytes, Block* to, size_t to_bytes);
   void CheckLinks(Block* block, size_t index) const;
+  // A link leads to where blocks are. What it leads to can be read then.
+  bool IsInside(const Block* link) const {
+    return reinterpret_cast<uintptr_t>(link) - low_ < span_;
+  }
+  // Blocks are in [start, start + bytes), too.
+  void NoteRegion(const void* start, size_t bytes);
+  [[noreturn]] ABSL_ATTRIBUTE_COLD static void ReportOverwritten(Block* block);
   // The tag's word; dies if it was overwritten.
   uint64_t CheckedWord(Block* block) const {
     const uint64_t word = block->Load();
@@ -169,6 +176,8 @@ class BinManager {
   Block* victim_ = nullptr;
   size_t victim_bytes_ = 0;
   size_t free_bytes_ = 0;  // in bins
+  uintptr_t low_ = 0;      // all regions are in [low_, low_ + span_)
+  size_t span_ = 0;
   Bitmap<kNumBins> bins_with_;
   Block* bins_[kNumBins] = {};
 };

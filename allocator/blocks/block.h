@@ -187,7 +187,7 @@ class Block {
   // Links of a free block, in its payload.
   Block*& next_free() { return next_free_; }
   Block*& previous_free() { return previous_free_; }
-  // Of one in a quick list, in place of the second link.
+  // Of one in a quick list, in place of the link back.
   uintptr_t& quick_mark() { return quick_mark_; }
 
  private:
@@ -213,11 +213,12 @@ class Block {
   }
 
   uint64_t word_;
-  Block* next_free_;
+  // The mark comes first, as that of an object does (pages/slice.h).
   union {
     Block* previous_free_;
     uintptr_t quick_mark_;
   };
+  Block* next_free_;
 };
 static_assert(sizeof(Block) <= Block::kMinBytes, "links fit a free block");
 static_assert(Block::kTagBytes == sizeof(uint64_t));

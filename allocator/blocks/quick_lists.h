@@ -44,6 +44,10 @@ class QuickLists {
       }
     }
     Pop(block, index);
+    // Or gcc keeps the mark's address, which is what the caller returns, in a
+    // register of its own.
+    asm("" : "+r"(block));
+    if (block == nullptr) __builtin_unreachable();
     return block;
   }
   // The same for a block of at least `bytes`, a result of Block::BytesFor.
@@ -178,8 +182,10 @@ class QuickLists {
   static constexpr size_t kGroup = 8;
   static constexpr size_t kHeads = AlignUp(kNumQuickLists, kGroup);
 
-  // The next list with a block, from `index` on and round; there is one.
-  size_t NextFrom(size_t index) const {
+  // The next list with a block, from `index` on and round. Dies if there is
+  // none: a link that was overwritten has lost what the lists hold.
+  size_t NextFrom(size_t index) {
+    int rounds = 0;
     while (heads_[index] == nullptr) {
       if (index % kGroup == 0) {
         uintptr_t any = 0;
@@ -190,7 +196,10 @@ class QuickLists {
       } else {
         ++index;
       }
-      if (index == kHeads) index = 0;
+      if (ABSL_PREDICT_FALSE(index == kHeads)) {
+        index = 0;
+        if (++rounds == 3) ReportAndAbort("lost free blocks", heads_);
+      }
     }
     return index;
   }

@@ -73,11 +73,13 @@ class OwnerWritten {
 
 // A free object of a slab.
 struct Object {
-  Object* next;
   // The token of its slab's owner, by which a second free is told from the
   // first, and a free object from what a link that was overwritten leads to.
-  // Taking it clears the mark, and no program knows a token.
+  // Taking it clears the mark, and no program knows a token. It comes first, as
+  // most writes after free, and overflows from the object before, hit the first
+  // word: they are seen before the link is followed.
   uintptr_t mark;
+  Object* next;
 };
 
 enum class SlabState : uint8_t {

@@ -196,7 +196,7 @@ ThreadState* ProcessHeap::StateForGate() {
 
 void ProcessHeap::Free(void* ptr) { FreeInline(ptr); }
 
-void ProcessHeap::Attend(const void* /*ptr*/, Slice* slab) {
+void ProcessHeap::Attend(const void* /*ptr*/, Slice* slab) noexcept {
   SubHeapOf(slab).Attend(slab);
   TellIfNews();
 }

@@ -112,6 +112,27 @@ class ProcessHeap {
       Attend(ptr, slice);
     }
   }
+  // The same for who knows with which size it was allocated, and at least which
+  // alignment; 0 size is taken as 1. Ones that can't be are reported. The
+  // size of an object may be that to which realloc would have left it in place.
+  static void FreeSized(void* ptr, size_t size, size_t alignment);
+  // For objects of C++, which nobody resizes.
+  ABSL_ATTRIBUTE_ALWAYS_INLINE static void DeleteInline(void* ptr,
+                                                        size_t size) {
+    Slice* slice;
+    if (ABSL_PREDICT_TRUE(process_globals.runs.FindFirst(ptr, &slice))) {
+      const uintptr_t token = Slab::TokenAt(slice, ptr);
+      if (ABSL_PREDICT_TRUE(token == this_thread.token &&
+                            slice->slab.size_class == SizeClassFor(size))) {
+        if (ABSL_PREDICT_FALSE(Slab::FreeObject(slice, ptr, token))) {
+          Attend(ptr, slice);
+        }
+        return;
+      }
+    }
+    Delete(ptr, size, kMinAlignment);
+  }
+  static void Delete(void* ptr, size_t size, size_t alignment) noexcept;
   // `ptr` NULL allocates from the default arena; `size` 0 frees and returns
   // NULL with LastStatus() unchanged.
   static void* Reallocate(void* ptr, size_t size);
@@ -279,7 +300,7 @@ class ProcessHeap {
   static void FreeOther(void* ptr, Slice* slice, uintptr_t token_at);
   static void FreeOtherSlow(void* ptr, Slice* slice);
   ABSL_ATTRIBUTE_COLD static void FreeElsewhere(void* ptr);
-  static void Attend(const void* ptr, Slice* slab);
+  static void Attend(const void* ptr, Slice* slab) noexcept;
 };
 
 }  // namespace myonly::internal

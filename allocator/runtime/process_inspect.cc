@@ -2,7 +2,9 @@
 // handler may ask.
 
 #include "allocator/arena/heap_walk.h"
+#include "allocator/base/check.h"
 #include "allocator/base/preset.h"
+#include "allocator/base/printer.h"
 #include "allocator/runtime/process_heap.h"
 #include "allocator/threads/thread_registry.h"
 
@@ -21,6 +23,19 @@ const RunPool& RunsAt(const void* ptr) {
 }
 
 }  // namespace
+
+// ", arena NAME, size BYTES": of the object or block that has the address, free
+// or not. Looked at as in a signal handler: what has gone wrong may be
+// anywhere.
+void DescribeAddress(Printer* line, const void* address) {
+  const Arena* arena = FindArenaAt(RunsAt(address), g.huge, address);
+  if (arena == nullptr) return;
+  line->Text(", arena ").Text(arena->name());
+  FoundBlock found = {};
+  if (FindBlock(RunsAt(address), g.huge, address, &found)) {
+    line->Text(", size ").Number(found.bytes);
+  }
+}
 
 Status ProcessHeap::ArenaOf(const void* ptr, ArenaHandle* out) {
   const Arena* arena = FindArenaAt(RunsAt(ptr), g.huge, ptr);

@@ -62,7 +62,7 @@ Object* MakeList(char* start, size_t first, size_t count, size_t bytes,
     object->next = reinterpret_cast<Object*>(at + bytes);
     object->mark = mark;
   }
-  *reinterpret_cast<Object*>(last) = {end, mark};
+  *reinterpret_cast<Object*>(last) = {mark, end};
   return reinterpret_cast<Object*>(head);
 }
 

@@ -34,7 +34,7 @@ namespace myonly::internal {
 // a comparison with NULL. It is written to, so each pool has its own.
 struct alignas(kMinAlignment) ListEnd {
   uintptr_t space = 0;
-  Object object = {nullptr, 0};
+  Object object = {0, nullptr};
 };
 
 class Slab {

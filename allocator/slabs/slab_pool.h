@@ -122,6 +122,8 @@ class SlabPool {
   };
 
   static constexpr size_t kFew = 4;
+  // Of a slab that is given up, so many objects are looked at.
+  static constexpr size_t kSome = 16;
   // While the slabs grow in number by 1/16 and so many more, an epoch goes by.
   static constexpr size_t kEpochSlabs = 32;
   static constexpr size_t kSweptPerNewSlab = 2;
@@ -133,6 +135,7 @@ class SlabPool {
   ABSL_ATTRIBUTE_NOINLINE Object* TakeBackCarefully(Slice* slab);
   ABSL_ATTRIBUTE_NOINLINE void Move(Slice* slab, size_t extra);
   Slice* NewSlab(size_t size_class, Status* status);
+  void CheckSome(const Slice* slab) const;
   void GiveUp(Slice* slab);
   void SweepWhileGrowing();
   // A list's first slab has its last one before it.

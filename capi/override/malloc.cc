@@ -143,13 +143,13 @@ MYONLY_EXPORT void* pvalloc(size_t size) noexcept {
 
 MYONLY_EXPORT void cfree(void* ptr) noexcept { ProcessHeap::Free(ptr); }
 
-MYONLY_EXPORT void free_sized(void* ptr, size_t /*size*/) noexcept {
-  ProcessHeap::Free(ptr);
+MYONLY_EXPORT void free_sized(void* ptr, size_t size) noexcept {
+  ProcessHeap::FreeSized(ptr, size, 1);
 }
 
-MYONLY_EXPORT void free_aligned_sized(void* ptr, size_t /*alignment*/,
-                                      size_t /*size*/) noexcept {
-  ProcessHeap::Free(ptr);
+MYONLY_EXPORT void free_aligned_sized(void* ptr, size_t alignment,
+                                      size_t size) noexcept {
+  ProcessHeap::FreeSized(ptr, size, alignment);
 }
 
 MYONLY_EXPORT size_t malloc_usable_size(void* ptr) noexcept {

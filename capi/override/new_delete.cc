@@ -139,29 +139,48 @@ MYONLY_EXPORT void* operator new[](size_t size, std::align_val_t alignment,
                 [=] { return ::operator new[](size, alignment); });
 }
 
-// Sizes and alignments are hints; the block knows its own.
-MYONLY_EXPORT void operator delete(void* ptr) noexcept {
+// Known here under other names, too, which nobody can replace.
+#define MYONLY_HIDDEN extern "C" __attribute__((visibility("hidden")))
+MYONLY_HIDDEN void myonly_delete(void* ptr) noexcept;
+MYONLY_HIDDEN void myonly_delete_array(void* ptr) noexcept;
+MYONLY_HIDDEN void myonly_delete_aligned(void* ptr,
+                                         std::align_val_t alignment) noexcept;
+
+void myonly_delete(void* ptr) noexcept { ProcessHeap::Free(ptr); }
+void myonly_delete_array(void* ptr) noexcept { ::operator delete(ptr); }
+void myonly_delete_aligned(void* ptr, std::align_val_t /*alignment*/) noexcept {
   ProcessHeap::Free(ptr);
 }
-MYONLY_EXPORT void operator delete(void* ptr, std::align_val_t) noexcept {
-  ProcessHeap::Free(ptr);
-}
-MYONLY_EXPORT void operator delete[](void* ptr) noexcept {
-  ::operator delete(ptr);
-}
+
+MYONLY_EXPORT __attribute__((alias("myonly_delete"))) void operator delete(
+    void* ptr) noexcept;
+MYONLY_EXPORT __attribute__((alias("myonly_delete_aligned"))) void
+operator delete(void* ptr, std::align_val_t alignment) noexcept;
+MYONLY_EXPORT __attribute__((alias("myonly_delete_array"))) void
+operator delete[](void* ptr) noexcept;
 MYONLY_EXPORT void operator delete[](void* ptr,
                                      std::align_val_t alignment) noexcept {
   ::operator delete(ptr, alignment);
 }
-MYONLY_EXPORT void operator delete(void* ptr, size_t) noexcept {
-  ::operator delete(ptr);
+// Where the program has not replaced the form that all come down to, the size
+// is looked at.
+MYONLY_EXPORT void operator delete(void* ptr, size_t size) noexcept {
+  void (*deletes)(void*) = ::operator delete;
+  if (ABSL_PREDICT_FALSE(deletes != myonly_delete)) return deletes(ptr);
+  ProcessHeap::DeleteInline(ptr, size);
 }
-MYONLY_EXPORT void operator delete[](void* ptr, size_t) noexcept {
-  ::operator delete[](ptr);
+MYONLY_EXPORT void operator delete[](void* ptr, size_t size) noexcept {
+  void (*deletes)(void*) = ::operator delete[];
+  if (ABSL_PREDICT_FALSE(deletes != myonly_delete_array)) return deletes(ptr);
+  ::operator delete(ptr, size);
 }
-MYONLY_EXPORT void operator delete(void* ptr, size_t,
+MYONLY_EXPORT void operator delete(void* ptr, size_t size,
                                    std::align_val_t alignment) noexcept {
-  ::operator delete(ptr, alignment);
+  void (*deletes)(void*, std::align_val_t) = ::operator delete;
+  if (ABSL_PREDICT_FALSE(deletes != myonly_delete_aligned)) {
+    return deletes(ptr, alignment);
+  }
+  ProcessHeap::Delete(ptr, size, static_cast<size_t>(alignment));
 }
 MYONLY_EXPORT void operator delete[](void* ptr, size_t,
                                      std::align_val_t alignment) noexcept {

@@ -187,6 +187,27 @@ TEST_F(BinManagerDamageDeathTest, AForgedBackLinkIsNotUnlinked) {
   EXPECT_DEATH(heap.Free(first), "myonlymalloc: overwritten free block");
 }
 
+// What can't be read is not looked at.
+TEST_F(BinManagerDamageDeathTest, LinksThatLeadNowhereAreNotFollowed) {
+  auto* nowhere = reinterpret_cast<Block*>(uintptr_t{0x4141414141414148});
+  heap.Free(second);
+  Block* link = second->next_free();
+  second->next_free() = nowhere;
+  EXPECT_DEATH(heap.Free(first), "myonlymalloc: overwritten free block");
+  EXPECT_DEATH(heap.bins.Allocate(272), "myonlymalloc: overwritten free block");
+  second->next_free() = link;
+  second->previous_free() = nowhere;
+  EXPECT_DEATH(heap.Free(first), "myonlymalloc: overwritten free block");
+}
+
+TEST_F(BinManagerDamageDeathTest, AQuickListThatLostItsBlocksIsTold) {
+  Block* another = heap.Allocate(256);
+  ASSERT_TRUE(heap.FreeQuick(second));
+  ASSERT_TRUE(heap.FreeQuick(another));
+  another->next_free() = nullptr;
+  EXPECT_DEATH(heap.Flush(), "myonlymalloc: lost free blocks");
+}
+
 TEST_F(BinManagerDamageDeathTest, ResizingOverAnOverwrittenTagAborts) {
   Overwrite(second);
   EXPECT_DEATH(heap.bins.Resize(first, 200),

@@ -205,7 +205,9 @@ TEST(BlockTest, LinksLieInThePayload) {
   first->previous_free() = second;
   EXPECT_TRUE(first->IsSealed(kKey));
   EXPECT_TRUE(second->IsSealed(kKey));
-  EXPECT_EQ(static_cast<void*>(&first->next_free()), first->payload());
+  // What is marked in a quick list comes first, the link behind it.
+  EXPECT_EQ(static_cast<void*>(&first->quick_mark()), first->payload());
+  EXPECT_EQ(static_cast<void*>(&first->previous_free()), first->payload());
 }
 
 }  // namespace

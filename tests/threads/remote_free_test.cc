@@ -52,7 +52,7 @@ TEST(RemoteFreeQueueTest, ChainsComeOutAsTheyWentIn) {
   RemoteFreeQueue queue;
   RemoteChain chain;
   EXPECT_TRUE(queue.empty());
-  EXPECT_FALSE(queue.Pop(&chain));
+  EXPECT_EQ(queue.First(), nullptr);
   queue.Push(Link(cells, 0, 1));
   queue.Push(Link(cells, 10, 2));
   queue.Push(Link(cells, 20, 70));
@@ -61,7 +61,8 @@ TEST(RemoteFreeQueueTest, ChainsComeOutAsTheyWentIn) {
   for (size_t i = 0; i < 100; ++i) EXPECT_TRUE(cells.IsMarked(cells[i].object));
   EXPECT_FALSE(queue.empty());
   size_t seen = 0;
-  while (queue.Pop(&chain)) {
+  while (queue.First() != nullptr) {
+    ASSERT_TRUE(queue.Pop(&chain));
     seen += chain.count;
     size_t length = 1;
     EXPECT_TRUE(cells.IsMarked(*chain.first));
@@ -73,6 +74,23 @@ TEST(RemoteFreeQueueTest, ChainsComeOutAsTheyWentIn) {
   }
   EXPECT_EQ(seen, 76U);
   EXPECT_TRUE(queue.empty());
+}
+
+// Programs write into what they have freed.
+TEST(RemoteFreeQueueTest, OverwrittenLinksAreToldAndStayInTheSlice) {
+  for (const uintptr_t garbage :
+       {uintptr_t{0}, ~uintptr_t{0}, uintptr_t{0x4141414141414141},
+        uintptr_t{0x7fff12345678}}) {
+    Cells cells(10);
+    RemoteFreeQueue queue;
+    queue.Push(Link(cells, 0, 10));
+    cells[1].object.next = reinterpret_cast<Object*>(garbage);
+    RemoteChain chain;
+    ASSERT_EQ(queue.First(), &cells[0].object);
+    EXPECT_FALSE(queue.Pop(&chain)) << garbage;
+    EXPECT_EQ(reinterpret_cast<uintptr_t>(chain.last) / kSliceSize,
+              reinterpret_cast<uintptr_t>(chain.first) / kSliceSize);
+  }
 }
 
 TEST(RemoteFreeQueueTest, NothingIsLostBetweenManyThreads) {
@@ -95,7 +113,8 @@ TEST(RemoteFreeQueueTest, NothingIsLostBetweenManyThreads) {
   size_t seen = 0;
   RemoteChain chain;
   while (seen < expected) {
-    while (queue.Pop(&chain)) {
+    while (queue.First() != nullptr) {
+      ASSERT_TRUE(queue.Pop(&chain));
       for (Object* at = chain.first;; at = at->next) {
         // Its owner may use it again at once.
         reinterpret_cast<Cell*>(at)->word = ~uintptr_t{0};

@@ -115,8 +115,8 @@ MYONLY_API void* myonly_alloc_at_least(size_t size, size_t alignment,
                                        size_t* actual) MYONLY_NOEXCEPT;
 
 /* Frees a block whose size and alignment the caller knows: what was asked for
- * or what it was told by myonly_alloc_at_least or myonly_usable_size. They are
- * hints; alignment 0 means 16. */
+ * or what it was told by myonly_alloc_at_least or myonly_usable_size. Ones that
+ * can't be are reported, and abort; alignment 0 means any. */
 MYONLY_API void myonly_free_sized(void* ptr, size_t size,
                                   size_t alignment) MYONLY_NOEXCEPT;
 

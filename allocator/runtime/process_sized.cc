@@ -1,0 +1,55 @@
+// Freeing by who says what it was allocated with.
+
+#include "allocator/base/check.h"
+#include "allocator/base/preset.h"
+#include "allocator/runtime/process_heap.h"
+
+namespace myonly::internal {
+namespace {
+
+// What stays when realloc makes it smaller, and what is more than asked for.
+bool IsPlausible(size_t size, size_t alignment, size_t usable) {
+  if (ProcessHeap::IsGoodFit(size, usable)) return true;
+  // Rounded up to the alignment, or to pages.
+  return size <= usable && alignment > kMinAlignment &&
+         usable <= Max(2 * AlignUp(size, alignment), kPageSize);
+}
+
+// `exact`: an object of a slab has the very class of the size.
+void CheckSize(const void* ptr, size_t size, size_t alignment, bool exact) {
+  // What is wrong with the address itself, this or Free reports.
+  const size_t usable = ProcessHeap::UsableSize(ptr);
+  size = Max(size, 1);
+  if (ABSL_PREDICT_FALSE(!IsPowerOfTwo(alignment) ||
+                         reinterpret_cast<uintptr_t>(ptr) % alignment != 0)) {
+    ReportAndAbort("free with a wrong alignment", ptr);
+  }
+  const Slice* slice;
+  const bool is_object =
+      process_globals.runs.FindFirst(ptr, const_cast<Slice**>(&slice)) &&
+      slice->key != Slice::kNoSlab;
+  if (ABSL_PREDICT_FALSE(
+          exact && is_object
+              ? AlignUp(AlignUp(size, alignment), kMinAlignment) != usable
+              : !IsPlausible(size, alignment, usable))) {
+    ReportAndAbort("free with a wrong size", ptr);
+  }
+}
+
+}  // namespace
+
+void ProcessHeap::FreeSized(void* ptr, size_t size, size_t alignment) {
+  if (kChecksObjects && ptr != nullptr) {
+    CheckSize(ptr, size, alignment, /*exact=*/false);
+  }
+  FreeInline(ptr);
+}
+
+void ProcessHeap::Delete(void* ptr, size_t size, size_t alignment) noexcept {
+  if (kChecksObjects && ptr != nullptr) {
+    CheckSize(ptr, size, alignment, /*exact=*/true);
+  }
+  FreeInline(ptr);
+}
+
+}  // namespace myonly::internal
