@@ -1,0 +1,14 @@
+// An aligned object is deleted with a wrong size.
+#include <new>
+
+#include "tests/misuse/programs/harness.h"
+
+static void* Hidden(void* ptr) {
+  asm volatile("" : "+r"(ptr));
+  return ptr;
+}
+
+void Program(void) {
+  void* object = Hidden(operator new (kSmall, std::align_val_t{64}));
+  operator delete (object, static_cast<size_t>(kMedium), std::align_val_t{64});
+}

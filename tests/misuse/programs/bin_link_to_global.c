@@ -1,0 +1,16 @@
+// The links of free blocks of one size lead to a global, and then blocks of the
+// size are wanted.
+#include "tests/misuse/programs/harness.h"
+
+enum { kCount = 20 };
+static char* blocks[kCount];
+
+void Program(void) {
+  char* fake = Fake();
+  for (int i = 0; i < kCount; ++i) blocks[i] = Get(20000);
+  for (int i = 1; i < kCount; i += 2) Drop(blocks[i]);
+  Churn(60000, 200, 0);
+  Churn(500000, 4, 0);
+  for (int i = 1; i < kCount; i += 2) PutWord(blocks[i], 0, (uintptr_t)fake);
+  Churn(20000, 60, 60);
+}

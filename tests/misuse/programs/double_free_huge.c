@@ -1,0 +1,8 @@
+// A huge block is freed twice in a row.
+#include "tests/misuse/programs/harness.h"
+
+void Program(void) {
+  char* block = Get(kHuge);
+  Drop(block);
+  Free(block);
+}

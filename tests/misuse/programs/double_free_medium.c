@@ -1,0 +1,8 @@
+// A medium block is freed twice in a row.
+#include "tests/misuse/programs/harness.h"
+
+void Program(void) {
+  char* block = Get(kMedium);
+  Drop(block);
+  Free(block);
+}

@@ -1,0 +1,8 @@
+// A medium block is freed by its owner, then by another thread.
+#include "tests/misuse/programs/harness.h"
+
+void Program(void) {
+  char* block = Get(kMedium);
+  Drop(block);
+  InThread(Free, block);
+}

@@ -1,0 +1,8 @@
+// A small block is freed twice in a row.
+#include "tests/misuse/programs/harness.h"
+
+void Program(void) {
+  char* block = Get(kSmall);
+  Drop(block);
+  Free(block);
+}

@@ -1,0 +1,12 @@
+// The word before a live medium block gets a larger size, then the block is
+// freed and the size wanted.
+#include "tests/misuse/programs/harness.h"
+
+void Program(void) {
+  char* block = Get(kMedium);
+  char* after = Get(kMedium);
+  Watch(after);
+  PutWord(block - 8, 0, GetWord(block - 8, 0) + 2 * kMedium / 16 * 16);
+  Drop(block);
+  Churn(3 * kMedium / 16 * 16 - 16, 20, 20);
+}

@@ -1,0 +1,13 @@
+// 256 bytes are written behind what a large block may hold.
+#include "tests/misuse/programs/harness.h"
+
+void Program(void) {
+  char* before = Get(kLarge);
+  char* block = Get(kLarge);
+  char* after = Get(kLarge);
+  Watch(before);
+  Watch(after);
+  Fill(block + UsableSize(block), 'A', 256);
+  Drop(block);
+  Churn(kLarge, 20, 10);
+}

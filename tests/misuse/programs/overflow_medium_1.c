@@ -1,0 +1,13 @@
+// One byte is written behind what a medium block may hold.
+#include "tests/misuse/programs/harness.h"
+
+void Program(void) {
+  char* before = Get(kMedium);
+  char* block = Get(kMedium);
+  char* after = Get(kMedium);
+  Watch(before);
+  Watch(after);
+  Fill(block + UsableSize(block), 'A', 1);
+  Drop(block);
+  Churn(kMedium, 20, 10);
+}

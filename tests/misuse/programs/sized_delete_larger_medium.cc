@@ -1,0 +1,14 @@
+// A medium object is deleted as a larger one.
+#include <new>
+
+#include "tests/misuse/programs/harness.h"
+
+static void* Hidden(void* ptr) {
+  asm volatile("" : "+r"(ptr));
+  return ptr;
+}
+
+void Program(void) {
+  void* object = Hidden(operator new(kMedium));
+  operator delete(object, static_cast<size_t>(2 * kMedium));
+}

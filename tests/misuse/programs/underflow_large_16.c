@@ -1,0 +1,13 @@
+// 16 bytes are written before a large block.
+#include "tests/misuse/programs/harness.h"
+
+void Program(void) {
+  char* before = Get(kLarge);
+  char* block = Get(kLarge);
+  char* after = Get(kLarge);
+  Watch(before);
+  Watch(after);
+  Fill(block - 16, 'A', 16);
+  Drop(block);
+  Churn(kLarge, 20, 10);
+}

@@ -1,0 +1,13 @@
+// 8 bytes are written before a medium block.
+#include "tests/misuse/programs/harness.h"
+
+void Program(void) {
+  char* before = Get(kMedium);
+  char* block = Get(kMedium);
+  char* after = Get(kMedium);
+  Watch(before);
+  Watch(after);
+  Fill(block - 8, 'A', 8);
+  Drop(block);
+  Churn(kMedium, 20, 10);
+}

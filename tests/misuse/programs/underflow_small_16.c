@@ -1,0 +1,13 @@
+// 16 bytes are written before a small block.
+#include "tests/misuse/programs/harness.h"
+
+void Program(void) {
+  char* before = Get(kSmall);
+  char* block = Get(kSmall);
+  char* after = Get(kSmall);
+  Watch(before);
+  Watch(after);
+  Fill(block - 16, 'A', 16);
+  Drop(block);
+  Churn(kSmall, 20, 10);
+}

@@ -1,0 +1,13 @@
+// The second word of freed medium blocks becomes an address of the program.
+#include "tests/misuse/programs/harness.h"
+
+enum { kCount = 8 };
+static char* blocks[kCount];
+
+void Program(void) {
+  char* fake = Fake();
+  for (int i = 0; i < kCount; ++i) blocks[i] = Get(kMedium);
+  for (int i = 0; i < kCount; ++i) Drop(blocks[i]);
+  for (int i = 0; i < kCount; ++i) PutWord(blocks[i], 1, (uintptr_t)fake);
+  Churn(kMedium, 200, 200);
+}

@@ -1,0 +1,97 @@
+// Each program of tests/misuse/programs ends as expected.txt says, on each
+// preset that is there: detected, harmless, or one of the few that are known
+// not to be caught.
+#include <unistd.h>
+
+#include <ostream>
+#include <regex>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "allocator/base/preset.h"
+#include "gtest/gtest.h"
+#include "tests/misuse/program_table.h"
+#include "tests/support/runfiles.h"
+
+namespace myonly::testing {
+
+void PrintTo(const ExpectedRow& row, std::ostream* out) { *out << row.program; }
+
+namespace {
+
+const char kLine[] =
+    "myonlymalloc: [a-z -]+ at 0x[0-9a-f]+(, arena [^,\n]+(, size [0-9]+)?)?\n";
+
+class MisuseProgramTest : public ::testing::TestWithParam<ExpectedRow> {
+ protected:
+  static std::string Library() {
+    return RunfilePath("capi/libmyonlymalloc.so");
+  }
+  static std::string Expected() {
+    return internal::kChecksObjects ? GetParam().release : GetParam().fast;
+  }
+
+  void ExpectOutcome(const std::string& library, const std::string& expected) {
+    const Outcome outcome = RunProgram(GetParam().program, library, false);
+    EXPECT_TRUE(IsExpected(expected, outcome.word))
+        << outcome.word << ", not " << expected << "\n"
+        << outcome.line;
+    if (outcome.word == "DETECTED") {
+      EXPECT_TRUE(std::regex_match(outcome.line, std::regex(kLine)))
+          << outcome.line;
+    }
+  }
+};
+
+TEST_P(MisuseProgramTest, EndsAsExpected) {
+  ExpectOutcome(Library(), Expected());
+}
+
+// Blocks that come before a thread has slabs have a header instead. There it
+// may end in another way, but not in a bad one.
+TEST_P(MisuseProgramTest, EndsNoWorseWithoutSlabs) {
+  const Outcome outcome = RunProgram(GetParam().program, Library(), true);
+  EXPECT_TRUE(!IsBad(outcome.word) || IsExpected(Expected(), outcome.word))
+      << outcome.word << "\n"
+      << outcome.line;
+}
+
+TEST_P(MisuseProgramTest, EndsAsExpectedInSecure) {
+  const std::string library = RunfilePath("capi/libmyonlymalloc-secure.so");
+  if (access(library.c_str(), R_OK) != 0 || GetParam().secure == "-") {
+    GTEST_SKIP() << "no secure library, or nothing expected of it";
+  }
+  EXPECT_FALSE(IsBad(GetParam().secure));
+  ExpectOutcome(library, GetParam().secure);
+}
+
+INSTANTIATE_TEST_SUITE_P(Of, MisuseProgramTest,
+                         ::testing::ValuesIn(ReadExpectedRows()),
+                         [](const ::testing::TestParamInfo<ExpectedRow>& info) {
+                           return info.param.program;
+                         });
+
+// What SECURITY.md says is not caught, and nothing else, may be bad in release.
+TEST(ExpectedRowsTest, BadOnesAreFew) {
+  const std::set<std::string> known = {
+      "free_never_allocated",
+      "free_reused_large",
+      "free_reused_medium",
+      "free_reused_small",
+      "write_after_free_medium_genuine_fake",
+      "write_after_free_small_genuine_fake",
+      "write_after_free_small_second_word_null",
+      "write_after_free_small_to_other_size",
+  };
+  const std::vector<ExpectedRow> rows = ReadExpectedRows();
+  EXPECT_GE(rows.size(), 150u);
+  std::set<std::string> bad;
+  for (const ExpectedRow& row : rows) {
+    if (IsBad(row.release)) bad.insert(row.program);
+  }
+  EXPECT_EQ(bad, known);
+}
+
+}  // namespace
+}  // namespace myonly::testing
