@@ -10,7 +10,7 @@
 namespace myonly::testing {
 
 // A row of expected.txt: an outcome of harness.h for each preset, or several
-// with | between them.
+// with | between them, or ANY.
 struct ExpectedRow {
   std::string program;
   std::string release;
