@@ -4,6 +4,7 @@
 #include <stdio.h>
 
 #include "myonly/myonly.h"
+#include "myonly/testing.h"
 
 #define SIZE(type) printf(#type " %zu\n", sizeof(type))
 #define FIELD(type, field) \
@@ -44,6 +45,33 @@ int main(void) {
   FIELD(myonly_arena_stats_t, soft_limit_bytes);
   FIELD(myonly_arena_stats_t, children);
   FIELD(myonly_arena_stats_t, refusals);
+  SIZE(myonly_page_source);
+  FIELD(myonly_page_source, struct_size);
+  FIELD(myonly_page_source, version);
+  FIELD(myonly_page_source, ctx);
+  FIELD(myonly_page_source, reserve);
+  FIELD(myonly_page_source, purge);
+  FIELD(myonly_page_source, release);
+  SIZE(myonly_block_info);
+  FIELD(myonly_block_info, struct_size);
+  FIELD(myonly_block_info, state);
+  FIELD(myonly_block_info, start);
+  FIELD(myonly_block_info, size);
+  FIELD(myonly_block_info, arena);
+  FIELD(myonly_block_info, thread);
+  SIZE(myonly_walk_options);
+  FIELD(myonly_walk_options, struct_size);
+  FIELD(myonly_walk_options, version);
+  FIELD(myonly_walk_options, flags);
+  FIELD(myonly_walk_options, least_bytes);
+  SIZE(myonly_fault_options);
+  FIELD(myonly_fault_options, struct_size);
+  FIELD(myonly_fault_options, version);
+  FIELD(myonly_fault_options, seed);
+  FIELD(myonly_fault_options, fail_nth);
+  FIELD(myonly_fault_options, probability);
+  FIELD(myonly_fault_options, above_bytes);
+  FIELD(myonly_fault_options, count);
   VALUE(MYONLY_OK);
   VALUE(MYONLY_ERR_NOMEM);
   VALUE(MYONLY_ERR_QUOTA);
@@ -59,5 +87,17 @@ int main(void) {
   VALUE(MYONLY_ABI_VERSION);
   VALUE(MYONLY_DESTROY_FREE);
   VALUE(MYONLY_DESTROY_REQUIRE_EMPTY);
+  VALUE(MYONLY_ARENA_EXACT_BYTES);
+  VALUE(MYONLY_ARENA_POISON_ON_RESET);
+  VALUE(MYONLY_PRESSURE_SOFT);
+  VALUE(MYONLY_PRESSURE_RELIEVED);
+  VALUE(MYONLY_PRESSURE_LIMIT);
+  VALUE(MYONLY_BLOCK_LIVE);
+  VALUE(MYONLY_BLOCK_FREE);
+  VALUE(MYONLY_FORMAT_TEXT);
+  VALUE(MYONLY_FORMAT_JSON);
+  VALUE(MYONLY_FORMAT_PROMETHEUS);
+  VALUE(MYONLY_NO_ALLOC_REFUSE);
+  VALUE(MYONLY_NO_ALLOC_ABORT);
   return 0;
 }
