@@ -43,6 +43,8 @@ def _compile(ctx, output, crate_name, crate_type):
     args.add("--edition=2021")
     args.add("--crate-name", crate_name)
     args.add("--crate-type", crate_type)
+    for feature in ctx.attr.crate_features:
+        args.add("--cfg", "feature=\"%s\"" % feature)
     args.add("-Copt-level=2")
     args.add("-o", output)
     for crate in crates:
@@ -62,9 +64,15 @@ def _compile(ctx, output, crate_name, crate_type):
         args.add("-Clink-arg=-lc")
         inputs = inputs + archives.to_list()
     args.add(ctx.file.crate_root)
+
+    # Bazel 4 ignores `env` beside the default shell environment.
+    call = ctx.actions.args()
+    for name, value in ctx.attr.rustc_env.items():
+        call.add("%s=%s" % (name, value))
+    call.add(RUSTC)
     ctx.actions.run(
-        arguments = [args],
-        executable = RUSTC,
+        arguments = [call, args],
+        executable = "/usr/bin/env",
         inputs = depset(inputs, transitive = [rlibs]),
         mnemonic = "Rustc",
         outputs = [output],
@@ -78,7 +86,10 @@ def _folder(file):
 
 def _rust_library_impl(ctx):
     name = ctx.attr.crate_name or ctx.label.name
-    rlib = ctx.actions.declare_file("lib%s.rlib" % name)
+
+    # Crates of one name, with other features, are in folders of their own.
+    folder = "" if name == ctx.label.name else ctx.label.name + "/"
+    rlib = ctx.actions.declare_file("%slib%s.rlib" % (folder, name))
     rlibs, archives = _compile(ctx, rlib, name, "rlib")
     return [
         DefaultInfo(files = depset([rlib])),
@@ -110,6 +121,7 @@ def _attributes(is_test):
             doc = "cc_library targets that are linked into the program.",
             providers = [CcInfo],
         ),
+        "crate_features": attr.string_list(doc = "Features that are on."),
         "crate_name": attr.string(doc = "The target's name if empty."),
         "crate_root": attr.label(allow_single_file = [".rs"], mandatory = True),
         "data": attr.label_list(
@@ -118,6 +130,7 @@ def _attributes(is_test):
         ),
         "deps": attr.label_list(providers = [_CrateInfo]),
         "is_test": attr.bool(default = is_test),
+        "rustc_env": attr.string_dict(doc = "The compiler's environment."),
         "srcs": attr.label_list(allow_files = [".rs", ".md"], mandatory = True),
     }
 
@@ -162,6 +175,6 @@ def rust_binary(name, srcs, **kwargs):
     """A Rust program."""
     _declare(_rust_binary, srcs, name = name, **kwargs)
 
-def rust_test(name, srcs, **kwargs):
+def rust_test(name, srcs, size = "small", **kwargs):
     """A Rust program of `#[test]` functions."""
-    _declare(_rust_test, srcs, name = name, size = "small", **kwargs)
+    _declare(_rust_test, srcs, name = name, size = size, **kwargs)

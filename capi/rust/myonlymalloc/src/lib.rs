@@ -12,20 +12,33 @@
 #[cfg(feature = "std")]
 extern crate std;
 
+#[cfg(any(feature = "allocator_api", feature = "allocator-api2"))]
+mod allocator_trait;
 mod arena;
+mod boxed;
+mod builder;
 mod error;
 mod global;
-#[cfg(feature = "allocator_api")]
-#[allow(clippy::incompatible_msrv)] // a nightly compiler has it all
-mod nightly;
+mod inspect;
+mod pressure;
 mod process;
+mod report;
+pub mod testing;
 
-pub use arena::{Arena, ArenaBuilder};
+pub use arena::Arena;
+pub use boxed::ArenaBox;
+pub use builder::{ArenaBuilder, PageSource};
 pub use error::Error;
 pub use global::MyOnlyMalloc;
+pub use inspect::{block_of, walk_process_heap, BlockInfo, Damage};
 pub use myonlymalloc_sys as sys;
+pub use pressure::{ArenaView, Pressure};
 pub use process::{
-    check, is_process_allocator, purge, stats, usable_size, version, Stats,
+    check, find_damage, is_process_allocator, peek, purge, stats, usable_size,
+    version, Stats,
+};
+pub use report::{
+    explain_process_heap, for_each_arena, report, Format, Report,
 };
 
 // The examples of the README are compiled and run with the tests.

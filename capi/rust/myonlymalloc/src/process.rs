@@ -4,6 +4,7 @@ use core::fmt;
 use core::ptr;
 
 use crate::error::{text_of, Error};
+use crate::inspect::Damage;
 use myonlymalloc_sys as sys;
 
 /// What a heap holds: one consistent snapshot of its counters.
@@ -34,6 +35,14 @@ pub struct Stats {
     pub limit_bytes: u64,
     /// How often the arena was reset.
     pub resets: u64,
+    /// What counts against the limit, children's charges included.
+    pub charged_bytes: u64,
+    /// Above it a listener is told; 0 = none.
+    pub soft_limit_bytes: u64,
+    /// Arenas whose parent this is.
+    pub children: u64,
+    /// Requests that a limit has refused.
+    pub refusals: u64,
     name: [sys::c_char; 32],
 }
 
@@ -49,7 +58,21 @@ impl Stats {
         let mut raw = sys::MYONLY_ARENA_STATS_INIT;
         // SAFETY: `raw` has the size it says; a wrong handle is recognised.
         Error::check(unsafe { sys::myonly_arena_stats(handle, &mut raw) })?;
-        Ok(Stats {
+        Ok(Stats::from_raw(&raw))
+    }
+
+    /// The same without a lock.
+    pub(crate) fn peek_of(
+        handle: *mut sys::myonly_arena,
+    ) -> Result<Stats, Error> {
+        let mut raw = sys::MYONLY_ARENA_STATS_INIT;
+        // SAFETY: as in `of`.
+        Error::check(unsafe { sys::myonly_arena_peek(handle, &mut raw) })?;
+        Ok(Stats::from_raw(&raw))
+    }
+
+    fn from_raw(raw: &sys::myonly_arena_stats_t) -> Stats {
+        Stats {
             live_blocks: raw.live_blocks,
             live_bytes: raw.live_bytes,
             peak_live_bytes: raw.peak_live_bytes,
@@ -62,8 +85,12 @@ impl Stats {
             free_block_bytes: raw.free_block_bytes,
             limit_bytes: raw.limit_bytes,
             resets: raw.resets,
+            charged_bytes: raw.charged_bytes,
+            soft_limit_bytes: raw.soft_limit_bytes,
+            children: raw.children,
+            refusals: raw.refusals,
             name: raw.name,
-        })
+        }
     }
 }
 
@@ -84,6 +111,10 @@ impl fmt::Debug for Stats {
             .field("free_block_bytes", &self.free_block_bytes)
             .field("limit_bytes", &self.limit_bytes)
             .field("resets", &self.resets)
+            .field("charged_bytes", &self.charged_bytes)
+            .field("soft_limit_bytes", &self.soft_limit_bytes)
+            .field("children", &self.children)
+            .field("refusals", &self.refusals)
             .finish()
     }
 }
@@ -97,6 +128,17 @@ pub fn stats() -> Result<Stats, Error> {
 pub fn check() -> Result<(), Error> {
     // SAFETY: null stands for the process heap.
     Error::check(unsafe { sys::myonly_arena_check(ptr::null_mut()) })
+}
+
+/// The counters of the process heap without a lock, perhaps a little old.
+/// Async-signal-safe.
+pub fn peek() -> Result<Stats, Error> {
+    Stats::peek_of(ptr::null_mut())
+}
+
+/// As [`check`], with the answer in the result and nothing on stderr.
+pub fn find_damage() -> Result<(), Damage> {
+    crate::inspect::find_damage(ptr::null_mut())
 }
 
 /// Gives free memory of all arenas back to the system until at most

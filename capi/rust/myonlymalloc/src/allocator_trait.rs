@@ -1,7 +1,14 @@
-//! The unstable `Allocator` trait, for `Vec::new_in(&arena)` and its like.
-use core::alloc::{AllocError, Allocator, GlobalAlloc, Layout};
+//! The `Allocator` trait, for `Vec::new_in(&arena)` and its like: the unstable
+//! one of the standard library, or its stable copy in the crate
+//! `allocator-api2`, which hashbrown, bumpalo and others take.
+use core::alloc::{GlobalAlloc, Layout};
 use core::ffi::c_void;
 use core::ptr::{self, NonNull};
+
+#[cfg(not(feature = "allocator_api"))]
+use allocator_api2::alloc::{AllocError, Allocator};
+#[cfg(feature = "allocator_api")]
+use core::alloc::{AllocError, Allocator};
 
 use crate::arena::Arena;
 use crate::global::{move_block, MyOnlyMalloc};
@@ -43,7 +50,7 @@ macro_rules! free_and_resize {
 // SAFETY: a block lives until it is freed or the arena is reset or dropped, and
 // neither is possible while a reference to the arena is alive. Copies of the
 // reference name the same arena; any of them may free.
-unsafe impl Allocator for &Arena {
+unsafe impl Allocator for &Arena<'_> {
     fn allocate(&self, layout: Layout) -> Result<NonNull<[u8]>, AllocError> {
         allocate(layout, |size, alignment| {
             let mut actual = 0;
@@ -68,7 +75,7 @@ unsafe impl Allocator for &Arena {
             return Ok(empty(layout));
         }
         let block = self.calloc_raw(layout).map_err(|_| AllocError)?;
-        Ok(NonNull::slice_from_raw_parts(block, layout.size()))
+        Ok(slice_of(block, layout.size()))
     }
 
     free_and_resize!();
@@ -98,7 +105,7 @@ unsafe impl Allocator for MyOnlyMalloc {
         // SAFETY: the size isn't 0.
         let block = unsafe { self.alloc_zeroed(layout) };
         let block = NonNull::new(block).ok_or(AllocError)?;
-        Ok(NonNull::slice_from_raw_parts(block, layout.size()))
+        Ok(slice_of(block, layout.size()))
     }
 
     free_and_resize!();
@@ -113,15 +120,21 @@ fn allocate(
     }
     let (block, actual) = at_least(layout.size(), layout.align());
     let block = NonNull::new(block.cast()).ok_or(AllocError)?;
-    Ok(NonNull::slice_from_raw_parts(block, actual))
+    Ok(slice_of(block, actual))
+}
+
+// The standard library has this from Rust 1.70 on.
+fn slice_of(block: NonNull<u8>, size: usize) -> NonNull<[u8]> {
+    let slice = ptr::slice_from_raw_parts_mut(block.as_ptr(), size);
+    // SAFETY: the block isn't null.
+    unsafe { NonNull::new_unchecked(slice) }
 }
 
 /// What stands for a block of no bytes: there is none.
 fn empty(layout: Layout) -> NonNull<[u8]> {
-    let address = ptr::without_provenance_mut::<u8>(layout.align());
     // SAFETY: an alignment isn't 0.
-    let address = unsafe { NonNull::new_unchecked(address) };
-    NonNull::slice_from_raw_parts(address, 0)
+    let address = unsafe { NonNull::new_unchecked(layout.align() as *mut u8) };
+    slice_of(address, 0)
 }
 
 /// # Safety
@@ -161,7 +174,7 @@ unsafe fn resize(
             )
         };
         if resized == 1 {
-            return Ok(NonNull::slice_from_raw_parts(block, actual));
+            return Ok(slice_of(block, actual));
         }
     }
     let moved = allocator.allocate(new)?;

@@ -1,0 +1,10 @@
+// error: E0505
+use myonlymalloc::Arena;
+
+fn main() {
+    let arena = Arena::new().unwrap();
+    let text = arena.alloc_str("gone").unwrap();
+    let thread = std::thread::spawn(move || drop(arena));
+    println!("{text}");
+    thread.join().unwrap();
+}
