@@ -39,6 +39,12 @@ std::vector<Case> Cases() {
   for (const char* mib : {"4", "16", "64", "256"}) {
     cases.push_back({"lower", mib, ""});
   }
+  for (const char* mib : {"48", "128", "512"}) {
+    cases.push_back({"data", mib, ""});
+  }
+  for (const char* left : {"0", "20", "400"}) {
+    cases.push_back({"maps", left, ""});
+  }
   for (const char* calls : {"mmap", "munmap", "mremap", "madvise", "mprotect",
                             "munmap+madvise", "mmap+mremap", "all"}) {
     cases.push_back({"deny", calls, std::to_string(ENOMEM)});
@@ -86,6 +92,15 @@ class OutOfMemoryTest : public ::testing::TestWithParam<Case> {
 TEST_P(OutOfMemoryTest, OneThread) { ExpectGoesOn("1"); }
 
 TEST_P(OutOfMemoryTest, SixteenThreads) { ExpectGoesOn("16"); }
+
+// A few will do: they take long, and their stacks much of a small limit.
+TEST_P(OutOfMemoryTest, SixtyFourThreads) {
+  const std::string name = Name(GetParam());
+  if (name == "limit256" || name == "data128" || name == "maps0" ||
+      name == "maps20" || name == "denyallError" + std::to_string(ENOMEM)) {
+    ExpectGoesOn("64");
+  }
+}
 
 INSTANTIATE_TEST_SUITE_P(Cases, OutOfMemoryTest, ::testing::ValuesIn(Cases()),
                          [](const auto& info) { return Name(info.param); });

@@ -8,6 +8,7 @@
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
@@ -71,6 +72,35 @@ bool LimitAddresses(size_t bytes) {
   if (getrlimit(RLIMIT_AS, &limit) != 0) return false;
   limit.rlim_cur = bytes;
   return setrlimit(RLIMIT_AS, &limit) == 0;
+}
+
+bool LimitData(size_t bytes) {
+  rlimit limit = {};
+  if (getrlimit(RLIMIT_DATA, &limit) != 0) return false;
+  limit.rlim_cur = bytes;
+  return setrlimit(RLIMIT_DATA, &limit) == 0;
+}
+
+bool TakeMappings(size_t left) {
+  constexpr size_t kMost = 300'000;
+  const auto page = static_cast<size_t>(sysconf(_SC_PAGESIZE));
+  const size_t bytes = (2 * kMost + 1) * page;
+  void* range = mmap(nullptr, bytes, PROT_NONE,
+                     MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+  if (range == MAP_FAILED) return false;
+  // Each second page becomes a mapping of its own, and parts two others.
+  char* start = static_cast<char*>(range);
+  size_t made = 0;
+  while (made < kMost &&
+         mprotect(start + (2 * made + 1) * page, page, PROT_READ) == 0) {
+    ++made;
+  }
+  if (made == kMost) return false;
+  // Its neighbours' again.
+  for (size_t i = 0; i < left / 2 && i < made; ++i) {
+    mprotect(start + (2 * i + 1) * page, page, PROT_NONE);
+  }
+  return true;
 }
 
 bool LimitMoreAddresses(size_t bytes) {

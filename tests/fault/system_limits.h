@@ -12,6 +12,13 @@ bool LimitAddresses(size_t bytes);
 // The same, beyond what it has now.
 bool LimitMoreAddresses(size_t bytes);
 
+// Lets it write to `bytes` of private pages in all.
+bool LimitData(size_t bytes);
+
+// Makes mappings until the kernel allows about `left` more (vm.max_map_count).
+// False: it allows more than a test can make.
+bool TakeMappings(size_t left);
+
 // From now on the system calls named in `calls` ("mmap", "munmap", "mremap",
 // "madvise", "mprotect", several joined by '+', or "all") fail with `error` in
 // this thread. With "all" the heap's end (brk) stays where it is as well.
