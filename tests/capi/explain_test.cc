@@ -18,12 +18,18 @@
 namespace myonly::testing {
 namespace {
 
+#if defined(__SANITIZE_THREAD__) || defined(__SANITIZE_ADDRESS__)
+constexpr int kSlowness = 4;
+#else
+constexpr int kSlowness = 1;
+#endif
+
 // Allocates and frees at random, sizes of every kind; the sum is looked at
 // now and then.
 void Churn(myonly_arena* arena, int rounds, size_t most_bytes) {
   std::mt19937 random(static_cast<uint32_t>(rounds));
   std::vector<void*> blocks;
-  for (int i = 0; i < rounds; ++i) {
+  for (int i = 0; i < rounds / kSlowness; ++i) {
     size_t bytes = random() % 1200;
     if (random() % 16 == 0) bytes = random() % (70 * kKiB);
     if (random() % 128 == 0) bytes = random() % most_bytes;
@@ -388,7 +394,7 @@ TEST(ExplainTest, BlocksHaveLittleBesideWhatWasAskedFor) {
        {static_cast<myonly_arena*>(nullptr), heap.arena()}) {
     std::mt19937 random(3);
     std::vector<void*> blocks(1024);
-    for (int i = 0; i < 60000; ++i) {
+    for (int i = 0; i < 60000 / kSlowness; ++i) {
       size_t bytes = 1 + random() % 1024;
       if (random() % 4 == 0) bytes = 1 + random() % (64 * kKiB);
       if (random() % 32 == 0) bytes = 1 + random() % (200 * kKiB);
