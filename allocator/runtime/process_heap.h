@@ -23,6 +23,7 @@
 #include "allocator/arena/arena.h"
 #include "allocator/arena/arena_registry.h"
 #include "allocator/base/invariant.h"
+#include "allocator/base/preset.h"
 #include "allocator/base/sizes.h"
 #include "allocator/base/status.h"
 #include "allocator/large/pressure.h"
@@ -123,7 +124,8 @@ class ProcessHeap {
     if (ABSL_PREDICT_TRUE(process_globals.runs.FindFirst(ptr, &slice))) {
       const uintptr_t token = Slab::TokenAt(slice, ptr);
       if (ABSL_PREDICT_TRUE(token == this_thread.token &&
-                            slice->slab.size_class == SizeClassFor(size))) {
+                            (!kChecksObjects ||
+                             slice->slab.size_class == SizeClassFor(size)))) {
         if (ABSL_PREDICT_FALSE(Slab::FreeObject(slice, ptr, token))) {
           Attend(ptr, slice);
         }

@@ -2,6 +2,9 @@
 
 #include "allocator/base/check.h"
 #include "allocator/base/preset.h"
+#include "allocator/base/sizes.h"
+#include "allocator/blocks/block.h"
+#include "allocator/pages/slice.h"
 #include "allocator/runtime/process_heap.h"
 
 namespace myonly::internal {
@@ -36,6 +39,20 @@ void CheckSize(const void* ptr, size_t size, size_t alignment, bool exact) {
   }
 }
 
+// The rest of what DeleteInline has begun: objects of other threads, and blocks
+// of any thread's share, of which Free looks at the rest.
+bool HasSizeOfNew(void* ptr, size_t size) {
+  Slice* slice;
+  if (!process_globals.runs.FindFirst(ptr, &slice)) return false;
+  if (slice->key != Slice::kNoSlab) {
+    return slice->slab.size_class == SizeClassFor(size);
+  }
+  return slice->kind == RunKind::kSubHeapRegion &&
+         ProcessHeap::IsGoodFit(
+             size, Block::SizeIn(Block::LoadAnywhere(Block::FromPayload(ptr))) -
+                       Block::kTagBytes);
+}
+
 }  // namespace
 
 void ProcessHeap::FreeSized(void* ptr, size_t size, size_t alignment) {
@@ -46,7 +63,8 @@ void ProcessHeap::FreeSized(void* ptr, size_t size, size_t alignment) {
 }
 
 void ProcessHeap::Delete(void* ptr, size_t size, size_t alignment) noexcept {
-  if (kChecksObjects && ptr != nullptr) {
+  if (kChecksObjects && ptr != nullptr &&
+      (alignment != kMinAlignment || !HasSizeOfNew(ptr, size))) {
     CheckSize(ptr, size, alignment, /*exact=*/true);
   }
   FreeInline(ptr);
