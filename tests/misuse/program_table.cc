@@ -52,7 +52,7 @@ Outcome RunProgram(
   if (!result.Succeeded()) return {"could not be run", result.Describe()};
   const size_t end = result.out.find('\n');
   if (end == std::string::npos) return {"printed nothing", result.out};
-  return {result.out.substr(0, end), result.out.substr(end + 1)};
+  return {result.out.substr(0, end), result.out.substr(end + 1) + result.err};
 }
 
 }  // namespace myonly::testing
