@@ -52,7 +52,7 @@ bool Arena::OpenShare(SubHeap* share) {
 void Arena::KeepFromShares(bool keep) {
   MutexLock lock(mutex_);
   for (SubHeap* share = shares_; share != nullptr; share = share->next) {
-    share->handle = keep ? share->handle | ShareFront::kKeptMark : token_;
+    share->handle = keep ? token_ ^ ShareFront::kKeptMark : token_;
   }
 }
 

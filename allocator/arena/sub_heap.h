@@ -45,10 +45,11 @@ namespace myonly::internal {
 // thread that has not met any keeps one without an arena at hand, whose lists
 // are empty.
 struct ShareFront {
-  // No handle has this value.
+  // No handle has this value; its slot would be 0, which no arena has.
   static constexpr uintptr_t kNoArena = 3;
-  // In a handle: its own arena is not to find it, although it is open.
-  static constexpr uintptr_t kKeptMark = 4;
+  // Changed in a handle: its own arena is not to find it, although it is open;
+  // nor is any other value, as that is looked for elsewhere.
+  static constexpr uintptr_t kKeptMark = 16;
 
   // Of the arena, as long as that is open. Read plainly, so that it can be an
   // operand: who may use a handle has synchronised with whoever made it, and

@@ -30,7 +30,6 @@ uint64_t RandomSeed() {
 }
 
 ABSL_CONST_INIT ProcessGlobals process_globals;
-ABSL_CONST_INIT ShareFront no_share = {ShareFront::kNoArena, {}};
 
 __attribute__((tls_model("initial-exec"))) __thread ThisThread this_thread = {
     {},
@@ -39,7 +38,7 @@ __attribute__((tls_model("initial-exec"))) __thread ThisThread this_thread = {
     0,
     0,
     nullptr,
-    {&no_share, &no_share, &no_share, &no_share, &no_share, &no_share,
+    {&no_share_at_0, &no_share, &no_share, &no_share, &no_share, &no_share,
      &no_share, &no_share},
     nullptr,
     0,
@@ -391,8 +390,7 @@ ABSL_ATTRIBUTE_COLD bool ResizeInPlace(const Place& place, void** ptr,
   }
 }
 
-// In place, an object or a block of a sub-heap; only its owner may change a
-// block.
+// In place; only its owner may change a block of a sub-heap.
 bool ResizeQuickly(const Slice* slice, void* ptr, size_t usable, size_t size) {
   if (slice->key == Slice::kNoSlab && IsMine(slice)) {
     return SubHeapOf(slice).ResizeBlock(slice, ptr, size);
@@ -545,6 +543,9 @@ ABSL_ATTRIBUTE_NOINLINE void* ProcessHeap::AllocateInSlower(ArenaHandle handle,
   void* ptr = nullptr;
   if (ABSL_PREDICT_FALSE(share == nullptr)) {
     share = OpenShareOf(handle, size, &arena, &status);
+  } else if (alignment == kMinAlignment && size <= kMaxSlabRequest) {
+    ptr = this_thread.state->AllocateBackOf(*share, SizeClassFor(size));
+    if (ABSL_PREDICT_TRUE(ptr != nullptr)) return ptr;
   }
   if (ABSL_PREDICT_TRUE(share != nullptr)) {
     ptr = this_thread.state->Allocate(*share, size, alignment, &status);

@@ -93,8 +93,9 @@ class ProcessHeap {
   }
   static void* AllocateAligned(size_t alignment, size_t size);
 
-  // On blocks of every arena. A bad pointer is reported and aborts.
-  static void Free(void* ptr);
+  // On blocks of every arena. A bad pointer is reported and aborts. As free, it
+  // begins where instructions are fetched.
+  __attribute__((aligned(32))) static void Free(void* ptr);
   ABSL_ATTRIBUTE_ALWAYS_INLINE static void FreeInline(void* ptr) {
     Slice* slice;
     if (ABSL_PREDICT_FALSE(!process_globals.runs.FindFirst(ptr, &slice))) {
@@ -192,8 +193,9 @@ class ProcessHeap {
                ? ptr
                : AllocateInSlow(handle, size, kMinAlignment);
   }
-  static void* AllocateInSlow(ArenaHandle handle, size_t size,
-                              size_t alignment);
+  __attribute__((aligned(32))) static void* AllocateInSlow(ArenaHandle handle,
+                                                           size_t size,
+                                                           size_t alignment);
   ABSL_ATTRIBUTE_COLD static void* AllocateZeroedIn(ArenaHandle handle,
                                                     size_t count, size_t size);
   static void* AllocateAlignedIn(ArenaHandle handle, size_t alignment,

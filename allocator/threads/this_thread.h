@@ -8,6 +8,7 @@
 #ifndef MYONLY_ALLOCATOR_THREADS_THIS_THREAD_H_
 #define MYONLY_ALLOCATOR_THREADS_THIS_THREAD_H_
 
+#include <cstddef>
 #include <cstdint>
 
 #include "allocator/base/status.h"
@@ -19,8 +20,10 @@ namespace myonly::internal {
 
 inline constexpr uintptr_t kNoToken = 1;
 
-// Of no arena, with empty lists.
+// Of no arena, and without lists. Programs may pass any value for a handle, so
+// that each stands where its own handle is not looked for.
 extern ShareFront no_share;
+extern ShareFront no_share_at_0;
 
 struct ThisThread {
   Object* lists[kNumSizeClasses];
@@ -51,6 +54,7 @@ struct ThisThread {
     list_bytes_end = has ? kMaxSlabRequest + 1 : 0;
     quick_bytes_end = has ? BlockHeap::kMaxQuickRequest + 1 : 0;
     for (ShareFront*& share : recent_shares) share = &no_share;
+    recent_shares[0] = &no_share_at_0;
   }
 };
 

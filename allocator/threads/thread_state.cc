@@ -1,8 +1,16 @@
 #include "allocator/threads/thread_state.h"
 
+#include "absl/base/attributes.h"
 #include "allocator/arena/arena_registry.h"
+#include "allocator/threads/this_thread.h"
 
 namespace myonly::internal {
+
+ABSL_CONST_INIT ShareFront no_share = {ShareFront::kNoArena, {}};
+// Looked for at another place than 0; no handle is odd.
+ABSL_CONST_INIT ShareFront no_share_at_0 = {(1 << 4) | 1, {}};
+static_assert(ArenaRegistry::SlotOf(ShareFront::kNoArena) == 0);
+static_assert(ArenaRegistry::SlotOf((1 << 4) | 1) == 1);
 
 SubHeap** ThreadState::PlaceFor(size_t slot, MetadataAllocator& metadata) {
   if (shares_ == nullptr) {

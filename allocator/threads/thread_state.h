@@ -65,7 +65,11 @@ class ThreadState {
   // An object of what came back to this thread's slabs, or NULL: Allocate looks
   // further.
   void* AllocateBack(size_t size_class) {
-    return ABSL_PREDICT_TRUE(batch_.empty()) ? heap_.AllocateBack(size_class)
+    return AllocateBackOf(heap_, size_class);
+  }
+  // The same of one of its shares.
+  void* AllocateBackOf(SubHeap& share, size_t size_class) {
+    return ABSL_PREDICT_TRUE(batch_.empty()) ? share.AllocateBack(size_class)
                                              : nullptr;
   }
 

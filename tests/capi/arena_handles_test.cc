@@ -90,6 +90,13 @@ TEST(ArenaHandleTest, ThatNeverWasOneIsInvalid) {
     ExpectAnswer(reinterpret_cast<myonly_arena*>(value), MYONLY_ERR_INVALID);
   }
   ExpectAnswer(nullptr, MYONLY_ERR_INVALID);
+  // Also of a thread that has shares of arenas, of which it knows the last.
+  for (int i = 0; i < 2; ++i) {
+    for (uintptr_t value = 1; value < 256; ++value) {
+      ExpectAnswer(reinterpret_cast<myonly_arena*>(value), MYONLY_ERR_INVALID);
+    }
+    for (int j = 0; j < 1000; ++j) myonly_arena_alloc(arena, 16);
+  }
   free(heap);
   EXPECT_EQ(myonly_arena_destroy(arena, MYONLY_DESTROY_FREE), MYONLY_OK);
 }
