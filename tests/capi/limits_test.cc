@@ -1,5 +1,7 @@
 // Limits of arenas as programs meet them: quotas, trees, exact bytes, transfer,
 // purge. Pressure has a test of its own.
+#include "myonly/limits.h"
+
 #include <errno.h>
 #include <stdint.h>
 #include <string.h>
@@ -11,7 +13,6 @@
 #include <vector>
 
 #include "gtest/gtest.h"
-#include "myonly/limits.h"
 
 namespace {
 

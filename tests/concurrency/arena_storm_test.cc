@@ -7,6 +7,7 @@
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 
 #include <atomic>
 #include <chrono>
@@ -56,6 +57,23 @@ bool Holds(const void* block, size_t* size) {
   return content.check == CheckOf(block, content.size) &&
          (content.size == sizeof(content) ||
           static_cast<const char*>(block)[content.size - 1] == 77);
+}
+
+// Page functions over mmap.
+myonly_page_source MappedPages() {
+  myonly_page_source pages = MYONLY_PAGE_SOURCE_INIT;
+  pages.reserve = [](void*, size_t bytes, size_t) {
+    void* start = mmap(nullptr, bytes, PROT_READ | PROT_WRITE,
+                       MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    return start == MAP_FAILED ? nullptr : start;
+  };
+  pages.purge = [](void*, void* start, size_t bytes) {
+    return madvise(start, bytes, MADV_DONTNEED) == 0 ? 1 : 0;
+  };
+  pages.release = [](void*, void* start, size_t bytes) {
+    return munmap(start, bytes) == 0 ? 1 : 0;
+  };
+  return pages;
 }
 
 // One arena. Shared: it is used; alone: it is created, reset and destroyed.
@@ -162,13 +180,16 @@ class Storm {
       options.flags = random() % 2 == 0 ? MYONLY_ARENA_EXACT_BYTES
                                         : MYONLY_ARENA_POISON_ON_RESET;
     }
+    const myonly_page_source pages = MappedPages();
     myonly_status status;
-    if (random() % 8 == 0) {
+    const size_t memory = random() % 8;
+    if (memory < 2) options.flags &= MYONLY_ARENA_EXACT_BYTES;
+    if (memory == 0) {
       place.buffer.resize(kBufferBytes);
-      options.flags = 0;
       status = myonly_arena_create_in(place.buffer.data(), kBufferBytes,
                                       &options, &place.arena);
     } else {
+      if (memory == 1) options.pages = &pages;
       status = myonly_arena_create(&options, &place.arena);
     }
     Expect(status == MYONLY_OK, "create");
@@ -381,6 +402,68 @@ TEST(ArenaStormTest, EverythingAtOnceKeepsEveryPromise) {
   EXPECT_STREQ(storm.wrong(), nullptr);
   EXPECT_GT(storm.created(), 10u);
   EXPECT_GT(storm.refused(), 0u);
+}
+
+// Each thread has large blocks, which it frees, resizes and gives to another
+// arena of the tree while all others do the same.
+TEST(ArenaStormTest, BlocksChangeTheirArenaWhileOthersWork) {
+  constexpr size_t kArenas = 4;
+  constexpr size_t kLimit = 40 * kKiB * kKiB;
+  const auto end = std::chrono::steady_clock::now() +
+                   std::chrono::seconds(FromEnvironment("TEST_SECONDS", 1));
+  myonly_arena_options options = MYONLY_ARENA_OPTIONS_INIT;
+  options.limit_bytes = kLimit;
+  myonly_arena* parent = nullptr;
+  ASSERT_EQ(myonly_arena_create(&options, &parent), MYONLY_OK);
+  myonly_arena* arenas[kArenas];
+  for (myonly_arena*& arena : arenas) {
+    options.limit_bytes = kLimit / 2;
+    options.parent = parent;
+    ASSERT_EQ(myonly_arena_create(&options, &arena), MYONLY_OK);
+  }
+  std::atomic<size_t> wrong{0};
+  std::atomic<size_t> moved{0};
+  std::vector<std::thread> threads;
+  for (uint32_t t = 0; t < 8; ++t) {
+    threads.emplace_back([&, t] {
+      std::minstd_rand random(t + 1);
+      void* blocks[20] = {};
+      while (std::chrono::steady_clock::now() < end) {
+        void*& block = blocks[random() % 20];
+        size_t size;
+        if (block != nullptr && !Holds(block, &size)) ++wrong;
+        myonly_arena* arena = arenas[random() % kArenas];
+        if (block == nullptr) {
+          size = 66000 + random() % 400000;
+          block = myonly_arena_alloc(arena, size);
+          if (block != nullptr) Write(block, size);
+        } else if (random() % 3 != 0) {
+          const myonly_status status = myonly_arena_transfer(block, arena);
+          if (status != MYONLY_OK && status != MYONLY_ERR_QUOTA) ++wrong;
+          moved += status == MYONLY_OK ? 1 : 0;
+        } else {
+          myonly_free(block);
+          block = nullptr;
+        }
+        size_t charged = 0;
+        if (myonly_arena_charged(parent, &charged) != MYONLY_OK ||
+            charged > kLimit) {
+          ++wrong;
+        }
+      }
+      for (void* block : blocks) myonly_free(block);
+    });
+  }
+  for (std::thread& thread : threads) thread.join();
+  EXPECT_EQ(wrong, 0u);
+  EXPECT_GT(moved, 10u);
+  for (myonly_arena* arena : arenas) {
+    EXPECT_EQ(myonly_arena_check(arena), MYONLY_OK);
+    EXPECT_EQ(myonly_arena_destroy(arena, MYONLY_DESTROY_REQUIRE_EMPTY),
+              MYONLY_OK);
+  }
+  EXPECT_EQ(myonly_arena_destroy(parent, MYONLY_DESTROY_REQUIRE_EMPTY),
+            MYONLY_OK);
 }
 
 }  // namespace
