@@ -8,7 +8,7 @@
 #include "absl/base/attributes.h"
 #include "absl/base/optimization.h"
 #include "allocator/base/sizes.h"
-#include "allocator/runtime/process_heap.h"
+#include "allocator/runtime/heap.h"
 #include "allocator/runtime/start.h"
 #include "capi/arena_stats.h"
 #include "capi/override/marker.h"
@@ -19,9 +19,9 @@ using myonly::internal::Arena;
 using myonly::internal::ArenaHandle;
 using myonly::internal::ArenaStats;
 using myonly::internal::HasSize;
+using myonly::internal::Heap;
 using myonly::internal::kMinAlignment;
 using myonly::internal::Min;
-using myonly::internal::ProcessHeap;
 using myonly::internal::Status;
 using myonly::internal::StoreStats;
 
@@ -29,7 +29,7 @@ static_assert(MYONLY_ERR_NOMEM == static_cast<int32_t>(Status::kNoMemory));
 static_assert(MYONLY_ERR_OS == static_cast<int32_t>(Status::kOs));
 
 myonly_status Fail(Status status) {
-  ProcessHeap::SetLastStatus(status);
+  Heap::SetLastStatus(status);
   return static_cast<myonly_status>(status);
 }
 
@@ -41,7 +41,7 @@ myonly_status Return(Status status) {
 // For calls that return a pointer.
 void* Checked(void* ptr) {
   if (ABSL_PREDICT_FALSE(ptr == nullptr)) {
-    const Status status = ProcessHeap::LastStatus();
+    const Status status = Heap::LastStatus();
     errno = status == Status::kInvalid || status == Status::kStale ? EINVAL
                                                                    : ENOMEM;
   }
@@ -49,7 +49,7 @@ void* Checked(void* ptr) {
 }
 
 void* FailAlloc(Status status) {
-  ProcessHeap::SetLastStatus(status);
+  Heap::SetLastStatus(status);
   return Checked(nullptr);
 }
 
@@ -59,16 +59,16 @@ ArenaHandle HandleOf(myonly_arena* arena) {
 
 // The arena of a handle, or NULL with its status.
 Arena* FindArena(myonly_arena* arena, Status* status) {
-  return ProcessHeap::FindArena(HandleOf(arena), status);
+  return Heap::FindArena(HandleOf(arena), status);
 }
 
 // Apart, so that what is quick needs no stack.
 ABSL_ATTRIBUTE_NOINLINE void* ArenaAllocSlow(ArenaHandle arena, size_t size) {
-  return Checked(ProcessHeap::AllocateInSlow(arena, size, kMinAlignment));
+  return Checked(Heap::AllocateInSlow(arena, size, kMinAlignment));
 }
 
 void StoreUsable(const void* ptr, size_t* actual) {
-  if (actual != nullptr) *actual = ProcessHeap::UsableSize(ptr);
+  if (actual != nullptr) *actual = Heap::UsableSize(ptr);
 }
 
 __attribute__((constructor(101))) void AtStart(int /*argc*/, char** /*argv*/,
@@ -112,7 +112,7 @@ const char* myonly_status_str(myonly_status status) noexcept {
 }
 
 myonly_status myonly_last_status(void) noexcept {
-  return static_cast<myonly_status>(ProcessHeap::LastStatus());
+  return static_cast<myonly_status>(Heap::LastStatus());
 }
 
 uint32_t myonly_version(void) noexcept {
@@ -129,34 +129,34 @@ int myonly_is_process_allocator(void) noexcept {
 }
 
 void* myonly_alloc(size_t size) noexcept {
-  return Checked(ProcessHeap::Allocate(size));
+  return Checked(Heap::Allocate(size));
 }
 
-void myonly_free(void* ptr) noexcept { ProcessHeap::Free(ptr); }
+void myonly_free(void* ptr) noexcept { Heap::Free(ptr); }
 
 void* myonly_calloc(size_t count, size_t size) noexcept {
-  return Checked(ProcessHeap::AllocateZeroed(count, size));
+  return Checked(Heap::AllocateZeroed(count, size));
 }
 
 void* myonly_realloc(void* ptr, size_t size) noexcept {
-  void* moved = ProcessHeap::Reallocate(ptr, size);
+  void* moved = Heap::Reallocate(ptr, size);
   return ptr != nullptr && size == 0 ? nullptr : Checked(moved);
 }
 
 void* myonly_aligned_alloc(size_t alignment, size_t size) noexcept {
-  return Checked(ProcessHeap::AllocateAligned(alignment, size));
+  return Checked(Heap::AllocateAligned(alignment, size));
 }
 
 void* myonly_alloc_at_least(size_t size, size_t alignment,
                             size_t* actual) noexcept {
-  void* ptr = Checked(ProcessHeap::AllocateAligned(
-      alignment == 0 ? kMinAlignment : alignment, size));
+  void* ptr = Checked(
+      Heap::AllocateAligned(alignment == 0 ? kMinAlignment : alignment, size));
   StoreUsable(ptr, actual);
   return ptr;
 }
 
 void myonly_free_sized(void* ptr, size_t size, size_t alignment) noexcept {
-  ProcessHeap::FreeSized(ptr, size, alignment == 0 ? 1 : alignment);
+  Heap::FreeSized(ptr, size, alignment == 0 ? 1 : alignment);
 }
 
 int myonly_try_resize(void* ptr, size_t size, size_t* actual) noexcept {
@@ -165,33 +165,33 @@ int myonly_try_resize(void* ptr, size_t size, size_t* actual) noexcept {
     Fail(Status::kInvalid);
     return 0;
   }
-  const bool resized = ProcessHeap::TryResize(ptr, size);
+  const bool resized = Heap::TryResize(ptr, size);
   StoreUsable(ptr, actual);
   return resized ? 1 : 0;
 }
 
 size_t myonly_usable_size(const void* ptr) noexcept {
-  return ProcessHeap::UsableSize(ptr);
+  return Heap::UsableSize(ptr);
 }
 
 size_t myonly_alloc_batch(size_t size, void** out, size_t count) noexcept {
-  const size_t made = ProcessHeap::AllocateBatch(0, size, out, count);
+  const size_t made = Heap::AllocateBatch(0, size, out, count);
   if (made < count) Checked(nullptr);
   return made;
 }
 
 void myonly_free_batch(void** ptrs, size_t count) noexcept {
-  ProcessHeap::FreeBatch(ptrs, count);
+  Heap::FreeBatch(ptrs, count);
 }
 
 size_t myonly_purge(size_t keep_bytes) noexcept {
-  return ProcessHeap::Purge(keep_bytes);
+  return Heap::Purge(keep_bytes);
 }
 
 // Its time counts, and begins where instructions are fetched.
 __attribute__((aligned(32))) void* myonly_arena_alloc(myonly_arena* arena,
                                                       size_t size) noexcept {
-  void* ptr = ProcessHeap::AllocateInQuick(HandleOf(arena), size);
+  void* ptr = Heap::AllocateInQuick(HandleOf(arena), size);
   return ABSL_PREDICT_TRUE(ptr != nullptr)
              ? ptr
              : ArenaAllocSlow(HandleOf(arena), size);
@@ -199,7 +199,7 @@ __attribute__((aligned(32))) void* myonly_arena_alloc(myonly_arena* arena,
 
 void* myonly_arena_calloc(myonly_arena* arena, size_t count,
                           size_t size) noexcept {
-  return Checked(ProcessHeap::AllocateZeroedIn(HandleOf(arena), count, size));
+  return Checked(Heap::AllocateZeroedIn(HandleOf(arena), count, size));
 }
 
 void* myonly_arena_realloc(myonly_arena* arena, void* ptr,
@@ -208,8 +208,7 @@ void* myonly_arena_realloc(myonly_arena* arena, void* ptr,
   Status status;
   if (FindArena(arena, &status) == nullptr) return FailAlloc(status);
   ArenaHandle owner;
-  if (ProcessHeap::ArenaOf(ptr, &owner) != Status::kOk ||
-      owner != HandleOf(arena)) {
+  if (Heap::ArenaOf(ptr, &owner) != Status::kOk || owner != HandleOf(arena)) {
     return FailAlloc(Status::kInvalid);
   }
   return myonly_realloc(ptr, size);
@@ -217,8 +216,7 @@ void* myonly_arena_realloc(myonly_arena* arena, void* ptr,
 
 void* myonly_arena_aligned_alloc(myonly_arena* arena, size_t alignment,
                                  size_t size) noexcept {
-  return Checked(
-      ProcessHeap::AllocateAlignedIn(HandleOf(arena), alignment, size));
+  return Checked(Heap::AllocateAlignedIn(HandleOf(arena), alignment, size));
 }
 
 void* myonly_arena_alloc_at_least(myonly_arena* arena, size_t size,
@@ -232,9 +230,9 @@ void* myonly_arena_alloc_at_least(myonly_arena* arena, size_t size,
 size_t myonly_arena_alloc_batch(myonly_arena* arena, size_t size, void** out,
                                 size_t count) noexcept {
   // 0 is the default arena there, and no handle here.
-  const size_t made = arena == nullptr ? 0
-                                       : ProcessHeap::AllocateBatch(
-                                             HandleOf(arena), size, out, count);
+  const size_t made =
+      arena == nullptr ? 0
+                       : Heap::AllocateBatch(HandleOf(arena), size, out, count);
   if (arena == nullptr && count != 0) FailAlloc(Status::kInvalid);
   if (arena != nullptr && made < count) Checked(nullptr);
   return made;
@@ -244,15 +242,15 @@ myonly_status myonly_arena_reset(myonly_arena* handle) noexcept {
   Status status;
   Arena* arena = FindArena(handle, &status);
   if (arena == nullptr) return Fail(status);
-  ProcessHeap::ResetArena(*arena);
+  Heap::ResetArena(*arena);
   return MYONLY_OK;
 }
 
 myonly_status myonly_arena_destroy(myonly_arena* arena,
                                    uint64_t flags) noexcept {
   if (flags > MYONLY_DESTROY_REQUIRE_EMPTY) return Fail(Status::kUnsupported);
-  return Return(ProcessHeap::DestroyArena(
-      HandleOf(arena), flags == MYONLY_DESTROY_REQUIRE_EMPTY));
+  return Return(Heap::DestroyArena(HandleOf(arena),
+                                   flags == MYONLY_DESTROY_REQUIRE_EMPTY));
 }
 
 myonly_status myonly_arena_stats(myonly_arena* handle,
@@ -264,9 +262,7 @@ myonly_status myonly_arena_stats(myonly_arena* handle,
     arena = FindArena(handle, &status);
     if (arena == nullptr) return Fail(status);
   }
-  StoreStats(
-      arena == nullptr ? ProcessHeap::Stats() : ProcessHeap::StatsOf(*arena),
-      out);
+  StoreStats(arena == nullptr ? Heap::Stats() : Heap::StatsOf(*arena), out);
   return MYONLY_OK;
 }
 

@@ -8,6 +8,7 @@
 #include "allocator/arena/owner_list.h"
 #include "allocator/base/check.h"
 #include "allocator/base/clock.h"
+#include "allocator/base/preset.h"
 
 namespace myonly::internal {
 namespace {
@@ -136,9 +137,10 @@ void* Arena::AllocateLarge(size_t size, size_t alignment, bool zeroed,
                            TakeRun take, Status* status) {
   const size_t aligned = runs_.slice_alignment();
   const size_t slack = alignment > aligned ? alignment - aligned : 0;
-  const size_t slices = SlicesFor(Max(size, 1) + slack);
-  const size_t bytes = slices * kSliceSize;
   const size_t usable = AlignUp(Max(size, 1), kPageSize);
+  const size_t guard = kIsSecure && ground_ == nullptr ? kPageSize : 0;
+  const size_t slices = SlicesFor(Max(size, 1) + slack + guard);
+  const size_t bytes = slices * kSliceSize;
   bool is_zero = false;
   Slice* run;
   char* ptr;
@@ -174,6 +176,7 @@ void* Arena::AllocateLarge(size_t size, size_t alignment, bool zeroed,
     ++allocations_;
     NotePeak();
   }
+  if (guard != 0) runs_.Guard(ptr + usable, guard);
   if (zeroed && !is_zero) memset(ptr, 0, size);
   return ptr;
 }
@@ -235,7 +238,11 @@ void Arena::FreeLarge(Slice* run, void* ptr) {
     --page_live_blocks_;
     ++frees_;
   }
-  runs_.FreeAndKeep(run);
+  if (kIsSecure && PoisonsPages()) {
+    runs_.FreePoisoned(run);
+  } else {
+    runs_.FreeAndKeep(run);
+  }
   quota_.ReturnEither(bytes, usable);
 }
 
@@ -255,7 +262,7 @@ void Arena::FreeHuge(HugeMapping* mapping, void* ptr) {
     --page_live_blocks_;
     ++frees_;
   }
-  huge_.Free(mapping);
+  kIsSecure ? huge_.FreePoisoned(mapping) : huge_.Free(mapping);
   quota_.ReturnEither(bytes, bytes);
   runs_.NotePagesElsewhere(0, huge_.live_bytes());
 }
@@ -278,6 +285,7 @@ bool Arena::ResizeLarge(Slice* run, void* ptr, size_t size) {
   const size_t slices = SlicesFor(run->large.payload_offset + size);
   const size_t old_slices = run->run_slices;
   const size_t pages = AlignUp(size, kPageSize) / kPageSize;
+  if (kIsSecure && ground_ == nullptr) return pages == run->large.usable_pages;
   const size_t charge = ChargeOf(slices, pages);
   const size_t old_charge = ChargeOf(old_slices, run->large.usable_pages);
   const size_t more = charge > old_charge ? charge - old_charge : size_t{0};

@@ -27,6 +27,7 @@
 #include "allocator/base/invariant.h"
 #include "allocator/base/mutex.h"
 #include "allocator/base/peek.h"
+#include "allocator/base/preset.h"
 #include "allocator/base/sizes.h"
 #include "allocator/base/status.h"
 #include "allocator/large/huge_mapping.h"
@@ -93,6 +94,10 @@ class Arena {
                      void* ptr) ABSL_NO_THREAD_SAFETY_ANALYSIS {
     return blocks_.UsableSize(region, ptr);
   }
+  const char* WhyNotLive(const Slice* region,
+                         void* ptr) const ABSL_NO_THREAD_SAFETY_ANALYSIS {
+    return blocks_.WhyNotLive(region, ptr);
+  }
   size_t UsableLarge(const Slice* run, const void* ptr) const;
   static size_t UsableHuge(const HugeMapping* mapping, const void* ptr);
 
@@ -154,6 +159,12 @@ class Arena {
 
   // What it drops faults when it is touched. Its threads have no shares then.
   bool poisons() const { return poisons_; }
+
+  // The same for large and huge blocks that are freed or dropped, in the secure
+  // preset; unless the memory is the program's.
+  bool PoisonsPages() const {
+    return poisons_ || (kIsSecure && ground_ == nullptr);
+  }
 
   // Memory of its own (own_ground.h); NULL: it has the process's. Its threads
   // have no shares then, and large blocks are runs however large they are.

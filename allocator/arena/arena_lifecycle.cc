@@ -106,12 +106,12 @@ void Arena::DropAll(SliceCache* cache) {
   while (large_ != nullptr) {
     Slice* run = large_;
     RemoveOwned(&large_, run);
-    poisons_ ? runs_.FreePoisoned(run) : runs_.Free(run);
+    PoisonsPages() ? runs_.FreePoisoned(run) : runs_.Free(run);
   }
   while (huge_list_ != nullptr) {
     HugeMapping* mapping = huge_list_;
     RemoveOwned(&huge_list_, mapping);
-    poisons_ ? huge_.FreePoisoned(mapping) : huge_.Free(mapping);
+    PoisonsPages() ? huge_.FreePoisoned(mapping) : huge_.Free(mapping);
   }
   // What frozen shares hold is nobody's any more.
   quota_.EndDrop();

@@ -101,6 +101,7 @@ Status BlockHeap::AddRegion(size_t block_bytes) {
     unopened_ = start + open;
     unopened_bytes_ = bytes - open;
   }
+  runs_.pool().ClearLive(run);
   PushOwned(&regions_, run);
   region_bytes_ += bytes;
   ++num_regions_;
@@ -312,6 +313,13 @@ size_t BlockHeap::PeekLiveBytes(size_t blocks) const {
   const size_t live = held - Peek(num_regions_) * BinManager::kRegionOverhead -
                       PeekFreeBytes() - blocks * Block::kTagBytes;
   return live <= held ? live : 0;
+}
+
+const char* BlockHeap::WhyNotLive(const Slice* region, void* ptr) const {
+  const Slice* run = runs_.pool().FindRun(region);
+  return run == nullptr || bins_.LiveTag(ptr) != 0
+             ? "double free"
+             : bins_.Diagnose(runs_.pool().AddressOf(run), ptr);
 }
 
 void BlockHeap::ReportBadBlock(const Slice* region, void* ptr) const {

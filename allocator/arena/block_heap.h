@@ -151,6 +151,9 @@ class BlockHeap {
   // As LiveBytes.
   ABSL_ATTRIBUTE_COLD size_t PeekLiveBytes(size_t blocks) const;
 
+  // What is wrong with freeing `ptr`, where no block is live.
+  ABSL_ATTRIBUTE_COLD const char* WhyNotLive(const Slice* region,
+                                             void* ptr) const;
   [[noreturn]] void ReportBadBlock(const Slice* region, void* ptr) const;
 
  private:

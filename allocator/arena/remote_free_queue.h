@@ -116,7 +116,7 @@ class RemoteFreeQueue {
 
  private:
   static uintptr_t PeekWord(const Object* object) {
-    return reinterpret_cast<uintptr_t>(Peek(object->next));
+    return object->next.PeekWord();
   }
   static uintptr_t Position(const Object* object) {
     return (reinterpret_cast<uintptr_t>(object) & (kSliceSize - 1)) /
@@ -129,11 +129,9 @@ class RemoteFreeQueue {
         AlignDown(reinterpret_cast<uintptr_t>(first), kSliceSize) +
         (position & (kPositions - 1)) * kMinAlignment);
   }
-  static uintptr_t Word(const Object* object) {
-    return reinterpret_cast<uintptr_t>(object->next);
-  }
+  static uintptr_t Word(const Object* object) { return object->next.Word(); }
   static void SetWord(Object* object, uintptr_t word) {
-    object->next = reinterpret_cast<Object*>(word);
+    object->next.SetWord(word);
   }
   static constexpr uintptr_t kHasTail = 1;
   static constexpr int kAddressBits = 48;

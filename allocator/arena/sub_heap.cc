@@ -97,7 +97,8 @@ void* SubHeap::AllocateSmall(size_t bytes) {
   const size_t size_class = SizeClassFor(bytes);
   void* object = TakeListed(size_class);
   if (ABSL_PREDICT_FALSE(object != nullptr)) return object;
-  if (ABSL_PREDICT_FALSE(requests_[size_class] < kRequestsBeforeSlab)) {
+  if (!kIsSecure &&
+      ABSL_PREDICT_FALSE(requests_[size_class] < kRequestsBeforeSlab)) {
     ++requests_[size_class];
     return nullptr;
   }

@@ -29,6 +29,7 @@
 #include "allocator/arena/remote_free_queue.h"
 #include "allocator/base/invariant.h"
 #include "allocator/base/peek.h"
+#include "allocator/base/preset.h"
 #include "allocator/base/status.h"
 #include "allocator/blocks/bin_index.h"
 #include "allocator/blocks/block.h"
@@ -153,6 +154,9 @@ class SubHeap : public ShareFront {
   void MarkPosted(const Slice* region, void* ptr) {
     blocks_.MarkPosted(region, ptr);
   }
+  const char* WhyNotLive(const Slice* region, void* ptr) const {
+    return blocks_.WhyNotLive(region, ptr);
+  }
   size_t UsableBlock(const Slice* region, void* ptr) const {
     return blocks_.UsableSize(region, ptr);
   }
@@ -229,7 +233,7 @@ class SubHeap : public ShareFront {
 
   // Whether objects of `bytes` come from slabs by now.
   bool HasSlabFor(size_t bytes) const {
-    return requests_[SizeClassFor(bytes)] >= kRequestsBeforeSlab;
+    return kIsSecure || requests_[SizeClassFor(bytes)] >= kRequestsBeforeSlab;
   }
   // The first object of a list; dies if it is not as it was when it was freed.
   // NULL: the list is at its end.

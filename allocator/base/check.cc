@@ -11,11 +11,24 @@ extern "C" void __cxa_pure_virtual() { abort(); }
 
 namespace myonly::internal {
 
-void ReportAndAbort(const char* what, const void* address) {
+namespace {
+
+bool goes_on = false;
+
+}  // namespace
+
+void ReportMisuse(const char* what, const void* address) {
   Printer line;
   line.Text("myonlymalloc: ").Text(what).Text(" at ").Address(address);
   if (&DescribeAddress != nullptr) DescribeAddress(&line, address);
   line.Text("\n").WriteTo(2);
+  if (!goes_on) abort();
+}
+
+void GoOnAfterMisuse() { goes_on = true; }
+
+void ReportAndAbort(const char* what, const void* address) {
+  ReportMisuse(what, address);
   abort();
 }
 

@@ -20,6 +20,12 @@ __attribute__((weak)) void DescribeAddress(Printer* line, const void* address);
 // it, and aborts.
 [[noreturn]] void ReportAndAbort(const char* what, const void* address);
 
+// The same for a mistake of the program after which it can go on, as the block
+// in question is left as it is. It returns if GoOnAfterMisuse was called.
+void ReportMisuse(const char* what, const void* address);
+// For the whole process, at its start.
+void GoOnAfterMisuse();
+
 // Prints "myonlymalloc: check failed: <condition> (<file>:<line>)", aborts.
 [[noreturn]] void CheckFailed(const char* condition, const char* file,
                               int line);

@@ -1,6 +1,7 @@
-// What the build's preset decides: --define=myonly_preset=fast leaves the
-// checks on objects of slabs out. One for a whole build: every target that sees
-// this header gets the define with it.
+// What the build's preset decides: `release` unless --define=myonly_preset says
+// `fast` or `secure`; //:secure and the library of that name are secure in
+// every build. One for a whole program: every target that sees this header gets
+// the define with it.
 #ifndef MYONLY_ALLOCATOR_BASE_PRESET_H_
 #define MYONLY_ALLOCATOR_BASE_PRESET_H_
 
@@ -8,12 +9,22 @@ namespace myonly::internal {
 
 // Freeing an object of a slab looks whether one begins at the address, and
 // whether it is free already; taking one from a list, or a block from a quick
-// list, whether it is free.
+// list, whether it is free. Not in fast.
 #ifdef MYONLY_PRESET_FAST
 inline constexpr bool kChecksObjects = false;
 #else
 inline constexpr bool kChecksObjects = true;
 #endif
+
+#ifdef MYONLY_PRESET_SECURE
+inline constexpr bool kIsSecure = true;
+#else
+inline constexpr bool kIsSecure = false;
+#endif
+
+inline constexpr const char* kPresetName = kIsSecure        ? "secure"
+                                           : kChecksObjects ? "release"
+                                                            : "fast";
 
 }  // namespace myonly::internal
 

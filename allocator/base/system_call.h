@@ -24,6 +24,7 @@ enum class SystemCallNumber : long {
   kPrctl = SYS_prctl,
   kSigProcMask = SYS_rt_sigprocmask,
   kSchedYield = SYS_sched_yield,
+  kGetRandom = SYS_getrandom,
 };
 
 // The result; values in [-4095, -1] are -errno.

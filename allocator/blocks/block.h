@@ -29,6 +29,9 @@
 #include <cstdint>
 
 #include "absl/base/attributes.h"
+#include "absl/base/optimization.h"
+#include "allocator/base/check.h"
+#include "allocator/base/free_link.h"
 #include "allocator/base/peek.h"
 #include "allocator/base/sizes.h"
 
@@ -185,8 +188,24 @@ class Block {
   }
 
   // Links of a free block, in its payload.
-  Block*& next_free() { return next_free_; }
-  Block*& previous_free() { return previous_free_; }
+  struct LinkRule {
+    // Of payloads, at 8 modulo 16, and below the kernel's addresses; or NULL.
+    static bool IsGood(const void* /*place*/, uintptr_t address) {
+      return ABSL_PREDICT_TRUE((address & kNoAddress) == kTagBytes) ||
+             address == 0;
+    }
+    [[noreturn]] ABSL_ATTRIBUTE_COLD static void Report(const void* place) {
+      const auto link = reinterpret_cast<uintptr_t>(place);
+      ReportAndAbort(
+          "overwritten free block",
+          reinterpret_cast<const void*>(AlignDown(link, kGranularity)));
+    }
+    static constexpr uintptr_t kNoAddress =
+        ~((uintptr_t{1} << 47) - 1) | (kGranularity - 1);
+  };
+  using Link = FreeLink<Block, LinkRule>;
+  Link& next_free() { return next_free_; }
+  Link& previous_free() { return previous_free_; }
   // Of one in a quick list, in place of the link back.
   uintptr_t& quick_mark() { return quick_mark_; }
 
@@ -215,10 +234,10 @@ class Block {
   uint64_t word_;
   // The mark comes first, as that of an object does (pages/slice.h).
   union {
-    Block* previous_free_;
+    Link previous_free_;
     uintptr_t quick_mark_;
   };
-  Block* next_free_;
+  Link next_free_;
 };
 static_assert(sizeof(Block) <= Block::kMinBytes, "links fit a free block");
 static_assert(Block::kTagBytes == sizeof(uint64_t));

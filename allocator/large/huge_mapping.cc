@@ -51,9 +51,13 @@ HugeMapping* HugeMappings::Allocate(size_t bytes, size_t alignment, bool zeroed,
   if (taken.count != 0) *fresh_bytes = Join(taken, bytes, mapping);
   if (mapping->start == nullptr) {
     *fresh_bytes = bytes;
-    mapping->start = static_cast<char*>(pages_.Reserve(
-        bytes, Max(alignment, kPageSize), PageSource::Access::kReadWrite));
+    mapping->start = static_cast<char*>(
+        pages_.Reserve(bytes + kGuardBytes, Max(alignment, kPageSize),
+                       PageSource::Access::kReadWrite));
     AddPiece(mapping, bytes);
+    if (kIsSecure && mapping->start != nullptr) {
+      SetGuard(mapping->start + bytes, true);
+    }
   }
   Surplus surplus;
   mutex_.Lock();
@@ -164,13 +168,13 @@ void HugeMappings::Free(HugeMapping* mapping) {
 }
 
 void HugeMappings::FreePoisoned(HugeMapping* mapping) {
-  const PageRange range = {mapping->start, mapping->bytes};
+  const PageRange range = {mapping->start, mapping->bytes + kGuardBytes};
   PageRange old = {};
   mutex_.Lock();
   Hide(mapping);
   live_.Remove(*mapping);
   --num_live_;
-  live_bytes_ -= range.bytes;
+  live_bytes_ -= mapping->bytes;
   mutex_.Unlock();
   const bool faults = pages_.Decommit(range.start, range.bytes);
   mutex_.Lock();
@@ -183,7 +187,7 @@ void HugeMappings::FreePoisoned(HugeMapping* mapping) {
     last_poisoned_ = mapping;
     if (++num_poisoned_ > kMaxPoisoned) {
       HugeMapping* oldest = poisoned_;
-      old = {oldest->start, oldest->bytes};
+      old = {oldest->start, oldest->bytes + kGuardBytes};
       poisoned_ = oldest->next;
       --num_poisoned_;
       FreeRecord(oldest);
@@ -227,6 +231,7 @@ bool HugeMappings::Resize(HugeMapping* mapping, size_t bytes, bool may_move) {
   bytes = AlignUp(bytes, kPageSize);
   const size_t old_bytes = mapping->bytes;
   if (bytes == old_bytes) return true;
+  if constexpr (kIsSecure) return ResizeGuarded(mapping, bytes, may_move);
   if (bytes < old_bytes) {
     if (!pages_.Release(mapping->start + bytes, old_bytes - bytes)) return true;
     MutexLock lock(mutex_);
@@ -250,6 +255,41 @@ bool HugeMappings::Resize(HugeMapping* mapping, size_t bytes, bool may_move) {
   mapping->num_pieces = 0;
   mapping->bytes = 0;
   AddPiece(mapping, bytes);
+  live_.Insert(*mapping);
+  Show(mapping);
+  live_bytes_ += bytes - old_bytes;
+  return true;
+}
+
+void HugeMappings::SetGuard(char* end, bool faults) {
+  if (faults) {
+    if (!pages_.Guard(end, kGuardBytes)) pages_.Decommit(end, kGuardBytes);
+  } else {
+    pages_.Unguard(end, kGuardBytes);
+    pages_.Commit(end, kGuardBytes);
+  }
+}
+
+bool HugeMappings::ResizeGuarded(HugeMapping* mapping, size_t bytes,
+                                 bool may_move) {
+  const size_t old_bytes = mapping->bytes;
+  if (bytes > old_bytes && !may_move) return false;
+  MutexLock lock(mutex_);
+  Show(mapping, /*moves=*/true);
+  SetGuard(mapping->start + old_bytes, false);
+  void* start = pages_.Remap(mapping->start, old_bytes + kGuardBytes,
+                             bytes + kGuardBytes);
+  if (start == nullptr) {
+    SetGuard(mapping->start + old_bytes, true);
+    Show(mapping);
+    return false;
+  }
+  live_.Remove(*mapping);
+  mapping->start = static_cast<char*>(start);
+  mapping->num_pieces = 0;
+  mapping->bytes = 0;
+  AddPiece(mapping, bytes);
+  SetGuard(mapping->start + bytes, true);
   live_.Insert(*mapping);
   Show(mapping);
   live_bytes_ += bytes - old_bytes;

@@ -22,6 +22,8 @@
 #include "absl/base/thread_annotations.h"
 #include "allocator/base/invariant.h"
 #include "allocator/base/mutex.h"
+#include "allocator/base/preset.h"
+#include "allocator/base/sizes.h"
 #include "allocator/base/treap.h"
 #include "allocator/large/keep_budget.h"
 #include "allocator/large/mapping_cache.h"
@@ -108,6 +110,10 @@ class HugeMappings {
   static constexpr size_t kMaxLiveToJoin = 4096;
   static constexpr size_t kMaxPoisoned = 64;
   static constexpr int kPeakShift = 9;
+  // In the secure preset each mapping has pages at its end, which `bytes`
+  // leaves out and nothing may touch. None is kept to be used again, as all are
+  // freed by FreePoisoned.
+  static constexpr size_t kGuardBytes = kIsSecure ? kPageSize : 0;
 
   using Surplus = MappingCache::Surplus;
   // What was taken out of the cache for one mapping.
@@ -144,6 +150,9 @@ class HugeMappings {
   bool MovePiece(PageRange range, size_t bytes, HugeMapping* mapping)
       ABSL_LOCKS_EXCLUDED(mutex_);
   void KeepTail(PageRange range, size_t used) ABSL_LOCKS_EXCLUDED(mutex_);
+  bool ResizeGuarded(HugeMapping* mapping, size_t bytes, bool may_move);
+  // Whether the pages behind `end` fault.
+  void SetGuard(char* end, bool faults);
   size_t CacheBudget() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void Unmap(PageRange range);
   void Unmap(const Surplus& surplus);

@@ -153,10 +153,11 @@ bool RunPool::GrowReservation(size_t index, size_t slices) {
   const size_t descriptors = DescriptorBytes(new_slices);
   // What faults on purpose must not be usable again.
   const bool committed =
-      ABSL_PREDICT_TRUE(poisoned_slices_ == 0)
+      ABSL_PREDICT_TRUE(poisoned_slices_ == 0 && !IsApart())
           ? pages_.Commit(base - descriptors,
                           descriptors + new_slices * kSliceSize)
-          : pages_.Commit(base - descriptors, descriptors) &&
+          : ((IsApart() && apart_.Commit(index, pages_, new_slices)) ||
+             pages_.Commit(base - descriptors, descriptors)) &&
                 pages_.Commit(base + old_slices * kSliceSize,
                               slices * kSliceSize);
   if (!committed) return false;
@@ -186,6 +187,11 @@ bool RunPool::AddReservation(size_t slices) {
           AlignUp(reinterpret_cast<uintptr_t>(start) + descriptors, alignment);
       const size_t index = num_reservations_;
       reservations_[index].Set(reinterpret_cast<void*>(base), want);
+      if (IsApart() && !ReserveApart(index)) {
+        pages_.Release(start, bytes);
+        if (want == least) return false;
+        continue;
+      }
       if (index == 0) {
         // Before anything is committed: it stays one mapping.
         const size_t small = Min(want, kSmallPagesSlices) * kSliceSize;
@@ -197,6 +203,7 @@ bool RunPool::AddReservation(size_t slices) {
       if (!GrowReservation(index, Max(slices, Min(grow_slices_, want))) &&
           !GrowReservation(index, slices)) {
         reservations_[index].Set(nullptr, 0);
+        if (IsApart()) apart_.Release(index, pages_);
         pages_.Release(start, bytes);
         return false;
       }
@@ -316,7 +323,7 @@ void RunPool::FreePoisoned(Slice* run) {
   live_slices_ -= 2 * slices;
   poisoned_slices_ += slices;
   mutex_.Unlock();
-  const bool faults = pages_.Decommit(AddressOf(run), slices * kSliceSize);
+  const bool faults = TakeAccess(run);
   MutexLock lock(mutex_);
   if (!faults) {
     // Half of it may be done.
@@ -342,7 +349,7 @@ bool RunPool::TakePoisonOff() {
   Slice* run = poisoned_;
   if (run == nullptr) return false;
   const size_t slices = run->run_slices;
-  if (!pages_.Commit(AddressOf(run), slices * kSliceSize)) return false;
+  if (!GiveAccess(run)) return false;
   poisoned_ = run->next;
   poisoned_slices_ -= slices;
   --poisoned_runs_;

@@ -29,12 +29,43 @@
 #include "allocator/base/invariant.h"
 #include "allocator/base/mutex.h"
 #include "allocator/base/peek.h"
+#include "allocator/base/preset.h"
+#include "allocator/guard/apart_metadata.h"
+#include "allocator/guard/live_map.h"
 #include "allocator/large/keep_budget.h"
 #include "allocator/large/large_tree.h"
 #include "allocator/pages/page_source.h"
 #include "allocator/pages/slice.h"
 
 namespace myonly::internal {
+
+// What a run pool needs more in the secure preset, for each reservation.
+template <bool kIsApart, size_t kReservations>
+struct ApartParts {
+  static bool Reserve(size_t, PageSource&, uintptr_t, size_t) { return true; }
+  static void Release(size_t, PageSource&) {}
+  static bool Commit(size_t, PageSource&, size_t) { return false; }
+  static uintptr_t DescriptorsEnd(size_t) { return 0; }
+  static LiveMap Live(size_t) { return LiveMap(); }
+};
+template <size_t kReservations>
+class ApartParts<true, kReservations> {
+ public:
+  bool Reserve(size_t index, PageSource& pages, uintptr_t base, size_t slices) {
+    return of_[index].Reserve(pages, base, slices);
+  }
+  void Release(size_t index, PageSource& pages) { of_[index].Release(pages); }
+  bool Commit(size_t index, PageSource& pages, size_t slices) {
+    return of_[index].Commit(pages, slices);
+  }
+  uintptr_t DescriptorsEnd(size_t index) const {
+    return of_[index].descriptors_end();
+  }
+  const LiveMap& Live(size_t index) const { return of_[index].live(); }
+
+ private:
+  ApartMetadata of_[kReservations];
+};
 
 class RunPool {
  public:
@@ -75,6 +106,16 @@ class RunPool {
   // Where the run begins.
   char* AddressOf(const Slice* run) const {
     return reservations_[run->reservation].AddressOf(run);
+  }
+
+  // In the secure preset: which blocks are live where a run of this pool is.
+  // Not for memory that it has adopted.
+  LiveMap LiveMapOf(const Slice* slice) const {
+    return apart_.Live(slice->reservation);
+  }
+  // No block of the run in use is live.
+  void ClearLive(const Slice* run) const {
+    if (IsApart()) ClearLiveApart(run);
   }
 
   // Memory that nobody has to be asked for, and all there is but for what a
@@ -124,6 +165,10 @@ class RunPool {
   // kMaxPoisonedSlices have been freed so after it or addresses are short; not
   // at all where the system refuses.
   ABSL_ATTRIBUTE_COLD void FreePoisoned(Slice* run);
+
+  // In the secure preset: the pages [start, start + bytes) of a run in use
+  // fault when they are touched, if the system can do that, until FreePoisoned.
+  void Guard(char* start, size_t bytes) { pages_.Guard(start, bytes); }
 
   // Makes a run in use larger, in place, or changes nothing and returns false.
   bool Extend(Slice* run, size_t slices);
@@ -232,6 +277,17 @@ class RunPool {
   void PurgeDirty(size_t slices) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void PurgeOverBudget(uint64_t now_ms) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 
+  // In the secure preset, unless the memory is the program's:
+  // run_pool_apart.cc.
+  bool IsApart() const { return kIsSecure && !keeps_everything_; }
+  ABSL_ATTRIBUTE_COLD bool ReserveApart(size_t index)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void ClearLiveApart(const Slice* run) const;
+  // Every touch of a run that nobody uses faults from now on; and no longer.
+  // False: the system refuses.
+  ABSL_ATTRIBUTE_COLD bool TakeAccess(Slice* run);
+  ABSL_ATTRIBUTE_COLD bool GiveAccess(Slice* run);
+
   size_t KeptSlices() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
     return kept_ == nullptr ? 0 : kept_->run_slices;
   }
@@ -268,6 +324,8 @@ class RunPool {
   uint32_t frees_ ABSL_GUARDED_BY(mutex_) = 0;
   // When memory over the budget was purged last or began to be; 0: it is not.
   uint64_t last_purge_ms_ ABSL_GUARDED_BY(mutex_) = 0;
+
+  ApartParts<kIsSecure, kMaxReservations> apart_ = {};
 
   // 64 descriptors are one page: a small process touches no second one.
   static constexpr size_t kFirstGrowSlices = 64;       // 2 MiB

@@ -83,6 +83,19 @@ bool MmapPageSource::Move(void* start, size_t bytes, void* target) {
                  MREMAP_MAYMOVE | MREMAP_FIXED, Bits(target)));
 }
 
+// Since Linux 6.13.
+bool MmapPageSource::Guard(void* start, size_t bytes) {
+  constexpr unsigned long kGuardInstall = 102;
+  return !SystemCallFailed(SystemCall(SystemCallNumber::kMadvise, Bits(start),
+                                      bytes, kGuardInstall));
+}
+
+bool MmapPageSource::Unguard(void* start, size_t bytes) {
+  constexpr unsigned long kGuardRemove = 103;
+  return !SystemCallFailed(
+      SystemCall(SystemCallNumber::kMadvise, Bits(start), bytes, kGuardRemove));
+}
+
 // A kernel without huge pages refuses it, and need not be asked.
 void MmapPageSource::AdviseHugePages(void* start, size_t bytes, bool wanted) {
   SystemCall(SystemCallNumber::kMadvise, Bits(start), bytes,

@@ -19,6 +19,8 @@ class MmapPageSource final : public PageSource {
   bool Move(void* start, size_t bytes, void* target) override;
 
   // 1/16 of RLIMIT_AS, or kMaxReservation.
+  bool Guard(void* start, size_t bytes) override;
+  bool Unguard(void* start, size_t bytes) override;
   void AdviseHugePages(void* start, size_t bytes, bool wanted) override;
   size_t ReservationLimit() const override;
 

@@ -51,6 +51,12 @@ class PageSource {
   virtual void AdviseHugePages(void* /*start*/, size_t /*bytes*/,
                                bool /*wanted*/) {}
 
+  // Lets every touch of committed pages fault, and gives their memory back,
+  // without splitting a mapping; takes that off again, and they are zero. False:
+  // the system can't, or not for these pages, and they are as before.
+  virtual bool Guard(void* /*start*/, size_t /*bytes*/) { return false; }
+  virtual bool Unguard(void* /*start*/, size_t /*bytes*/) { return false; }
+
   // How many bytes one reservation should try to span, at most.
   virtual size_t ReservationLimit() const = 0;
 

@@ -6,6 +6,9 @@
 //   ...
 //       <------- descriptors grow       memory grows ------->
 //
+// In the secure preset descriptors are elsewhere (guard/apart_metadata.h), but
+// follow each other as here.
+//
 // free() finds the descriptor of any address from `base` and
 // `committed_bytes` alone: NULL, stack, globals and foreign mappings all fall
 // outside, so no garbage address is ever followed.
@@ -25,7 +28,10 @@
 
 #include "absl/base/attributes.h"
 #include "absl/base/optimization.h"
+#include "allocator/base/check.h"
+#include "allocator/base/free_link.h"
 #include "allocator/base/peek.h"
+#include "allocator/base/preset.h"
 #include "allocator/base/sizes.h"
 
 namespace myonly::internal {
@@ -71,6 +77,26 @@ class OwnerWritten {
   T value_;
 };
 
+struct Object;
+
+// Objects are linked with those of their slab; in the secure preset the end of
+// a list is the address kListEnd, which is no memory.
+struct ObjectLinkRule {
+  static bool IsGood(const void* place, uintptr_t address) {
+    return ABSL_PREDICT_TRUE(((address ^ ObjectAt(place)) &
+                              ~(kSliceSize - kMinAlignment)) == 0) ||
+           address == kListEnd || address == 0;
+  }
+  [[noreturn]] ABSL_ATTRIBUTE_COLD static void Report(const void* place) {
+    ReportAndAbort("overwritten free object",
+                   reinterpret_cast<const void*>(ObjectAt(place)));
+  }
+  static uintptr_t ObjectAt(const void* place) {
+    return AlignDown(reinterpret_cast<uintptr_t>(place), kMinAlignment);
+  }
+  static constexpr uintptr_t kListEnd = 8;
+};
+
 // A free object of a slab.
 struct Object {
   // The token of its slab's owner, by which a second free is told from the
@@ -79,7 +105,7 @@ struct Object {
   // most writes after free, and overflows from the object before, hit the first
   // word: they are seen before the link is followed.
   uintptr_t mark;
-  Object* next;
+  FreeLink<Object, ObjectLinkRule> next;
 };
 
 enum class SlabState : uint8_t {
@@ -137,14 +163,40 @@ struct alignas(64) Slice {
 };
 static_assert(sizeof(Slice) == 64, "64 descriptors fill one page");
 
-class Reservation {
+// Where the descriptors of a reservation end: at its base, unless they are kept
+// apart.
+template <bool kApart>
+class DescriptorsEnd {
+ protected:
+  static void SetEnd(uintptr_t /*end*/) {}
+  static uintptr_t EndFor(uintptr_t base) { return base; }
+};
+template <>
+class DescriptorsEnd<true> {
+ protected:
+  constexpr DescriptorsEnd() = default;
+  void SetEnd(uintptr_t end) { __atomic_store_n(&end_, end, __ATOMIC_RELAXED); }
+  uintptr_t EndFor(uintptr_t /*base*/) const {
+    return __atomic_load_n(&end_, __ATOMIC_RELAXED);
+  }
+
+ private:
+  uintptr_t end_ = 0;
+};
+
+class Reservation : private DescriptorsEnd<kIsSecure> {
  public:
   constexpr Reservation() = default;
 
-  // `base` has room for `slices` above it and for their descriptors below.
+  // `base` has room for `slices` above it. Their descriptors are below
+  // `descriptors_end`, which is `base` unless the preset keeps them apart.
   // Nothing is committed yet. With NULL and 0 it is unused again.
   void Set(void* base, size_t slices) {
+    Set(base, slices, reinterpret_cast<uintptr_t>(base));
+  }
+  void Set(void* base, size_t slices, uintptr_t descriptors_end) {
     const auto address = reinterpret_cast<uintptr_t>(base);
+    SetEnd(descriptors_end);
     Write(&base_, address);
     Write(&last_below_, slices == 0 ? kNowhere : address - 1);
     slices_ = slices;
@@ -172,16 +224,17 @@ class Reservation {
     const intptr_t offset =
         static_cast<intptr_t>(distance) >> (kSliceShift - kDescriptorShift) &
         -(intptr_t{1} << kDescriptorShift);
-    *slice =
-        reinterpret_cast<Slice*>(Read(base_) + static_cast<uintptr_t>(offset));
+    *slice = reinterpret_cast<Slice*>(EndOfDescriptors() +
+                                      static_cast<uintptr_t>(offset));
     return true;
   }
 
   Slice* At(size_t index) const {
-    return reinterpret_cast<Slice*>(base()) - 1 - index;
+    return reinterpret_cast<Slice*>(EndOfDescriptors()) - 1 - index;
   }
   size_t IndexOf(const Slice* slice) const {
-    return static_cast<size_t>(reinterpret_cast<Slice*>(base()) - 1 - slice);
+    return static_cast<size_t>(reinterpret_cast<Slice*>(EndOfDescriptors()) -
+                               1 - slice);
   }
   char* AddressOf(const Slice* slice) const {
     return reinterpret_cast<char*>(base()) + (IndexOf(slice) << kSliceShift);
@@ -199,6 +252,8 @@ class Reservation {
   }
 
  private:
+  uintptr_t EndOfDescriptors() const { return EndFor(Read(base_)); }
+
   static constexpr int kDescriptorShift = 6;
   static_assert(sizeof(Slice) == size_t{1} << kDescriptorShift);
   // Plain, so that the words can be operands of other instructions; a thread

@@ -2,7 +2,6 @@
 
 #include <limits.h>
 #include <pthread.h>
-#include <sys/auxv.h>
 
 #include <cstring>
 
@@ -11,23 +10,16 @@
 #include "allocator/arena/arena_registry.h"
 #include "allocator/base/check.h"
 #include "allocator/base/mutex.h"
+#include "allocator/base/preset.h"
 #include "allocator/base/printer.h"
 #include "allocator/base/sizes.h"
-#include "allocator/base/treap.h"
 #include "allocator/large/huge_mapping.h"
 #include "allocator/large/run_pool.h"
 #include "allocator/pages/slice.h"
+#include "allocator/runtime/guarded_heap.h"
 #include "allocator/runtime/request_gate.h"
 
 namespace myonly::internal {
-
-// 16 random bytes that the kernel gives every process, without a system call.
-uint64_t RandomSeed() {
-  uint64_t seed = 0;
-  const auto* random = reinterpret_cast<const void*>(getauxval(AT_RANDOM));
-  if (random != nullptr) memcpy(&seed, random, sizeof(seed));
-  return MixBits(seed);
-}
 
 ABSL_CONST_INIT ProcessGlobals process_globals;
 
@@ -74,6 +66,7 @@ void OnThreadEnd(void* /*state*/) {
       pthread_setspecific(thread_end_key, thread.state) == 0) {
     return;
   }
+  if constexpr (kIsSecure) GuardedHeap::FlushQuarantine();
   ThreadState* state = thread.state;
   thread.ended = true;
   thread.Set(nullptr);
@@ -93,7 +86,8 @@ ABSL_ATTRIBUTE_COLD ThreadState* AcquireState() {
     return nullptr;
   }
   // Alone, there is nobody to share with.
-  if (!Mutex::IsSingleThreaded() && thread.requests < kRequestsBeforeState) {
+  if (!kIsSecure && !Mutex::IsSingleThreaded() &&
+      thread.requests < kRequestsBeforeState) {
     ++thread.requests;
     return nullptr;
   }

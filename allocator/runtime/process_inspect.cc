@@ -5,6 +5,7 @@
 #include "allocator/base/check.h"
 #include "allocator/base/preset.h"
 #include "allocator/base/printer.h"
+#include "allocator/runtime/guarded_heap.h"
 #include "allocator/runtime/process_heap.h"
 #include "allocator/threads/thread_registry.h"
 
@@ -48,6 +49,7 @@ Status ProcessHeap::BlockOf(const void* ptr, BlockInfo* out) {
   if (!FindBlock(RunsAt(ptr), g.huge, ptr, &found)) return Status::kInvalid;
   *out = {found.start, found.bytes, found.is_live, found.arena->PeekToken(),
           ThreadRegistry::IdOf(found.token)};
+  if constexpr (kIsSecure) GuardedHeap::Correct(out);
   return Status::kOk;
 }
 
@@ -73,9 +75,12 @@ Status ProcessHeap::Walk(ArenaHandle handle, size_t least_bytes,
     const size_t count = walk.Next(blocks, kBlocksPerBatch, &status);
     if (count == 0) break;
     for (size_t i = 0; i < count; ++i) {
-      const BlockInfo info = {blocks[i].start, blocks[i].bytes,
-                              /*is_live=*/true, handle,
-                              ThreadRegistry::IdOf(blocks[i].token)};
+      BlockInfo info = {blocks[i].start, blocks[i].bytes,
+                        /*is_live=*/true, handle,
+                        ThreadRegistry::IdOf(blocks[i].token)};
+      if constexpr (kIsSecure) {
+        if (!GuardedHeap::Correct(&info)) continue;
+      }
       if (visit(context, info) != 0) return Status::kOk;
     }
   }

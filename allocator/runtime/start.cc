@@ -6,10 +6,13 @@
 
 #include <cstring>
 
+#include "allocator/base/check.h"
+#include "allocator/base/preset.h"
 #include "allocator/base/printer.h"
 #include "allocator/base/system_call.h"
 #include "allocator/options/options.h"
 #include "allocator/runtime/background.h"
+#include "allocator/runtime/guarded_heap.h"
 #include "allocator/runtime/process_heap.h"
 
 namespace myonly::internal {
@@ -33,6 +36,14 @@ void KeepStatsFile(const char* path) {
     return;
   }
   strcpy(stats_file, path);
+}
+
+void SetOnMisuse(const char* what) {
+  if (strcmp(what, "report") == 0) {
+    GoOnAfterMisuse();
+  } else if (strcmp(what, "abort") != 0) {
+    Complain("MYONLY_ON_MISUSE", "is neither abort nor report");
+  }
 }
 
 void PrintOption(void* /*ctx*/, const char* name, const char* type,
@@ -69,9 +80,9 @@ void PrintVerbose(const char* version, bool is_process_allocator) {
   line.Text("myonlymalloc: version ").Text(version).Text(" in process ");
   line.Number(ProcessId()).Text(" (");
   AppendProgramName(&line);
-  line.Text(is_process_allocator ? "), malloc is ours\n"
-                                 : "), malloc is not ours\n");
-  line.WriteTo(kStderr);
+  line.Text(is_process_allocator ? "), malloc is ours"
+                                 : "), malloc is not ours");
+  line.Text(", preset ").Text(kPresetName).Text("\n").WriteTo(kStderr);
 }
 
 }  // namespace
@@ -92,6 +103,7 @@ void Start(const char* const* environment, const char* version,
   if (options.background && !StartBackground()) {
     Complain("MYONLY_BACKGROUND", "can't start its thread");
   }
+  if (options.on_misuse != nullptr) SetOnMisuse(options.on_misuse);
   if (options.stats_file != nullptr) KeepStatsFile(options.stats_file);
   if (options.help) {
     Printer line;
@@ -103,6 +115,7 @@ void Start(const char* const* environment, const char* version,
 }
 
 void Finish() {
+  if constexpr (kIsSecure) GuardedHeap::CheckQuarantine();
   if (stats_file[0] == '\0') return;
   const long fd = SystemCall(SystemCallNumber::kOpenAt,
                              static_cast<unsigned long>(AT_FDCWD),

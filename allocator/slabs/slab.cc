@@ -1,8 +1,12 @@
 #include "allocator/slabs/slab.h"
 
 #include <atomic>
+#include <cstring>
 
 #include "allocator/base/check.h"
+#include "allocator/base/guard_keys.h"
+#include "allocator/base/preset.h"
+#include "allocator/base/treap.h"
 
 namespace myonly::internal {
 
@@ -62,8 +66,44 @@ Object* MakeList(char* start, size_t first, size_t count, size_t bytes,
     object->next = reinterpret_cast<Object*>(at + bytes);
     object->mark = mark;
   }
-  *reinterpret_cast<Object*>(last) = {mark, end};
+  reinterpret_cast<Object*>(last)->next = end;
+  reinterpret_cast<Object*>(last)->mark = mark;
   return reinterpret_cast<Object*>(head);
+}
+
+// The same in an order that nobody knows, of objects that are cleared: each
+// goes to a random place among those before it (R. Durstenfeld, 1964).
+Object* MakeShuffledList(char* start, size_t first, size_t count, size_t bytes,
+                         uintptr_t mark, Object* end) {
+  char* head = start + first * bytes;
+  memset(head, 0, count * bytes);
+  uint8_t order[kPageSize / kMinAlignment + 1];
+  uint64_t random = guard_keys.order ^ reinterpret_cast<uintptr_t>(head);
+  for (size_t i = 0; i < count; ++i) {
+    random = MixBits(random + i);
+    const size_t place = (random >> 32) * (i + 1) >> 32;
+    order[i] = order[place];
+    order[place] = static_cast<uint8_t>(i);
+  }
+  Object* list = end;
+  for (size_t i = 0; i < count; ++i) {
+    auto* object = reinterpret_cast<Object*>(head + order[i] * bytes);
+    object->next = list;
+    object->mark = mark;
+    list = object;
+  }
+  return list;
+}
+
+constexpr auto kNewList = kIsSecure ? MakeShuffledList : MakeList;
+
+// In the slab's list: after `last`, or as the first one if that is NULL.
+void LinkAfter(SlabFields* slab, Object* last, Object* object) {
+  if (last == nullptr) {
+    slab->free = object;
+  } else {
+    last->next = object;
+  }
 }
 
 }  // namespace
@@ -106,7 +146,7 @@ Object* Slab::Carve(Slice* slice, char* start, Object* end) {
   const size_t count = Min((kPageSize - in_page + bytes - 1) / bytes,
                            size_t{slab.capacity} - slab.carved);
   Object* list =
-      MakeList(start, slab.carved, count, bytes, TokenAt(slice, start), end);
+      kNewList(start, slab.carved, count, bytes, TokenAt(slice, start), end);
   slab.carved = static_cast<uint16_t>(slab.carved + count);
   slab.needed = static_cast<uint16_t>(slab.needed + count);
   return list;
@@ -123,7 +163,7 @@ Object* Slab::CarveSwept(Slice* slice, char* start, Object* end) {
   slab.carved = static_cast<uint16_t>(slab.carved + count);
   slab.needed = static_cast<uint16_t>(slab.needed + count);
   Object* list =
-      MakeList(start, range.first, count, bytes, TokenAt(slice, start), end);
+      kNewList(start, range.first, count, bytes, TokenAt(slice, start), end);
   SetSweptPages(slice, others);
   return list;
 }
@@ -160,17 +200,18 @@ unsigned Slab::Sweep(Slice* slice) {
   }
   if (pages == 0) return 0;
   SetSweptPages(slice, before | pages);
-  Object** link = &slab.free;
   size_t swept = 0;
-  while (!IsEnd(*link)) {
-    Object* object = *link;
+  Object* last = nullptr;  // of those that stay
+  Object* object = slab.free;
+  for (; !IsEnd(object); object = object->next) {
     if ((PagesOf(object, bytes) & pages) != 0) {
-      *link = object->next;
       ++swept;
-    } else {
-      link = &object->next;
+      continue;
     }
+    LinkAfter(&slab, last, object);
+    last = object;
   }
+  LinkAfter(&slab, last, object);
   slab.carved = static_cast<uint16_t>(slab.carved - swept);
   return pages;
 }

@@ -34,7 +34,7 @@ namespace myonly::internal {
 // a comparison with NULL. It is written to, so each pool has its own.
 struct alignas(kMinAlignment) ListEnd {
   uintptr_t space = 0;
-  Object object = {0, nullptr};
+  Object object = {};
 };
 
 class Slab {
@@ -106,6 +106,7 @@ class Slab {
   ABSL_ATTRIBUTE_ALWAYS_INLINE static void* TakeFirst(Object** list,
                                                       uintptr_t token) {
     Object* object = *list;
+    if (kIsSecure && ABSL_PREDICT_FALSE(IsEnd(object))) return nullptr;
     // Makes gcc load it where it is returned: an instruction less in malloc.
     asm("" : "+r"(object));
     if constexpr (kChecksObjects) {

@@ -50,7 +50,7 @@ Object* SlabPool::Refill(size_t size_class, Status* status) {
     list = Slab::Carve(slab, runs_.pool().AddressOf(slab), end());
     if (ABSL_PREDICT_TRUE(list != nullptr)) {
       NoteTaken(size_class, slab->slab.needed - used);
-      carved_lists_ |= CarvedBit(size_class);
+      if (!kIsSecure) carved_lists_ |= CarvedBit(size_class);
       if (ABSL_PREDICT_FALSE(swept != 0)) {
         carved_lists_ &= ~CarvedBit(size_class);
       }
@@ -78,6 +78,7 @@ Slice* SlabPool::NewSlab(size_t size_class, Status* status) {
   if (slab == nullptr) return nullptr;
   ++num_slabs_;
   Slab::Open(slab, size_class, end());
+  runs_.pool().ClearLive(slab);
   slab->key.Publish(Slab::Key(slab, runs_.pool().AddressOf(slab), token_));
   SweepWhileGrowing();
   return slab;

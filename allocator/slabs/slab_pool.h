@@ -21,6 +21,7 @@
 #include "absl/base/attributes.h"
 #include "allocator/base/invariant.h"
 #include "allocator/base/peek.h"
+#include "allocator/base/preset.h"
 #include "allocator/base/status.h"
 #include "allocator/large/charged_runs.h"
 #include "allocator/pages/slice.h"
@@ -42,7 +43,10 @@ class SlabPool {
   Object* TakeBack(size_t size_class);
 
   // What its lists of objects end with.
-  Object* end() { return &end_.object; }
+  Object* end() {
+    return kIsSecure ? reinterpret_cast<Object*>(ObjectLinkRule::kListEnd)
+                     : &end_.object;
+  }
 
   // A list of objects of the class, which count as used from now on. NULL: a
   // slab is needed and can't be had, `*status` says why.

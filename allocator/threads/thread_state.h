@@ -17,8 +17,10 @@
 #include "allocator/arena/arena.h"
 #include "allocator/arena/sub_heap.h"
 #include "allocator/base/fault_plan.h"
+#include "allocator/base/preset.h"
 #include "allocator/base/sizes.h"
 #include "allocator/base/status.h"
+#include "allocator/guard/quarantine.h"
 #include "allocator/large/huge_mapping.h"
 #include "allocator/large/run_pool.h"
 #include "allocator/large/slice_cache.h"
@@ -37,6 +39,15 @@ struct ThreadGate {
   uint32_t sections = 0;
   uint64_t aborts = 0;  // a bit for each section, the innermost one's lowest
   FaultPlan faults;
+};
+
+// What it has more in the secure preset.
+template <bool kIsOn>
+struct SecureParts {};
+template <>
+struct SecureParts<true> {
+  // What its thread has freed and nobody may have yet.
+  Quarantine quarantine;
 };
 
 class ThreadState {
@@ -124,6 +135,8 @@ class ThreadState {
 
   ThreadGate& gate() { return gate_; }
 
+  SecureParts<kIsSecure>& secure() { return secure_; }
+
  private:
   friend class ThreadRegistry;
 
@@ -158,6 +171,7 @@ class ThreadState {
   uint64_t orphan_since_ms_ = 0;
   uint64_t id_ = 0;
   bool is_trimmed_ = false;
+  SecureParts<kIsSecure> secure_;
   RunPool& runs_;
   SliceCache slices_;
   RemoteFreeBatch batch_;

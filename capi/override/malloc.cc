@@ -10,8 +10,9 @@
 
 #include "absl/base/attributes.h"
 #include "absl/base/optimization.h"
+#include "allocator/base/preset.h"
 #include "allocator/base/sizes.h"
-#include "allocator/runtime/process_heap.h"
+#include "allocator/runtime/heap.h"
 #include "allocator/threads/this_thread.h"
 #include "capi/override/marker.h"
 
@@ -27,12 +28,13 @@ namespace {
 
 using myonly::internal::AlignUp;
 using myonly::internal::ArenaStats;
+using myonly::internal::Heap;
 using myonly::internal::IsPowerOfTwo;
+using myonly::internal::kIsSecure;
 using myonly::internal::kMaxRequest;
 using myonly::internal::kMinAlignment;
 using myonly::internal::kPageSize;
 using myonly::internal::Max;
-using myonly::internal::ProcessHeap;
 using myonly::internal::Status;
 using myonly::internal::this_thread;
 
@@ -47,20 +49,20 @@ void* Checked(void* ptr) {
 
 // Not inlined, so that malloc's fast path saves no register for it.
 ABSL_ATTRIBUTE_NOINLINE void* AllocateOrFail(size_t size) {
-  return Checked(ProcessHeap::AllocateSlow(size));
+  return Checked(Heap::AllocateSlow(size));
 }
 
 ABSL_ATTRIBUTE_NOINLINE void* AllocateMedium(size_t size) {
-  void* ptr = ProcessHeap::AllocateMediumQuick(size);
+  void* ptr = Heap::AllocateMediumQuick(size);
   return ABSL_PREDICT_TRUE(ptr != nullptr) ? ptr : AllocateOrFail(size);
 }
 
 ABSL_ATTRIBUTE_NOINLINE void* AllocateZeroedOrFail(size_t count, size_t size) {
-  return Checked(ProcessHeap::AllocateZeroed(count, size));
+  return Checked(Heap::AllocateZeroed(count, size));
 }
 
 ABSL_ATTRIBUTE_NOINLINE void* ReallocateOrFail(void* ptr, size_t size) {
-  void* moved = ProcessHeap::Reallocate(ptr, size);
+  void* moved = Heap::Reallocate(ptr, size);
   return ptr != nullptr && size == 0 ? nullptr : Checked(moved);
 }
 
@@ -69,7 +71,7 @@ void* AlignedOrNextPower(size_t alignment, size_t size) {
   if (alignment > SIZE_MAX / 2 + 1) return Fail(EINVAL);
   size_t power = kMinAlignment;
   while (power < alignment) power *= 2;
-  return Checked(ProcessHeap::AllocateAligned(power, size));
+  return Checked(Heap::AllocateAligned(power, size));
 }
 
 }  // namespace
@@ -78,28 +80,29 @@ void* AlignedOrNextPower(size_t alignment, size_t size) {
 #define MYONLY_HOT __attribute__((aligned(32)))
 
 MYONLY_EXPORT MYONLY_HOT void* malloc(size_t size) noexcept {
+  if constexpr (kIsSecure) return Checked(Heap::Allocate(size));
   if (ABSL_PREDICT_FALSE(size >= this_thread.list_bytes_end)) {
     return AllocateMedium(size);
   }
-  void* ptr = ProcessHeap::TakeListed(size);
+  void* ptr = Heap::TakeListed(size);
   return ABSL_PREDICT_TRUE(ptr != nullptr) ? ptr : AllocateOrFail(size);
 }
 
 MYONLY_EXPORT MYONLY_HOT void free(void* ptr) noexcept {
-  ProcessHeap::FreeInline(ptr);
+  Heap::FreeInline(ptr);
 }
 
 MYONLY_EXPORT MYONLY_HOT void* calloc(size_t count, size_t size) noexcept {
   size_t bytes;
   if (ABSL_PREDICT_TRUE(!__builtin_mul_overflow(count, size, &bytes))) {
-    void* ptr = ProcessHeap::AllocateZeroedQuick(bytes);
+    void* ptr = Heap::AllocateZeroedQuick(bytes);
     if (ABSL_PREDICT_TRUE(ptr != nullptr)) return ptr;
   }
   return AllocateZeroedOrFail(count, size);
 }
 
 MYONLY_EXPORT MYONLY_HOT void* realloc(void* ptr, size_t size) noexcept {
-  return ABSL_PREDICT_TRUE(ProcessHeap::StaysInPlace(ptr, size))
+  return ABSL_PREDICT_TRUE(Heap::StaysInPlace(ptr, size))
              ? ptr
              : ReallocateOrFail(ptr, size);
 }
@@ -113,7 +116,7 @@ MYONLY_EXPORT void* reallocarray(void* ptr, size_t count,
 
 MYONLY_EXPORT void* aligned_alloc(size_t alignment, size_t size) noexcept {
   if (!IsPowerOfTwo(alignment)) return Fail(EINVAL);
-  return Checked(ProcessHeap::AllocateAligned(alignment, size));
+  return Checked(Heap::AllocateAligned(alignment, size));
 }
 
 MYONLY_EXPORT int posix_memalign(void** out, size_t alignment,
@@ -121,7 +124,7 @@ MYONLY_EXPORT int posix_memalign(void** out, size_t alignment,
   if (!IsPowerOfTwo(alignment) || alignment % sizeof(void*) != 0) {
     return EINVAL;
   }
-  void* ptr = ProcessHeap::AllocateAligned(alignment, size);
+  void* ptr = Heap::AllocateAligned(alignment, size);
   if (ptr == nullptr) return ENOMEM;
   *out = ptr;
   return 0;
@@ -132,32 +135,32 @@ MYONLY_EXPORT void* memalign(size_t alignment, size_t size) noexcept {
 }
 
 MYONLY_EXPORT void* valloc(size_t size) noexcept {
-  return Checked(ProcessHeap::AllocateAligned(kPageSize, size));
+  return Checked(Heap::AllocateAligned(kPageSize, size));
 }
 
 MYONLY_EXPORT void* pvalloc(size_t size) noexcept {
   if (size > kMaxRequest - kPageSize) return Fail(ENOMEM);
-  return Checked(ProcessHeap::AllocateAligned(
-      kPageSize, AlignUp(Max(size, 1), kPageSize)));
+  return Checked(
+      Heap::AllocateAligned(kPageSize, AlignUp(Max(size, 1), kPageSize)));
 }
 
-MYONLY_EXPORT void cfree(void* ptr) noexcept { ProcessHeap::Free(ptr); }
+MYONLY_EXPORT void cfree(void* ptr) noexcept { Heap::Free(ptr); }
 
 MYONLY_EXPORT void free_sized(void* ptr, size_t size) noexcept {
-  ProcessHeap::FreeSized(ptr, size, 1);
+  Heap::FreeSized(ptr, size, 1);
 }
 
 MYONLY_EXPORT void free_aligned_sized(void* ptr, size_t alignment,
                                       size_t size) noexcept {
-  ProcessHeap::FreeSized(ptr, size, alignment);
+  Heap::FreeSized(ptr, size, alignment);
 }
 
 MYONLY_EXPORT size_t malloc_usable_size(void* ptr) noexcept {
-  return ProcessHeap::UsableSize(ptr);
+  return Heap::UsableSize(ptr);
 }
 
 MYONLY_EXPORT int malloc_trim(size_t keep_bytes) noexcept {
-  return ProcessHeap::Purge(keep_bytes) != 0 ? 1 : 0;
+  return Heap::Purge(keep_bytes) != 0 ? 1 : 0;
 }
 
 // What glibc's parameters tune has no counterpart here: accepted, without
@@ -169,7 +172,7 @@ MYONLY_EXPORT int mallopt(int parameter, int value) noexcept {
 }
 
 MYONLY_EXPORT struct mallinfo2 mallinfo2() noexcept {
-  const ArenaStats stats = ProcessHeap::Stats();
+  const ArenaStats stats = Heap::Stats();
   struct mallinfo2 info = {};
   info.arena = stats.region_bytes + stats.large_bytes;
   info.hblks = stats.huge_blocks;
@@ -193,7 +196,7 @@ MYONLY_EXPORT struct mallinfo mallinfo() noexcept {
 }
 
 MYONLY_EXPORT void malloc_stats() noexcept {
-  const ArenaStats stats = ProcessHeap::Stats();
+  const ArenaStats stats = Heap::Stats();
   fprintf(stderr,
           "Arena %s:\nsystem bytes     = %10zu\nin use bytes     = %10zu\n",
           stats.name, static_cast<size_t>(stats.reserved_bytes()),
@@ -202,7 +205,7 @@ MYONLY_EXPORT void malloc_stats() noexcept {
 
 MYONLY_EXPORT int malloc_info(int options, FILE* stream) noexcept {
   if (options != 0) return EINVAL;  // as glibc does, though errno is usual
-  const ArenaStats stats = ProcessHeap::Stats();
+  const ArenaStats stats = Heap::Stats();
   fprintf(stream,
           "<malloc version=\"myonlymalloc-1\">\n"
           "<system type=\"current\" size=\"%zu\"/>\n"
@@ -244,7 +247,7 @@ bool myonly_override_is_active() {
   void* block = allocate(1);
   uintptr_t handle;
   const bool ours =
-      block != nullptr && ProcessHeap::ArenaOf(block, &handle) == Status::kOk;
+      block != nullptr && Heap::ArenaOf(block, &handle) == Status::kOk;
   release(block);
   return ours;
 }

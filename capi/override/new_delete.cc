@@ -17,7 +17,7 @@
 #include "absl/base/optimization.h"
 #include "allocator/base/check.h"
 #include "allocator/base/sizes.h"
-#include "allocator/runtime/process_heap.h"
+#include "allocator/runtime/heap.h"
 
 // libstdc++ may be absent. Of an archive of it the linker takes no part for
 // the sake of a weak reference, so each one has to be asked for.
@@ -48,14 +48,13 @@ void DestroyBadAlloc(void* object) __asm__("_ZNSt9bad_allocD1Ev")
 
 namespace {
 
+using myonly::internal::Heap;
 using myonly::internal::IsPowerOfTwo;
 using myonly::internal::kMinAlignment;
-using myonly::internal::ProcessHeap;
 
 void* AllocateOnce(size_t size, size_t alignment) {
-  return alignment <= kMinAlignment
-             ? ProcessHeap::Allocate(size)
-             : ProcessHeap::AllocateAligned(alignment, size);
+  return alignment <= kMinAlignment ? Heap::Allocate(size)
+                                    : Heap::AllocateAligned(alignment, size);
 }
 
 // Calls the new handler until there is memory or no handler. NULL: none left.
@@ -111,7 +110,7 @@ void* OrNull(size_t size, size_t alignment, Allocate allocate) noexcept {
 #define MYONLY_EXPORT __attribute__((weak, visibility("default")))
 
 MYONLY_EXPORT void* operator new(size_t size) {
-  void* ptr = ProcessHeap::AllocateQuick(size);
+  void* ptr = Heap::AllocateQuick(size);
   return ABSL_PREDICT_TRUE(ptr != nullptr) ? ptr : NewSlow(size, kMinAlignment);
 }
 MYONLY_EXPORT void* operator new(size_t size, std::align_val_t alignment) {
@@ -146,10 +145,10 @@ MYONLY_HIDDEN void myonly_delete_array(void* ptr) noexcept;
 MYONLY_HIDDEN void myonly_delete_aligned(void* ptr,
                                          std::align_val_t alignment) noexcept;
 
-void myonly_delete(void* ptr) noexcept { ProcessHeap::Free(ptr); }
+void myonly_delete(void* ptr) noexcept { Heap::Free(ptr); }
 void myonly_delete_array(void* ptr) noexcept { ::operator delete(ptr); }
 void myonly_delete_aligned(void* ptr, std::align_val_t /*alignment*/) noexcept {
-  ProcessHeap::Free(ptr);
+  Heap::Free(ptr);
 }
 
 MYONLY_EXPORT __attribute__((alias("myonly_delete"))) void operator delete(
@@ -167,7 +166,7 @@ MYONLY_EXPORT void operator delete[](void* ptr,
 MYONLY_EXPORT void operator delete(void* ptr, size_t size) noexcept {
   void (*deletes)(void*) = ::operator delete;
   if (ABSL_PREDICT_FALSE(deletes != myonly_delete)) return deletes(ptr);
-  ProcessHeap::DeleteInline(ptr, size);
+  Heap::DeleteInline(ptr, size);
 }
 MYONLY_EXPORT void operator delete[](void* ptr, size_t size) noexcept {
   void (*deletes)(void*) = ::operator delete[];
@@ -180,7 +179,7 @@ MYONLY_EXPORT void operator delete(void* ptr, size_t size,
   if (ABSL_PREDICT_FALSE(deletes != myonly_delete_aligned)) {
     return deletes(ptr, alignment);
   }
-  ProcessHeap::Delete(ptr, size, static_cast<size_t>(alignment));
+  Heap::Delete(ptr, size, static_cast<size_t>(alignment));
 }
 MYONLY_EXPORT void operator delete[](void* ptr, size_t,
                                      std::align_val_t alignment) noexcept {

@@ -1,5 +1,7 @@
 #include "allocator/base/check.h"
 
+#include <unistd.h>
+
 #include <csignal>
 #include <cstdint>
 
@@ -29,6 +31,22 @@ TEST(CheckDeathTest, AReportIsOneLineThatNamesTheFaultAndTheAddress) {
               "^myonlymalloc: double free at 0x1230\n$");
   EXPECT_EXIT(Report(0), ::testing::KilledBySignal(SIGABRT),
               "^myonlymalloc: double free at 0x0\n$");
+}
+
+TEST(CheckDeathTest, AMisuseAbortsUnlessTheProcessShallGoOn) {
+  const void* address = reinterpret_cast<const void*>(uintptr_t{0x1230});
+  EXPECT_EXIT(ReportMisuse("double free", address),
+              ::testing::KilledBySignal(SIGABRT),
+              "^myonlymalloc: double free at 0x1230\n$");
+  EXPECT_EXIT(
+      {
+        GoOnAfterMisuse();
+        ReportMisuse("double free", address);
+        ReportMisuse("double free", address);
+        _exit(7);
+      },
+      ::testing::ExitedWithCode(7),
+      "^(myonlymalloc: double free at 0x1230\n){2}$");
 }
 
 TEST(CheckDeathTest, DebugChecksAreLeftOutOfOptimisedBuilds) {

@@ -94,7 +94,8 @@ TEST(StartDeathTest, VerboseIsOneLine) {
   const std::string text = StderrOf({"MYONLY_VERBOSE=1"});
   EXPECT_FALSE(Match(text,
                      "^myonlymalloc: version 1\\.2\\.3 in process [0-9]+ "
-                     "\\([^()\n]+\\), malloc is ours\n$")
+                     "\\([^()\n]+\\), malloc is ours, "
+                     "preset (release|fast|secure)\n$")
                    .empty())
       << text;
 }

@@ -1,0 +1,383 @@
+#include "allocator/runtime/guarded_heap.h"
+
+#include <cstring>
+
+#include "absl/base/optimization.h"
+#include "allocator/base/check.h"
+#include "allocator/base/guard_keys.h"
+#include "allocator/base/mutex.h"
+#include "allocator/base/preset.h"
+#include "allocator/base/sizes.h"
+#include "allocator/guard/canary.h"
+#include "allocator/guard/live_map.h"
+#include "allocator/guard/quarantine.h"
+#include "allocator/guard/zeros.h"
+#include "allocator/threads/thread_state.h"
+
+namespace myonly::internal {
+
+// In the other presets this file is empty.
+#ifdef MYONLY_PRESET_SECURE
+
+namespace {
+
+ProcessGlobals& g = process_globals;
+
+// A place where a guarded block may begin: in a slab or a region.
+struct Place {
+  Slice* slice;
+  bool is_in_slab;
+
+  LiveMap live() const { return g.runs.LiveMapOf(slice); }
+};
+
+ABSL_ATTRIBUTE_ALWAYS_INLINE inline bool FindPlace(const void* ptr,
+                                                   Place* place) {
+  if (ABSL_PREDICT_FALSE(!g.runs.FindFirst(ptr, &place->slice))) {
+    place->slice = g.runs.Find(ptr);
+    if (place->slice == nullptr) return false;
+  }
+  place->is_in_slab = place->slice->key != Slice::kNoSlab;
+  return place->is_in_slab || place->slice->kind == RunKind::kSubHeapRegion ||
+         place->slice->kind == RunKind::kRegion;
+}
+
+// Of the block that begins there. Dies if its header was overwritten.
+ABSL_ATTRIBUTE_ALWAYS_INLINE inline size_t BytesAt(const Place& place,
+                                                   void* ptr) {
+  if (ABSL_PREDICT_TRUE(place.is_in_slab)) {
+    return ObjectBytes(place.slice->slab.size_class);
+  }
+  return place.slice->kind == RunKind::kSubHeapRegion
+             ? static_cast<SubHeap*>(place.slice->owner)
+                   ->UsableBlock(place.slice, ptr)
+             : static_cast<Arena*>(place.slice->owner)
+                   ->UsableBlock(place.slice, ptr);
+}
+
+Arena& OwnerOf(const Place& place) {
+  return place.slice->kind == RunKind::kRegion
+             ? *static_cast<Arena*>(place.slice->owner)
+             : static_cast<SubHeap*>(place.slice->owner)->arena();
+}
+
+bool IsAlone() { return Mutex::IsSingleThreaded(); }
+
+bool IsAlignedBlock(const void* ptr) {
+  return IsAligned(reinterpret_cast<uintptr_t>(ptr), kMinAlignment);
+}
+
+// What has to be asked for, so that there is room for a canary, or so much that
+// it comes as pages.
+size_t WithCanary(size_t size) {
+  // Quick lists have blocks for a bit more than kMaxBlockRequest.
+  static_assert(BlockHeap::kMaxQuickRequest >= kMaxBlockRequest);
+  return size <= BlockHeap::kMaxQuickRequest ? size + Canary::kBytes : size;
+}
+bool MayBeBlock(size_t size) {
+  return WithCanary(size) <= BlockHeap::kMaxQuickRequest;
+}
+
+// Makes what WithCanary(size) has given a live block of `size` bytes. With
+// `is_fresh` nobody has written to it since it was free. NULL stays NULL.
+ABSL_ATTRIBUTE_ALWAYS_INLINE inline void* Protect(void* ptr, size_t size,
+                                                  bool is_fresh) {
+  Place place;
+  if (ABSL_PREDICT_FALSE(!FindPlace(ptr, &place))) return ptr;
+  const size_t bytes = BytesAt(place, ptr);
+  if (ABSL_PREDICT_FALSE(
+          bytes < size + Canary::kBytes ||
+          (place.is_in_slab && !Slab::StartsObject(place.slice, ptr)) ||
+          !place.live().MarkLive(ptr, IsAlone()))) {
+    ReportAndAbort("overwritten link to a free block", ptr);
+  }
+  if (place.is_in_slab && is_fresh) {
+    auto* object = static_cast<Object*>(ptr);
+    Clear(object, sizeof(Object));
+    if (ABSL_PREDICT_FALSE(!IsZero(object + 1, bytes - sizeof(Object)))) {
+      ReportMisuse("write to a free block", ptr);
+      Clear(object + 1, bytes - sizeof(Object));
+    }
+  }
+  Canary::Write(ptr, bytes, size);
+  return ptr;
+}
+
+// `ptr` is in a slab or a region, but no live block begins there.
+ABSL_ATTRIBUTE_COLD ABSL_ATTRIBUTE_NOINLINE void ReportNotLive(
+    const Place& place, void* ptr) {
+  const char* what = "double free";
+  if (place.is_in_slab) {
+    if (!Slab::IsObject(place.slice, ptr)) {
+      what = "free of an address inside a block";
+    }
+  } else if (place.slice->kind == RunKind::kSubHeapRegion) {
+    what =
+        static_cast<SubHeap*>(place.slice->owner)->WhyNotLive(place.slice, ptr);
+  } else {
+    what = OwnerOf(place).WhyNotLive(place.slice, ptr);
+  }
+  ReportMisuse(what, ptr);
+}
+
+ABSL_ATTRIBUTE_COLD ABSL_ATTRIBUTE_NOINLINE void ReportOverflow(void* ptr) {
+  ReportMisuse("write behind the end of a block", ptr);
+}
+
+// The payload of a live block. False: there is none, or something was written
+// behind it, which is reported.
+bool SizeAt(const Place& place, void* ptr, size_t* bytes, size_t* size) {
+  if (ABSL_PREDICT_FALSE(!IsAlignedBlock(ptr) || !place.live().IsLive(ptr))) {
+    ReportNotLive(place, ptr);
+    return false;
+  }
+  *bytes = BytesAt(place, ptr);
+  if (ABSL_PREDICT_TRUE(Canary::Read(ptr, *bytes, size))) return true;
+  ReportOverflow(ptr);
+  return false;
+}
+
+// Nobody has written to a block in quarantine; else it is reported.
+ABSL_ATTRIBUTE_ALWAYS_INLINE inline bool IsCleared(
+    const Quarantine::Entry& entry) {
+  if (ABSL_PREDICT_TRUE(IsZero(entry.ptr, entry.bytes))) return true;
+  ReportMisuse("write to a free block", entry.ptr);
+  return false;
+}
+
+// What is in quarantine no more is free, unless it was written to: then it is
+// not used again. Objects of slabs are looked at when they are handed out, but
+// for what a list of them overwrites.
+ABSL_ATTRIBUTE_ALWAYS_INLINE inline void Release(
+    const Quarantine::Entry& entry) {
+  const bool is_object = entry.bytes % kMinAlignment == 0;
+  const size_t bytes = is_object ? sizeof(Object) : entry.bytes;
+  if (ABSL_PREDICT_TRUE(IsCleared({entry.ptr, bytes}))) {
+    ProcessHeap::Free(entry.ptr);
+  }
+}
+
+// NULL: this thread has none, or what an arena of the program holds may not
+// wait when that is reset.
+Quarantine* QuarantineFor(const Place& place) {
+  ThreadState* state = this_thread.state;
+  if (ABSL_PREDICT_FALSE(state == nullptr || OwnerOf(place).token() != 0)) {
+    return nullptr;
+  }
+  Quarantine& quarantine = state->secure().quarantine;
+  if (ABSL_PREDICT_FALSE(!quarantine.is_seeded())) {
+    quarantine.Seed(guard_keys.order ^ state->id() << 32);
+  }
+  return &quarantine;
+}
+
+}  // namespace
+
+// --- Allocating. ---
+
+void* GuardedHeap::Allocate(size_t size) {
+  return Protect(ProcessHeap::Allocate(WithCanary(size)), size,
+                 /*is_fresh=*/true);
+}
+
+void* GuardedHeap::AllocateZeroed(size_t count, size_t size) {
+  size_t bytes;
+  if (ABSL_PREDICT_FALSE(__builtin_mul_overflow(count, size, &bytes))) {
+    bytes = SIZE_MAX;
+  }
+  if (ABSL_PREDICT_FALSE(!MayBeBlock(bytes))) {
+    return ProcessHeap::AllocateZeroed(1, WithCanary(bytes));
+  }
+  void* ptr = Allocate(bytes);
+  return ABSL_PREDICT_TRUE(ptr != nullptr) ? memset(ptr, 0, bytes) : nullptr;
+}
+
+void* GuardedHeap::AllocateAligned(size_t alignment, size_t size) {
+  return Protect(ProcessHeap::AllocateAligned(alignment, WithCanary(size)),
+                 size, /*is_fresh=*/true);
+}
+
+void* GuardedHeap::AllocateInSlow(ArenaHandle handle, size_t size,
+                                  size_t alignment) {
+  const size_t wanted = WithCanary(size);
+  void* ptr = alignment == kMinAlignment
+                  ? ProcessHeap::AllocateInQuick(handle, wanted)
+                  : nullptr;
+  if (ptr == nullptr) {
+    ptr = ProcessHeap::AllocateInSlow(handle, wanted, alignment);
+  }
+  return Protect(ptr, size, /*is_fresh=*/true);
+}
+
+void* GuardedHeap::AllocateZeroedIn(ArenaHandle handle, size_t count,
+                                    size_t size) {
+  size_t bytes;
+  if (__builtin_mul_overflow(count, size, &bytes)) bytes = SIZE_MAX;
+  if (!MayBeBlock(bytes)) {
+    return ProcessHeap::AllocateZeroedIn(handle, 1, WithCanary(bytes));
+  }
+  void* ptr = AllocateIn(handle, bytes);
+  return ptr == nullptr ? nullptr : memset(ptr, 0, bytes);
+}
+
+void* GuardedHeap::AllocateAlignedIn(ArenaHandle handle, size_t alignment,
+                                     size_t size) {
+  return Protect(
+      ProcessHeap::AllocateAlignedIn(handle, alignment, WithCanary(size)), size,
+      /*is_fresh=*/true);
+}
+
+size_t GuardedHeap::AllocateBatch(ArenaHandle handle, size_t size, void** out,
+                                  size_t count) {
+  size_t made = 0;
+  for (; made < count; ++made) {
+    out[made] = handle == 0 ? Allocate(size) : AllocateIn(handle, size);
+    if (out[made] == nullptr) break;
+  }
+  return made;
+}
+
+// --- Freeing. ---
+
+void GuardedHeap::Free(void* ptr) {
+  Place place;
+  if (ABSL_PREDICT_FALSE(!FindPlace(ptr, &place))) {
+    return ProcessHeap::Free(ptr);
+  }
+  if (ABSL_PREDICT_FALSE(!IsAlignedBlock(ptr) ||
+                         !place.live().MarkFree(ptr, IsAlone()))) {
+    return ReportNotLive(place, ptr);
+  }
+  const size_t bytes = BytesAt(place, ptr);
+  size_t size;
+  if (ABSL_PREDICT_FALSE(!Canary::Read(ptr, bytes, &size))) {
+    return ReportOverflow(ptr);
+  }
+  Clear(ptr, bytes);
+  Quarantine* quarantine = QuarantineFor(place);
+  if (ABSL_PREDICT_FALSE(quarantine == nullptr)) return ProcessHeap::Free(ptr);
+  quarantine->Put(ptr, bytes);
+  for (;;) {
+    const Quarantine::Entry entry = quarantine->TakeSurplus();
+    if (entry.ptr == nullptr) return;
+    Release(entry);
+  }
+}
+
+void GuardedHeap::FreeBatch(void** ptrs, size_t count) {
+  for (size_t i = 0; i < count; ++i) Free(ptrs[i]);
+}
+
+void GuardedHeap::CheckSize(const void* ptr, size_t size) {
+  void* block = const_cast<void*>(ptr);
+  Place place;
+  bool is_right;
+  if (FindPlace(ptr, &place)) {
+    if (!IsAlignedBlock(ptr) || !place.live().IsLive(ptr)) return;
+    size_t bytes;
+    size_t asked;
+    is_right =
+        !SizeAt(place, block, &bytes, &asked) || Max(asked, 1) == Max(size, 1);
+  } else {
+    const Slice* slice = g.runs.Find(ptr);
+    if (slice == nullptr ? g.huge.Find(ptr) == nullptr
+                         : slice->kind != RunKind::kLarge) {
+      return;
+    }
+    // Of more than blocks serve only the pages are known.
+    is_right = AlignUp(Max(WithCanary(size), 1), kPageSize) ==
+               ProcessHeap::UsableSize(ptr);
+  }
+  if (ABSL_PREDICT_FALSE(!is_right)) {
+    ReportMisuse("free with a wrong size", ptr);
+  }
+}
+
+void GuardedHeap::CheckQuarantine() {
+  ThreadState* state = this_thread.state;
+  if (state == nullptr) return;
+  state->secure().quarantine.VisitAll(
+      [](const Quarantine::Entry& entry) { IsCleared(entry); });
+}
+
+void GuardedHeap::FlushQuarantine() {
+  ThreadState* state = this_thread.state;
+  if (state == nullptr) return;
+  for (;;) {
+    const Quarantine::Entry entry = state->secure().quarantine.TakeOldest();
+    if (entry.ptr == nullptr) return;
+    Release(entry);
+  }
+}
+
+size_t GuardedHeap::Purge(size_t keep_bytes) {
+  FlushQuarantine();
+  return ProcessHeap::Purge(keep_bytes);
+}
+
+// --- Resizing. ---
+
+namespace {
+
+// A live block of `bytes` is one of `size` from now on, if that fits well.
+bool ResizeTo(void* ptr, size_t bytes, size_t size) {
+  if (!MayBeBlock(size) ||
+      !ProcessHeap::IsGoodFit(size + Canary::kBytes, bytes)) {
+    return false;
+  }
+  Canary::Write(ptr, bytes, size);
+  return true;
+}
+
+}  // namespace
+
+bool GuardedHeap::TryResize(void* ptr, size_t size) {
+  Place place;
+  if (!FindPlace(ptr, &place)) return ProcessHeap::TryResize(ptr, size);
+  size_t bytes;
+  size_t old_size;
+  return SizeAt(place, ptr, &bytes, &old_size) && ResizeTo(ptr, bytes, size);
+}
+
+void* GuardedHeap::Reallocate(void* ptr, size_t size) {
+  if (ptr == nullptr) return Allocate(size);
+  if (size == 0) {
+    Free(ptr);
+    return nullptr;
+  }
+  Place place;
+  if (!FindPlace(ptr, &place)) {
+    return Protect(ProcessHeap::Reallocate(ptr, WithCanary(size)), size,
+                   /*is_fresh=*/false);
+  }
+  size_t bytes;
+  size_t old_size;
+  if (!SizeAt(place, ptr, &bytes, &old_size)) return nullptr;
+  if (ResizeTo(ptr, bytes, size)) return ptr;
+  const ArenaHandle arena = OwnerOf(place).token();
+  void* moved = arena == 0 ? Allocate(size) : AllocateIn(arena, size);
+  if (moved == nullptr) return nullptr;
+  memcpy(moved, ptr, Min(size, old_size));
+  Free(ptr);
+  return moved;
+}
+
+size_t GuardedHeap::UsableSize(const void* ptr) {
+  Place place;
+  if (!FindPlace(ptr, &place)) return ProcessHeap::UsableSize(ptr);
+  size_t bytes;
+  size_t size;
+  return SizeAt(place, const_cast<void*>(ptr), &bytes, &size) ? size : 0;
+}
+
+bool GuardedHeap::Correct(BlockInfo* block) {
+  Place place;
+  if (!FindPlace(block->start, &place)) return block->is_live;
+  block->is_live = block->is_live && place.live().IsLive(block->start);
+  if (block->is_live) block->bytes = Canary::Peek(block->start, block->bytes);
+  return block->is_live;
+}
+
+#endif
+
+}  // namespace myonly::internal

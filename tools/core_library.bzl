@@ -1,0 +1,58 @@
+"""Libraries of allocator/ and capi/, for each preset that is built beside the
+one of the command line (--define=myonly_preset).
+
+core_library(name = "x") makes `x` and `x_secure`. The second one depends on the
+`_secure` form of each dependency in this repository, in the end on
+//allocator/base:preset_secure, whose defines choose what the sources do. A
+program must not link both.
+"""
+
+load("@rules_cc//cc:cc_binary.bzl", "cc_binary")
+load("@rules_cc//cc:cc_library.bzl", "cc_library")
+
+_SECURE = "_secure"
+
+def _in_secure(label):
+    if label.startswith("@"):
+        return label
+    if ":" in label:
+        return label + _SECURE
+    return label + ":" + label.split("/")[-1] + _SECURE
+
+def core_library(name, deps = [], **kwargs):
+    cc_library(name = name, deps = deps, **kwargs)
+    cc_library(
+        name = name + _SECURE,
+        deps = [_in_secure(dep) for dep in deps],
+        **kwargs
+    )
+
+def core_shared_library(name, version_script, deps):
+    """For LD_PRELOAD, and to link against. Needs libc and nothing else."""
+    cc_binary(
+        name = name,
+        additional_linker_inputs = [version_script],
+        # What only gold has.
+        features = ["-supports_start_end_lib"],
+        linkopts = [
+            # Writes unwind tables that are 1.5 KB smaller than gold's.
+            "-fuse-ld=bfd",
+            "-Wl,--as-needed",
+            "-Wl,--no-undefined",
+            "-Wl,--gc-sections",
+            # From a library that is linked only where it is called.
+            "-Wl,--undefined=myonly_stats_write",
+            "-Wl,--version-script=$(location " + version_script + ")",
+            "-Wl,-soname," + name + ".0",
+            # Threads run its exit code after a dlclose.
+            "-Wl,-z,nodelete",
+            # Its fork handlers register before everybody else's, so that they
+            # run last before a fork and first after it.
+            "-Wl,-z,initfirst",
+            "-Wl,-z,now",
+        ],
+        linkshared = True,
+        linkstatic = True,
+        malloc = "@bazel_tools//tools/cpp:malloc",
+        deps = deps,
+    )
