@@ -11,6 +11,7 @@ namespace {
 
 constexpr size_t kMaxRegionBytes = size_t{256} << 10;
 constexpr uint64_t kQuickDecayMs = 500;
+constexpr size_t kBytesPerPurge = size_t{64} << 10;
 constexpr size_t kBlocksWhileFreeing = 256;
 
 // Purging less than this inside a free block costs more than it gives.
@@ -128,7 +129,9 @@ void BlockHeap::Free(const Slice* region, void* ptr) {
   if (quick_ != nullptr) {
     if (quick_->Free(block, word, owner_)) return;
     FlushQuickLists(quick_->limit_bytes() / 4 * 3);
-    if (ABSL_PREDICT_FALSE(purges_at_once_)) PurgeWhileFreeing();
+    if (ABSL_PREDICT_FALSE(purges_at_once_)) {
+      PurgeWhileFreeing(Block::SizeIn(word));
+    }
   }
   if (Block* whole = bins_.FreeAndCoalesce(block)) RegionIsFree(whole);
 }
@@ -176,8 +179,9 @@ size_t BlockHeap::UsableSize(const Slice* region, void* ptr) const {
 
 void BlockHeap::FlushQuickLists(size_t keep_bytes) {
   if (quick_ == nullptr) return;
-  quick_->set_limit_bytes(
-      Max(QuickLists::kMinLimitBytes, purges_at_once_ ? 0 : region_bytes_ / 2));
+  const size_t limit =
+      Max(QuickLists::kMinLimitBytes, purges_at_once_ ? 0 : region_bytes_ / 2);
+  quick_->set_limit_bytes(is_quiet_ ? 0 : limit);
   while (quick_->bytes() > keep_bytes) {
     Block* whole = bins_.FreeAndCoalesce(quick_->TakeOldest(key(), owner_));
     if (whole != nullptr) RegionIsFree(whole);
@@ -243,7 +247,16 @@ bool BlockHeap::PurgeIdle(size_t blocks, bool at_once) {
   return false;
 }
 
-void BlockHeap::PurgeWhileFreeing() {
+void BlockHeap::set_is_quiet(bool is_quiet) {
+  is_quiet_ = is_quiet;
+  FlushQuickLists(is_quiet ? 0 : SIZE_MAX);
+  if (is_quiet) quick_->set_limit_bytes(0);
+}
+
+void BlockHeap::PurgeWhileFreeing(size_t bytes) {
+  freed_bytes_ += bytes;
+  if (freed_bytes_ < kBytesPerPurge) return;
+  freed_bytes_ = 0;
   if (idle_region_ == nullptr) BeginEpoch();
   PurgeIdle(kBlocksWhileFreeing, /*at_once=*/true);
 }

@@ -110,6 +110,10 @@ class BlockHeap {
     keeps_key_ = true;
   }
 
+  // A thread that calls for little comes by more often, and has all its memory
+  // looked after, when nothing waits in quick lists.
+  ABSL_ATTRIBUTE_COLD void set_is_quiet(bool is_quiet);
+
   // Of all heaps: pages inside free blocks don't wait to be purged, and quick
   // lists hold little. For programs that may make no call for long.
   static void set_purges_at_once(bool at_once) { purges_at_once_ = at_once; }
@@ -176,7 +180,8 @@ class BlockHeap {
   const RunKind kind_;
   bool flushed_since_decay_ = false;
   bool keeps_key_ = false;
-  ABSL_ATTRIBUTE_COLD void PurgeWhileFreeing();
+  bool is_quiet_ = false;
+  ABSL_ATTRIBUTE_COLD void PurgeWhileFreeing(size_t bytes);
 
   inline static bool purges_at_once_ = false;
   Slice* regions_ = nullptr;
@@ -188,6 +193,7 @@ class BlockHeap {
   char* unopened_ = nullptr;
   size_t unopened_bytes_ = 0;
   uint64_t flush_ms_ = 0;
+  size_t freed_bytes_ = 0;  // since PurgeWhileFreeing purged last
   BinManager bins_;
 };
 

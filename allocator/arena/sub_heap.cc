@@ -105,7 +105,11 @@ void* SubHeap::AllocateSmall(size_t bytes) {
   OnSlowPath();
   Object* list = slabs_.TakeBack(size_class);
   Status status;  // a block may still fit somewhere
-  if (list == nullptr) list = slabs_.Refill(size_class, &status);
+  if (list == nullptr) {
+    const size_t slab_bytes = slabs_.slab_bytes();
+    list = slabs_.Refill(size_class, &status);
+    if (slabs_.slab_bytes() != slab_bytes) news_ |= kGrown;
+  }
   if (ABSL_PREDICT_FALSE(list == nullptr)) return nullptr;
   lists_[size_class] = list;
   return TakeListed(size_class);
@@ -121,6 +125,7 @@ void* SubHeap::AllocateBlockSlow(size_t size, size_t alignment,
       return arena_.AllocateAligned(size, alignment, status);
     }
     ptr = blocks_.Grow(size, alignment, status);
+    news_ |= kGrown;
     if (ABSL_PREDICT_FALSE(ptr == nullptr)) {
       if (*status != Status::kQuota) return nullptr;
       // At the arena's limit it gives back what it keeps free, and then takes
@@ -139,11 +144,22 @@ void* SubHeap::AllocateBlockSlow(size_t size, size_t alignment,
 }
 
 bool SubHeap::LookAtClock() {
-  slow_paths_left_ = slow_paths_each_;
-  slow_paths_ += slow_paths_each_;
+  NextLookAfter(slow_paths_each_);
+  if (slow_paths_each_ == 1 && slow_paths_ >= kQuietSlowPaths) SetQuiet(false);
   const uint64_t now = CoarseMs();
   if (ABSL_PREDICT_FALSE(now - decay_ms_ >= kDecayIntervalMs)) Decay(now);
-  return has_ticked_;
+  return (news_ & kTicked) != 0;
+}
+
+void SubHeap::LookAfterFrees() {
+  NextLookAfter(1);
+  frees_alone_ = slow_paths_ == slow_paths_then_ ? frees_alone_ + frees_ : 0;
+  slow_paths_then_ = slow_paths_;
+  frees_ = 0;
+  const uint64_t now = CoarseMs();
+  attention_ms_ = now + kAttentionMs;
+  if (now - decay_ms_ >= kDecayIntervalMs) Decay(now);
+  if (frees_alone_ >= kFreesAlone) SetQuiet(true);
 }
 
 void SubHeap::Decay(uint64_t now_ms) {
@@ -156,15 +172,21 @@ void SubHeap::Decay(uint64_t now_ms) {
   cache_->Decay(runs_, now_ms);
   huge_.PurgeWithTime(now_ms);
   const bool sweeps = PurgeIdle(now_ms, elapsed);
-  const bool more = runs_.PurgeWithTime(now_ms) || sweeps || more_elsewhere_;
-  has_ticked_ = true;
+  const bool more = runs_.PurgeWithTime(now_ms) || sweeps || more_elsewhere_ ||
+                    now_ms < attention_ms_ || slabs_.HasWaiting();
+  news_ |= kTicked;
   SetQuiet(is_quiet && more);
+  // What it counted may be of before it freed much.
+  if (now_ms < attention_ms_) NextLookAfter(1);
 }
 
 void SubHeap::SetQuiet(bool is_quiet) {
-  if (is_quiet && slow_paths_each_ != 1) ReturnLists();
-  slow_paths_each_ = slow_paths_left_ = is_quiet ? 1 : kSlowPathsPerLook;
+  if (is_quiet == (slow_paths_each_ == 1)) return;
+  if (is_quiet) ReturnLists();
+  slow_paths_each_ = is_quiet ? 1 : kSlowPathsPerLook;
+  NextLookAfter(slow_paths_each_);
   slabs_.set_takes_few(is_quiet);
+  blocks_.set_is_quiet(is_quiet);
 }
 
 bool SubHeap::PurgeIdle(uint64_t now_ms, uint64_t elapsed_ms) {
@@ -174,7 +196,8 @@ bool SubHeap::PurgeIdle(uint64_t now_ms, uint64_t elapsed_ms) {
     slabs_.BeginEpoch();
     blocks_.BeginEpoch();
   }
-  const size_t slabs = Min(elapsed_ms * kSlabsPerMs, kMaxSlabs);
+  const size_t per_ms = slow_paths_each_ == 1 ? kQuietSlabsPerMs : kSlabsPerMs;
+  const size_t slabs = Min(elapsed_ms * per_ms, kMaxSlabs);
   is_sweeping_ = slabs_.Sweep(slabs);
   if (blocks_.PurgeIdle(slabs * kBlocksPerSlab, /*at_once=*/false)) {
     is_sweeping_ = true;
@@ -220,6 +243,14 @@ void SubHeap::ReleaseSpare() {
   slabs_.ReleaseEmpty();
   blocks_.FlushQuickLists(0);
   blocks_.FreeSpareRegion();
+}
+
+bool SubHeap::Reclaim() {
+  if (posted_.empty()) return false;
+  TakeIn(kMaxTakenIn);
+  if (posted_.empty()) ReleaseSpare();
+  Publish();
+  return true;
 }
 
 size_t SubHeap::Purge() {

@@ -125,13 +125,18 @@ class SubHeap : public ShareFront {
   // `region` is the descriptor of the slice at `ptr`. A bad pointer is reported
   // and aborts.
   void FreeBlock(const Slice* region, void* ptr) {
+    const size_t waiting = blocks_.quick_bytes();
     blocks_.Free(region, ptr);
     ++block_frees_;
+    NoteFreed(1 + (waiting - Min(waiting, blocks_.quick_bytes())) / kSliceSize);
   }
   bool ResizeBlock(const Slice* region, void* ptr, size_t size) {
     return blocks_.Resize(region, ptr, size);
   }
-  void Attend(Slice* slab) { slabs_.Attend(slab, 0); }
+  void Attend(Slice* slab) {
+    slabs_.Attend(slab, 0);
+    NoteFreed(1);
+  }
 
   // --- What others have freed. ---
 
@@ -172,14 +177,22 @@ class SubHeap : public ShareFront {
   // A bounded part of that, whatever has waited how long; true: there is more.
   ABSL_ATTRIBUTE_COLD bool PurgeStep();
 
-  // Whether it has looked after its own memory since this was asked last. Then
-  // its caller looks after the rest, and says whether there is more to do.
-  bool TakeTick() {
-    const bool has_ticked = has_ticked_;
-    has_ticked_ = false;
-    return has_ticked;
+  // What its caller should look after, since this was asked last: it has looked
+  // after its own memory with time, so the caller does after the rest, and says
+  // whether there is more to do; it has taken memory of the arena.
+  static constexpr uint8_t kTicked = 1;
+  static constexpr uint8_t kGrown = 2;
+  uint8_t TakeNews() {
+    const uint8_t news = news_;
+    news_ = 0;
+    return news;
   }
   void set_more_elsewhere(bool more) { more_elsewhere_ = more; }
+
+  // Of one whose thread has ended, for others that need memory: takes some of
+  // what was posted in, and when that is all gives back what is spare. False:
+  // nothing was posted.
+  ABSL_ATTRIBUTE_COLD bool Reclaim();
 
   // What it holds of the system's memory.
   size_t held_bytes() const {
@@ -220,11 +233,19 @@ class SubHeap : public ShareFront {
   // and short lists bring it there.
   static constexpr uint32_t kSlowPathsPerLook = 16;
   static constexpr uint64_t kDecayIntervalMs = 8;
-  static constexpr uint32_t kQuietSlowPaths = 64;
+  static constexpr uint32_t kQuietSlowPaths = 32;
   static constexpr uint64_t kEpochMs = 1000;
+  // Who frees much may call for little then: what waits is looked after until
+  // it has waited long enough.
+  static constexpr uint32_t kFreesPerLook = 64;
+  // With no slow path of allocating between them: some 37 MiB were given up,
+  // and the thread is taken to be quiet until it shows that it isn't.
+  static constexpr uint32_t kFreesAlone = 1200;
+  static constexpr uint64_t kAttentionMs = 8 * kEpochMs;
   // Of PurgeIdle: 10 slabs for each millisecond since the last time take less
   // than a tenth of it; and some 2 ms at most.
   static constexpr size_t kSlabsPerMs = 10;
+  static constexpr size_t kQuietSlabsPerMs = 40;  // of a thread that idles
   static constexpr size_t kMaxSlabs = 256;
   static constexpr size_t kBlocksPerSlab = 8;
 
@@ -249,11 +270,22 @@ class SubHeap : public ShareFront {
   void* AllocateBlockSlow(size_t size, size_t alignment, Status* status);
 
   ABSL_ATTRIBUTE_COLD void MoveLists(Object** to);
-  // True: TakeTick() is.
+  // True: it has looked after its memory, and there is news.
   bool OnSlowPath() {
     return ABSL_PREDICT_FALSE(--slow_paths_left_ == 0) && LookAtClock();
   }
   ABSL_ATTRIBUTE_COLD bool LookAtClock();
+  void NextLookAfter(uint32_t slow_paths) {
+    slow_paths_ += slow_paths_counted_ - slow_paths_left_;
+    slow_paths_counted_ = slow_paths_left_ = slow_paths;
+  }
+  // So many slabs, or slices with blocks that are coalesced, have been looked
+  // at by freeing.
+  void NoteFreed(size_t slices) {
+    frees_ += static_cast<uint32_t>(slices);
+    if (ABSL_PREDICT_FALSE(frees_ >= kFreesPerLook)) LookAfterFrees();
+  }
+  ABSL_ATTRIBUTE_COLD void LookAfterFrees();
   ABSL_ATTRIBUTE_COLD void Decay(uint64_t now_ms);
   ABSL_ATTRIBUTE_COLD void SetQuiet(bool is_quiet);
   ABSL_ATTRIBUTE_COLD bool PurgeIdle(uint64_t now_ms, uint64_t elapsed_ms);
@@ -271,13 +303,18 @@ class SubHeap : public ShareFront {
   uint64_t block_allocations_ = 0;
   uint64_t block_frees_ = 0;
   uint64_t peak_live_bytes_ = 0;
-  uint64_t allocations_before_ = 0;               // the last reset
-  uint32_t slow_paths_left_ = kSlowPathsPerLook;  // until the next look
+  uint64_t allocations_before_ = 0;                  // the last reset
+  uint32_t slow_paths_left_ = kSlowPathsPerLook;     // until the next look
+  uint32_t slow_paths_counted_ = kSlowPathsPerLook;  // from the last look on
   uint32_t slow_paths_each_ = kSlowPathsPerLook;  // from one look to the next
   uint32_t slow_paths_ = 0;                       // since decay_ms_
-  bool has_ticked_ = false;
+  uint8_t news_ = 0;
   bool more_elsewhere_ = false;
   bool is_sweeping_ = false;  // this epoch's
+  uint32_t frees_ = 0;        // since the last look
+  uint32_t frees_alone_ = 0;
+  uint32_t slow_paths_then_ = 0;  // at the last look
+  uint64_t attention_ms_ = 0;     // ends then
   uint64_t decay_ms_ = 0;
   uint64_t epoch_ms_ = 0;
   uint8_t region_requests_ = 0;

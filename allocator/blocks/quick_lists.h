@@ -27,7 +27,7 @@ class QuickLists {
  public:
   constexpr QuickLists() = default;
 
-  static constexpr size_t kMinLimitBytes = size_t{1} << 20;
+  static constexpr size_t kMinLimitBytes = size_t{128} << 10;
 
   // `owner` is whose lists these are, the same in all calls: blocks in them are
   // marked with its address.

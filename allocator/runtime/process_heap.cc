@@ -272,8 +272,9 @@ ABSL_ATTRIBUTE_NOINLINE void* AllocateDefault(size_t size, size_t alignment) {
     ptr = g.default_arena.AllocateAligned(size, alignment, &status);
   } else {
     ptr = state->Allocate(state->heap(), size, alignment, &status);
-    if (ABSL_PREDICT_FALSE(state->heap().TakeTick())) {
-      ProcessHeap::PurgeElsewhere(&state->heap());
+    const uint8_t news = state->heap().TakeNews();
+    if (ABSL_PREDICT_FALSE(news != 0)) {
+      ProcessHeap::LookElsewhere(&state->heap(), news);
     }
   }
   return ABSL_PREDICT_TRUE(ptr != nullptr) ? ptr : Fail(status);

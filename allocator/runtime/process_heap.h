@@ -256,8 +256,9 @@ class ProcessHeap {
   // CoarseMs().
   ABSL_ATTRIBUTE_COLD static void PurgeIdle(uint64_t now_ms);
 
-  // The part of that which the caller's own share has not done.
-  ABSL_ATTRIBUTE_COLD static void PurgeElsewhere(SubHeap* heap);
+  // What the caller's own share has news of (SubHeap::TakeNews), done outside
+  // of it.
+  ABSL_ATTRIBUTE_COLD static void LookElsewhere(SubHeap* heap, uint8_t news);
 
   // False if an invariant of the arena does not hold: `*broken` says which.
   ABSL_ATTRIBUTE_COLD static bool CheckArena(Arena& arena,

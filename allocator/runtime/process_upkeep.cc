@@ -88,8 +88,11 @@ void ProcessHeap::PurgeIdle(uint64_t now_ms) {
   g.huge.PurgeWithTime(now_ms);
 }
 
-void ProcessHeap::PurgeElsewhere(SubHeap* heap) {
-  heap->set_more_elsewhere(g.threads.PurgeOldOrphan(CoarseMs()));
+void ProcessHeap::LookElsewhere(SubHeap* heap, uint8_t news) {
+  if ((news & SubHeap::kTicked) != 0) {
+    heap->set_more_elsewhere(g.threads.PurgeOldOrphan(CoarseMs()));
+  }
+  if ((news & SubHeap::kGrown) != 0) g.threads.ReclaimFromOrphan();
 }
 
 void ProcessHeap::PurgeArena(Arena& arena, size_t keep_bytes) {

@@ -141,9 +141,10 @@ Object* Slab::Carve(Slice* slice, char* start, Object* end) {
   if (slab.carved == slab.capacity) return nullptr;
   const size_t bytes = ObjectBytes(slab.size_class);
   char* first = start + slab.carved * bytes;
-  // To the end of the page that the first object begins on.
-  const size_t in_page = reinterpret_cast<uintptr_t>(first) & (kPageSize - 1);
-  const size_t count = Min((kPageSize - in_page + bytes - 1) / bytes,
+  // Not beyond the page that the first object ends on: the object that goes on
+  // to the next one, which nobody may want, is carved with it.
+  const size_t last_byte = reinterpret_cast<uintptr_t>(first) + bytes - 1;
+  const size_t count = Min(1 + (~last_byte & (kPageSize - 1)) / bytes,
                            size_t{slab.capacity} - slab.carved);
   Object* list =
       kNewList(start, slab.carved, count, bytes, TokenAt(slice, start), end);

@@ -241,6 +241,13 @@ bool SlabPool::Sweep(size_t slabs) {
   return false;
 }
 
+bool SlabPool::HasWaiting() const {
+  for (const Class& lists : classes_) {
+    if (lists.partial != nullptr) return true;
+  }
+  return false;
+}
+
 size_t SlabPool::SweepAll() {
   size_t purged = 0;
   for (size_t i = 1; i < kNumSizeClasses; ++i) {

@@ -76,7 +76,10 @@ class SlabPool {
   // The same for all slabs that wait, however long. Returns the bytes purged.
   ABSL_ATTRIBUTE_COLD size_t SweepAll();
 
-  // Whether TakeBack takes but a few objects. A thread that calls for little
+  // Whether there is something to sweep, by now or later.
+  ABSL_ATTRIBUTE_COLD bool HasWaiting() const;
+
+  // Whether TakeBack takes but one object. A thread that calls for little
   // comes by more often when lists are short.
   void set_takes_few(bool takes_few) { takes_few_ = takes_few ? 1 : 0; }
 
@@ -125,7 +128,7 @@ class SlabPool {
     Slice* swept;
   };
 
-  static constexpr size_t kFew = 4;
+  static constexpr size_t kFew = 1;
   // Of a slab that is given up, so many objects are looked at.
   static constexpr size_t kSome = 16;
   // While the slabs grow in number by 1/16 and so many more, an epoch goes by.

@@ -13,6 +13,7 @@ ThreadState* ThreadRegistry::Acquire(Object** lists) {
     state = orphans_;
     if (state != nullptr) {
       orphans_ = state->next_orphan_;
+      num_orphans_.fetch_sub(1, std::memory_order_relaxed);
       state->phase_.store(ThreadState::Phase::kLive, std::memory_order_relaxed);
     } else {
       void* memory = metadata_.Allocate(sizeof(ThreadState));
@@ -35,6 +36,7 @@ void ThreadRegistry::Release(ThreadState* state) {
   state->orphan_since_ms_ = CoarseMs();
   state->is_trimmed_ = false;
   orphans_ = state;
+  num_orphans_.fetch_add(1, std::memory_order_relaxed);
   has_untrimmed_.store(true, std::memory_order_relaxed);
 }
 
@@ -98,6 +100,16 @@ bool ThreadRegistry::PurgeOldOrphan(uint64_t now_ms) {
   }
   has_untrimmed_.store(are_young, std::memory_order_relaxed);
   return are_young;
+}
+
+void ThreadRegistry::ReclaimFromFirst() {
+  MutexLock lock(mutex_);
+  size_t looked_at = 0;
+  for (ThreadState* state = orphans_;
+       state != nullptr && looked_at < kMostLookedAt && !state->Reclaim();
+       state = state->next_orphan_) {
+    ++looked_at;
+  }
 }
 
 bool ThreadRegistry::CheckOrphans(BrokenInvariant* broken) {

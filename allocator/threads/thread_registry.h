@@ -82,6 +82,15 @@ class ThreadRegistry {
   // there is more. `now_ms` is CoarseMs().
   bool PurgeOldOrphan(uint64_t now_ms);
 
+  // For a thread whose share has grown: what has come home to an orphan, which
+  // may have it for long, is there for the next one that grows.
+  void ReclaimFromOrphan() {
+    if (ABSL_PREDICT_TRUE(num_orphans_.load(std::memory_order_relaxed) == 0)) {
+      return;
+    }
+    ReclaimFromFirst();
+  }
+
   // False if an orphan is broken; nobody may look into what is live.
   bool CheckOrphans(BrokenInvariant* broken);
 
@@ -90,6 +99,8 @@ class ThreadRegistry {
   void FreezeOthers(const ThreadState* own) ABSL_NO_THREAD_SAFETY_ANALYSIS;
 
  private:
+  ABSL_ATTRIBUTE_COLD void ReclaimFromFirst();
+
   MetadataAllocator& metadata_;
   RunPool& runs_;
   HugeMappings& huge_;
@@ -99,9 +110,12 @@ class ThreadRegistry {
   ThreadState* states_ ABSL_GUARDED_BY(mutex_) = nullptr;
   // The youngest first.
   ThreadState* orphans_ ABSL_GUARDED_BY(mutex_) = nullptr;
+  std::atomic<size_t> num_orphans_{0};  // changed under the lock
   // There may be orphans that have not been purged.
   std::atomic<bool> has_untrimmed_{false};
   static constexpr uint64_t kOldMs = 1000;
+  // Of the orphans so many are looked at when a thread grows.
+  static constexpr size_t kMostLookedAt = 8;
 };
 
 }  // namespace myonly::internal

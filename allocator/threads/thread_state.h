@@ -114,6 +114,12 @@ class ThreadState {
     slices_.Release(runs_);
     return heap_.PurgeStep();
   }
+  // Of an orphan: SubHeap::Reclaim.
+  bool Reclaim() {
+    if (!heap_.Reclaim()) return false;
+    slices_.Release(runs_);
+    return true;
+  }
   SliceCache* slices() { return &slices_; }
 
   // --- Shares of arenas of the program, by the arena's slot. ---

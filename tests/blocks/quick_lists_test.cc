@@ -82,6 +82,7 @@ TEST(QuickListsTest, QuickBlocksAreNeverTooSmall) {
 
 TEST(QuickListsTest, FlushingLosesNoBlock) {
   OneRegion heap(size_t{1} << 20);
+  heap.quick.set_limit_bytes(size_t{1} << 20);
   std::vector<Block*> blocks;
   for (size_t i = 0; i < 500; ++i) {
     blocks.push_back(heap.Allocate(Block::BytesFor(i * 7)));

@@ -165,6 +165,7 @@ TEST(ArenaSharesTest, ArenasInTurnKeepTheirBlocksApart) {
 TEST(ArenaSharesTest, OthersMayFree) {
   myonly_arena* arena = NewArena();
   std::vector<unsigned char*> blocks = Fill(arena, kMany);
+  const uint64_t reserved = StatsOf(arena).reserved_bytes;
   std::thread([&] {
     EXPECT_EQ(CountDamaged(blocks), 0u);
     for (unsigned char* block : blocks) myonly_free(block);
@@ -173,7 +174,6 @@ TEST(ArenaSharesTest, OthersMayFree) {
   EXPECT_EQ(StatsOf(arena).frees, kMany);
   EXPECT_EQ(myonly_arena_check(arena), MYONLY_OK);
   // What is freed elsewhere comes back to the thread that had it.
-  const uint64_t reserved = StatsOf(arena).reserved_bytes;
   blocks = Fill(arena, kMany);
   EXPECT_LE(StatsOf(arena).reserved_bytes, reserved / 4 * 5);
   EXPECT_EQ(CountDamaged(blocks), 0u);

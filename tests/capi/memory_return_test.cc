@@ -87,12 +87,20 @@ class MemoryReturnTest : public ::testing::Test {
   // A few calls every 10 ms.
   void Trickle(int seconds) {
     for (int i = 0; i < 100 * seconds; ++i) {
-      for (int k = 0; k < 10; ++k) {
-        void* volatile ptr = malloc(16 + random_() % 1000);
-        free(ptr);
-      }
+      for (int k = 0; k < 10; ++k) Call(16 + random_() % 1000);
       std::this_thread::sleep_for(std::chrono::milliseconds(10));
     }
+  }
+  // One of each, which its list of free objects or blocks could serve.
+  void TrickleOfOneSize(int seconds, size_t bytes) {
+    for (int i = 0; i < 100 * seconds; ++i) {
+      Call(bytes);
+      std::this_thread::sleep_for(std::chrono::milliseconds(10));
+    }
+  }
+  static void Call(size_t bytes) {
+    void* volatile ptr = malloc(bytes);
+    free(ptr);
   }
   void ExpectWhatIsKept() {
     for (const Piece& piece : pieces_) {
@@ -135,6 +143,14 @@ TEST_F(MemoryReturnTest, AlmostAllAtOnce) {
   FreeMost(/*in_bulk=*/true);
   Trickle(4);
   EXPECT_LT(OverFloor(), 2.0);
+  ExpectWhatIsKept();
+}
+
+TEST_F(MemoryReturnTest, CallsForOneObjectAreEnough) {
+  Fill(1000);
+  FreeMost(/*in_bulk=*/false);
+  TrickleOfOneSize(5, 100);
+  EXPECT_LT(OverFloor(), 1.6);
   ExpectWhatIsKept();
 }
 
@@ -222,6 +238,17 @@ TEST_F(MemoryReturnTest, WhatAnEndedThreadHeld) {
   }).join();
   Trickle(5);
   EXPECT_LT(OverFloor(), 1.6);
+  ExpectWhatIsKept();
+}
+
+// What others free of an ended thread's serves who needs memory.
+TEST_F(MemoryReturnTest, WhatComesHomeToAnEndedThreadIsUsedAgain) {
+  std::thread([this] { Fill(1000); }).join();
+  for (const Piece& piece : pieces_) free(piece.start);
+  pieces_.clear();
+  const size_t before = ResidentBytes();
+  Fill(1000);
+  EXPECT_LT(ResidentBytes(), before + 24 * kMiB) << "of 96 MiB";
   ExpectWhatIsKept();
 }
 

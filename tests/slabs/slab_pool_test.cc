@@ -85,6 +85,16 @@ TEST_F(SlabPoolTest, ARefillCarvesOnePage) {
   EXPECT_EQ(Used(), first.size() + second.size());
 }
 
+TEST_F(SlabPoolTest, ARefillTouchesNoPageButOne) {
+  for (size_t bytes = 16; bytes <= kMaxSlabRequest; bytes += 16) {
+    const std::vector<Object*> taken = TakeOnce(SizeClassFor(bytes));
+    const auto first = reinterpret_cast<uintptr_t>(taken.front());
+    const auto last = reinterpret_cast<uintptr_t>(taken.back()) + bytes - 1;
+    EXPECT_EQ(first / kPageSize, last / kPageSize) << bytes;
+    EXPECT_EQ(taken.size(), kPageSize / bytes) << "all that fit";
+  }
+}
+
 TEST_F(SlabPoolTest, WhatComesBackIsTakenBeforeTheNextPage) {
   std::vector<Object*> taken = TakeOnce(4);
   Free(taken[3]);

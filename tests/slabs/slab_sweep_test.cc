@@ -269,7 +269,7 @@ TEST_F(SlabSweepTest, FewAreTakenAtATimeIfWanted) {
       Slab::ClearMark(list);
       list = next;
     }
-    EXPECT_LE(length, 4U);
+    EXPECT_EQ(length, 1U);
     EXPECT_EQ(Used(), back.size());
     EXPECT_TRUE(Check());
   }
