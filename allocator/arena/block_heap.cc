@@ -314,7 +314,8 @@ bool BlockHeap::Check(size_t* live_bytes, size_t* live_blocks,
     }
   }
   const BlockListCheck check = {key(), broken, HasAddress, this};
-  if (!bins_.CheckBins(check) || (quick_ != nullptr && !quick_->Check(check))) {
+  if (!bins_.CheckBins(check) ||
+      (quick_ != nullptr && !quick_->Check(check, owner_))) {
     return false;
   }
   return region_bytes == region_bytes_ || broken->Is("lost region", this);

@@ -139,11 +139,18 @@ class QuickLists {
   }
 
   // False if a block in them is not what it should be.
-  ABSL_ATTRIBUTE_COLD bool Check(const BlockListCheck& check) const {
+  ABSL_ATTRIBUTE_COLD bool Check(const BlockListCheck& check,
+                                 const void* owner) const {
     size_t sum = 0;
     for (size_t i = 0; i < kNumQuickLists; ++i) {
       if (!check.Check(heads_[i], /*quick=*/true, i, bytes(), &sum)) {
         return false;
+      }
+      for (Block* block = heads_[i]; kChecksObjects && block != nullptr;
+           block = block->next_free()) {
+        if (block->quick_mark() != Mark(owner)) {
+          return check.broken->Is("overwritten free block", block->payload());
+        }
       }
     }
     return sum == bytes() || check.broken->Is("lost free blocks", this);

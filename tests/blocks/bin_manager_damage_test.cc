@@ -119,7 +119,7 @@ TEST_F(BinManagerDamageTest, TheCheckOfTheQuickListsFindsALostBlock) {
   ASSERT_TRUE(heap.FreeQuick(another) && heap.FreeQuick(second));
   second->next_free() = nullptr;
   BrokenInvariant broken;
-  EXPECT_FALSE(heap.quick.Check({kTestKey, &broken}));
+  EXPECT_FALSE(heap.quick.Check({kTestKey, &broken}, &heap));
 }
 
 TEST_F(BinManagerDamageTest, DiagnosesWhatIsWrongWithAFree) {

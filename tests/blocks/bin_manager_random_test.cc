@@ -66,7 +66,7 @@ class Model {
     for (const auto& [start, bytes] : live_) expected += bytes;
     ASSERT_EQ(live_bytes, expected);
     // No byte is lost: what is not live is free.
-    ASSERT_TRUE(quick_.Check({bins_.key(), &broken})) << broken.what;
+    ASSERT_TRUE(quick_.Check({bins_.key(), &broken}, this)) << broken.what;
     ASSERT_EQ(live_bytes + live_blocks * Block::kTagBytes + bins_.free_bytes() +
                   quick_.bytes(),
               total);

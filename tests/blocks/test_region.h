@@ -96,7 +96,7 @@ struct OneRegion {
   }
   bool Check(size_t live_blocks) const {
     BrokenInvariant broken;
-    return region->Check(live_blocks) && quick.Check({kTestKey, &broken});
+    return region->Check(live_blocks) && quick.Check({kTestKey, &broken}, this);
   }
 
   BinManager bins;
