@@ -255,7 +255,7 @@ void ProcessHeap::FreeElsewhere(void* ptr) {
     static_cast<Arena*>(place.mapping->owner)->FreeHuge(place.mapping, ptr);
     TellIfNews();
   } else {
-    ReportUnknown(place, ptr);
+    ReportMisuse("free of a foreign address", ptr);
   }
 }
 
