@@ -50,6 +50,8 @@ def core_shared_library(name, version_script, deps):
             # run last before a fork and first after it.
             "-Wl,-z,initfirst",
             "-Wl,-z,now",
+            # Whose backtraces need an unwinder has one of its own.
+            "-static-libgcc",
         ],
         linkshared = True,
         linkstatic = True,

@@ -9,6 +9,7 @@ namespace myonly::internal {
 
 enum class SystemCallNumber : long {
   kWrite = SYS_write,
+  kRead = SYS_read,
   kOpenAt = SYS_openat,
   kClose = SYS_close,
   kReadLinkAt = SYS_readlinkat,
