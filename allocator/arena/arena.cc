@@ -237,13 +237,14 @@ void Arena::FreeLarge(Slice* run, void* ptr) {
     page_live_bytes_ -= usable;
     --page_live_blocks_;
     ++frees_;
+    BeginReturn(bytes, usable);
   }
   if (kIsSecure && PoisonsPages()) {
     runs_.FreePoisoned(run);
   } else {
     runs_.FreeAndKeep(run);
   }
-  quota_.ReturnEither(bytes, usable);
+  EndReturn(bytes, usable);
 }
 
 void Arena::FreeHuge(HugeMapping* mapping, void* ptr) {
@@ -261,9 +262,10 @@ void Arena::FreeHuge(HugeMapping* mapping, void* ptr) {
     page_live_bytes_ -= bytes;
     --page_live_blocks_;
     ++frees_;
+    BeginReturn(bytes, bytes);
   }
   kIsSecure ? huge_.FreePoisoned(mapping) : huge_.Free(mapping);
-  quota_.ReturnEither(bytes, bytes);
+  EndReturn(bytes, bytes);
   runs_.NotePagesElsewhere(0, huge_.live_bytes());
 }
 

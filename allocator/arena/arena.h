@@ -230,6 +230,22 @@ class Arena {
   ABSL_ATTRIBUTE_COLD bool ChargeAfterPurge(size_t page_bytes,
                                             size_t block_bytes)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  // What was freed is charged until its pages are back: meanwhile a check knows
+  // how much that is. Of arenas of the program only.
+  void BeginReturn(size_t page_bytes, size_t block_bytes)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
+    if (token_ == 0) return;
+    returning_bytes_.fetch_add(
+        quota_.counts_blocks() ? block_bytes : page_bytes,
+        std::memory_order_relaxed);
+  }
+  void EndReturn(size_t page_bytes, size_t block_bytes) {
+    quota_.ReturnEither(page_bytes, block_bytes);
+    if (token_ == 0) return;
+    returning_bytes_.fetch_sub(
+        quota_.counts_blocks() ? block_bytes : page_bytes,
+        std::memory_order_release);
+  }
   // What a large run is charged.
   size_t ChargeOf(size_t slices, size_t usable_pages) const {
     return quota_.counts_blocks() ? usable_pages * kPageSize
@@ -272,6 +288,7 @@ class Arena {
   size_t large_bytes_ ABSL_GUARDED_BY(mutex_) = 0;
   size_t huge_bytes_ ABSL_GUARDED_BY(mutex_) = 0;
   std::atomic<uint32_t> resets_{0};
+  std::atomic<size_t> returning_bytes_{0};  // grows under the lock
   FaultPlan faults_;
   uintptr_t token_ = 0;
   char name_[kMaxArenaName + 1] = {};

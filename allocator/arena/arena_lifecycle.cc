@@ -241,7 +241,10 @@ bool Arena::CheckShares(MayLook may_look, BrokenInvariant* broken) {
     }
   }
   if (quota_.counts_blocks()) held = LiveBytes();
-  return !saw_all || held == quota_.own_bytes() ||
+  // Nothing more is on its way back after this, as the lock is held.
+  const size_t returning = returning_bytes_.load(std::memory_order_acquire);
+  const size_t own = quota_.own_bytes();
+  return !saw_all || (held <= own && own - held <= returning) ||
          broken->Is("charge that is not what is held", this);
 }
 

@@ -466,5 +466,36 @@ TEST(ArenaStormTest, BlocksChangeTheirArenaWhileOthersWork) {
             MYONLY_OK);
 }
 
+// What is freed is charged until its pages are back: no check may take that for
+// a lost charge.
+TEST(ArenaStormTest, AChargeOnItsWayBackIsNoBrokenInvariant) {
+  for (const uint64_t flags : {uint64_t{0}, MYONLY_ARENA_EXACT_BYTES}) {
+    myonly_arena_options options = MYONLY_ARENA_OPTIONS_INIT;
+    options.flags = flags;
+    myonly_arena* arena = nullptr;
+    ASSERT_EQ(myonly_arena_create(&options, &arena), MYONLY_OK);
+    std::atomic<bool> done{false};
+    std::vector<std::thread> threads;
+    for (size_t t = 0; t < 3; ++t) {
+      threads.emplace_back([&, t] {
+        while (!done) myonly_free(myonly_arena_alloc(arena, (100 + t) * kKiB));
+      });
+    }
+    const auto end =
+        std::chrono::steady_clock::now() + std::chrono::milliseconds(200);
+    size_t broken = 0;
+    while (std::chrono::steady_clock::now() < end) {
+      const char* what = nullptr;
+      broken += myonly_arena_check_at(arena, &what, nullptr) != MYONLY_OK;
+    }
+    done = true;
+    for (std::thread& thread : threads) thread.join();
+    EXPECT_EQ(broken, 0u);
+    EXPECT_EQ(myonly_arena_check(arena), MYONLY_OK);
+    EXPECT_EQ(myonly_arena_destroy(arena, MYONLY_DESTROY_REQUIRE_EMPTY),
+              MYONLY_OK);
+  }
+}
+
 }  // namespace
 }  // namespace myonly::testing
