@@ -1,14 +1,13 @@
 // Looking at heaps through the C API: check, cast, call.
 
-#include "myonly/myonly.h"
-
 #include <cstring>
 
 #include "allocator/base/invariant.h"
 #include "allocator/base/sizes.h"
 #include "allocator/base/status.h"
-#include "allocator/runtime/process_heap.h"
+#include "allocator/runtime/heap.h"
 #include "capi/arena_stats.h"
+#include "myonly/myonly.h"
 
 namespace {
 
@@ -17,6 +16,7 @@ using myonly::internal::ArenaHandle;
 using myonly::internal::BlockInfo;
 using myonly::internal::BrokenInvariant;
 using myonly::internal::HasSize;
+using myonly::internal::Heap;
 using myonly::internal::Min;
 using myonly::internal::ProcessHeap;
 using myonly::internal::Status;
@@ -101,8 +101,8 @@ myonly_status myonly_arena_walk(myonly_arena* arena,
   if (visit == nullptr) return Return(Status::kInvalid);
   if (read != Status::kOk) return Return(read);
   Visitor visitor = {visit, ctx};
-  return Return(ProcessHeap::Walk(HandleOf(arena), least_bytes, Visitor::Visit,
-                                  &visitor));
+  return Return(
+      Heap::Walk(HandleOf(arena), least_bytes, Visitor::Visit, &visitor));
 }
 
 myonly_status myonly_arena_check_at(myonly_arena* arena, const char** what,
@@ -137,7 +137,7 @@ myonly_status myonly_block_of(const void* ptr,
     return MYONLY_ERR_INVALID;
   }
   BlockInfo block = {};
-  const Status status = ProcessHeap::BlockOf(ptr, &block);
+  const Status status = Heap::BlockOf(ptr, &block);
   if (status != Status::kOk) return static_cast<myonly_status>(status);
   myonly_block_info info = Convert(block);
   const size_t size = out->struct_size;

@@ -3,29 +3,61 @@ one of the command line (--define=myonly_preset).
 
 core_library(name = "x") makes `x` and `x_secure`. The second one depends on the
 `_secure` form of each dependency in this repository, in the end on
-//allocator/base:preset_secure, whose defines choose what the sources do. A
-program must not link both.
+//allocator/base:preset_secure, whose defines choose what the sources do. A few
+have an `x_debug` too. A program must not link two of them.
 """
 
 load("@rules_cc//cc:cc_binary.bzl", "cc_binary")
 load("@rules_cc//cc:cc_library.bzl", "cc_library")
 
 _SECURE = "_secure"
+_DEBUG = "_debug"
+
+# What has a third form for the preset debug: what sees runtime/heap.h. The rest
+# of that preset is secure.
+_IN_DEBUG = [
+    "//allocator/runtime:heap",
+    "//allocator/runtime:start",
+    "//capi:capi",
+    "//capi:new_delete",
+    "//capi:override",
+]
+
+def _full(label):
+    if label.startswith(":"):
+        return "//" + native.package_name() + label
+    if ":" in label:
+        return label
+    return label + ":" + label.split("/")[-1]
 
 def _in_secure(label):
-    if label.startswith("@"):
-        return label
-    if ":" in label:
-        return label + _SECURE
-    return label + ":" + label.split("/")[-1] + _SECURE
+    return label if label.startswith("@") else _full(label) + _SECURE
 
-def core_library(name, deps = [], **kwargs):
-    cc_library(name = name, deps = deps, **kwargs)
+def _in_debug(label):
+    label = label if label.startswith("@") else _full(label)
+    return label + _DEBUG if label in _IN_DEBUG else _in_secure(label)
+
+def core_library(name, deps = [], debug_deps = [], debug_defines = [], **kwargs):
+    cc_library(
+        name = name,
+        deps = deps if not debug_deps else deps + select({
+            "//:debug_preset": debug_deps,
+            "//conditions:default": [],
+        }),
+        **kwargs
+    )
     cc_library(
         name = name + _SECURE,
         deps = [_in_secure(dep) for dep in deps],
         **kwargs
     )
+    if _full(":" + name) in _IN_DEBUG:
+        cc_library(
+            name = name + _DEBUG,
+            defines = debug_defines,
+            deps = [_in_debug(dep) for dep in deps + debug_deps],
+            **kwargs
+        )
 
 def core_shared_library(name, version_script, deps):
     """For LD_PRELOAD, and to link against. Needs libc and nothing else."""

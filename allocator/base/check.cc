@@ -2,6 +2,7 @@
 
 #include <cstdlib>
 
+#include "allocator/base/preset.h"
 #include "allocator/base/printer.h"
 
 // A virtual class without libstdc++ needs this symbol; weak, so that the C++
@@ -22,6 +23,7 @@ void ReportMisuse(const char* what, const void* address) {
   line.Text("myonlymalloc: ").Text(what).Text(" at ").Address(address);
   if (&DescribeAddress != nullptr) DescribeAddress(&line, address);
   line.Text("\n").WriteTo(2);
+  if (kIsSecure && &ExplainMisuse != nullptr) ExplainMisuse(address);
   if (!goes_on) abort();
 }
 

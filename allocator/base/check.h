@@ -16,6 +16,10 @@ class Printer;
 // only layers below are linked, it is missing.
 __attribute__((weak)) void DescribeAddress(Printer* line, const void* address);
 
+// Writes more lines about it, after the first one. The same of it; in the
+// presets without a guard nobody does.
+__attribute__((weak)) void ExplainMisuse(const void* address);
+
 // Prints "myonlymalloc: <what> at 0x<address>", what DescribeAddress knows of
 // it, and aborts.
 [[noreturn]] void ReportAndAbort(const char* what, const void* address);

@@ -8,6 +8,7 @@
 namespace myonly::internal {
 
 enum class LockRank : uint8_t {
+  kHistory,  // the debug preset's
   kThreadRegistry,
   kArenaRegistry,
   // Fork and moving a block to another arena hold several of these, both under

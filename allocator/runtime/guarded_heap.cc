@@ -370,6 +370,14 @@ size_t GuardedHeap::UsableSize(const void* ptr) {
   return SizeAt(place, const_cast<void*>(ptr), &bytes, &size) ? size : 0;
 }
 
+bool GuardedHeap::IsIntact(const void* ptr, size_t size) {
+  Place place;
+  size_t found;
+  return FindPlace(ptr, &place) && place.live().IsLive(ptr) &&
+         Canary::Read(ptr, BytesAt(place, const_cast<void*>(ptr)), &found) &&
+         found == size;
+}
+
 bool GuardedHeap::Correct(BlockInfo* block) {
   Place place;
   if (!FindPlace(block->start, &place)) return block->is_live;

@@ -71,8 +71,11 @@ class GuardedHeap : public ProcessHeap {
   ABSL_ATTRIBUTE_COLD static void FlushQuarantine();
   ABSL_ATTRIBUTE_COLD static size_t Purge(size_t keep_bytes);
 
-  // The same for what walks and questions tell: false if the block is not
-  // live. Its size becomes that of the payload.
+  // Whether a live block was asked for with this size and nothing was written
+  // behind its end. Reports nothing.
+  ABSL_ATTRIBUTE_COLD static bool IsIntact(const void* ptr, size_t size);
+
+  // For what walks and questions tell: false if the block is not live. Its size becomes that of the payload.
   ABSL_ATTRIBUTE_COLD static bool Correct(BlockInfo* block);
 };
 

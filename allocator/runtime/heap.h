@@ -1,4 +1,7 @@
 // The process's heap as this build's preset has it.
+//
+// Of the preset debug this is all: what does not see this header is as in
+// secure, and built once for both.
 #ifndef MYONLY_ALLOCATOR_RUNTIME_HEAP_H_
 #define MYONLY_ALLOCATOR_RUNTIME_HEAP_H_
 
@@ -8,9 +11,19 @@
 #include "allocator/runtime/guarded_heap.h"
 #include "allocator/runtime/process_heap.h"
 
+#ifdef MYONLY_PRESET_DEBUG
+#include "allocator/runtime/debug_heap.h"
+#endif
+
 namespace myonly::internal {
 
+#ifdef MYONLY_PRESET_DEBUG
+inline constexpr bool kIsDebug = true;
+using Heap = DebugHeap;
+#else
+inline constexpr bool kIsDebug = false;
 using Heap = std::conditional_t<kIsSecure, GuardedHeap, ProcessHeap>;
+#endif
 
 }  // namespace myonly::internal
 

@@ -12,7 +12,7 @@
 #include "allocator/base/system_call.h"
 #include "allocator/options/options.h"
 #include "allocator/runtime/background.h"
-#include "allocator/runtime/guarded_heap.h"
+#include "allocator/runtime/heap.h"
 #include "allocator/runtime/process_heap.h"
 
 namespace myonly::internal {
@@ -82,7 +82,8 @@ void PrintVerbose(const char* version, bool is_process_allocator) {
   AppendProgramName(&line);
   line.Text(is_process_allocator ? "), malloc is ours"
                                  : "), malloc is not ours");
-  line.Text(", preset ").Text(kPresetName).Text("\n").WriteTo(kStderr);
+  line.Text(", preset ").Text(kIsDebug ? "debug" : kPresetName);
+  line.Text("\n").WriteTo(kStderr);
 }
 
 }  // namespace
@@ -91,15 +92,15 @@ void Start(const char* const* environment, const char* version,
            bool is_process_allocator) {
   // First, so that our handlers run last before a fork and first after it:
   // handlers of others may allocate.
-  pthread_atfork(ProcessHeap::PrepareFork, ProcessHeap::ParentAfterFork,
-                 ProcessHeap::ChildAfterFork);
+  pthread_atfork(Heap::PrepareFork, Heap::ParentAfterFork,
+                 Heap::ChildAfterFork);
   ProcessHeap::WatchThreads();
   // A program with more rights than its caller takes no orders from it: the
   // file of the statistics would be written with the program's rights.
   if (getauxval(AT_SECURE) != 0) environment = nullptr;
   Options options;
   ParseOptions(environment, &options, Complain);
-  ProcessHeap::ApplyOptions(options);
+  Heap::ApplyOptions(options);
   if (options.background && !StartBackground()) {
     Complain("MYONLY_BACKGROUND", "can't start its thread");
   }
@@ -115,7 +116,11 @@ void Start(const char* const* environment, const char* version,
 }
 
 void Finish() {
+#ifdef MYONLY_PRESET_DEBUG
+  DebugHeap::Finish();
+#else
   if constexpr (kIsSecure) GuardedHeap::CheckQuarantine();
+#endif
   if (stats_file[0] == '\0') return;
   const long fd = SystemCall(SystemCallNumber::kOpenAt,
                              static_cast<unsigned long>(AT_FDCWD),

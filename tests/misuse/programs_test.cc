@@ -66,6 +66,23 @@ TEST_P(MisuseProgramTest, EndsAsExpectedInSecure) {
   ExpectOutcome(library, GetParam().secure);
 }
 
+// As in secure, or told of earlier; then with the stacks that are known.
+TEST_P(MisuseProgramTest, EndsNoWorseInDebug) {
+  const std::string library = RunfilePath("capi/libmyonlymalloc-debug.so");
+  if (access(library.c_str(), R_OK) != 0 || GetParam().secure == "-") {
+    GTEST_SKIP() << "no debug library, or nothing expected of it";
+  }
+  const Outcome outcome = RunProgram(GetParam().program, library, false);
+  EXPECT_TRUE(outcome.word == "DETECTED" ||
+              IsExpected(GetParam().secure, outcome.word))
+      << outcome.word << ", not " << GetParam().secure << "\n"
+      << outcome.line;
+  if (outcome.word == "DETECTED") {
+    const std::regex stack("myonlymalloc: [^\n]+\n[^]*  now:\n    #0 0x[^]*");
+    EXPECT_TRUE(std::regex_match(outcome.line, stack)) << outcome.line;
+  }
+}
+
 INSTANTIATE_TEST_SUITE_P(Of, MisuseProgramTest,
                          ::testing::ValuesIn(ReadExpectedRows()),
                          [](const ::testing::TestParamInfo<ExpectedRow>& info) {

@@ -1,0 +1,461 @@
+#include "allocator/runtime/debug_heap.h"
+
+#include <cstring>
+
+#include "absl/base/optimization.h"
+#include "allocator/base/check.h"
+#include "allocator/base/preset.h"
+#include "allocator/base/printer.h"
+#include "allocator/base/sizes.h"
+#include "allocator/guard/backtrace.h"
+#include "allocator/runtime/debug_globals.h"
+#include "allocator/runtime/leak_report.h"
+#include "allocator/runtime/reentry.h"
+
+namespace myonly::internal {
+
+// In the presets without a guard this file is empty.
+#ifdef MYONLY_PRESET_SECURE
+
+DebugGlobals debug_globals;
+
+namespace {
+
+DebugGlobals& d = debug_globals;
+
+// Of a call of the allocator.
+struct Caller {
+  void* frames[StackDepot::kMaxFrames];
+  size_t count = 0;
+
+  ABSL_ATTRIBUTE_ALWAYS_INLINE Caller() {
+    if (d.stack_depth != 0) count = CaptureStack(frames, d.stack_depth);
+  }
+};
+
+enum class Origin : uint8_t { kProcess, kArena };
+enum class Fill : uint8_t { kNone, kFresh };
+
+void FillFresh(void* ptr, size_t start, size_t end) {
+  end = Min(end, DebugHeap::kMaxFill);
+  if (start >= end) return;
+  memset(static_cast<char*>(ptr) + start, DebugHeap::kFreshByte, end - start);
+}
+
+bool IsFreedFill(const FreedQueue::Entry& entry) {
+  const auto* bytes = static_cast<const unsigned char*>(entry.ptr);
+  return entry.bytes == 0 || (bytes[0] == DebugHeap::kFreedByte &&
+                              memcmp(bytes, bytes + 1, entry.bytes - 1) == 0);
+}
+
+// Looks at some of what waits. What was written to leaves the queue and is not
+// used again.
+FreedQueue::Entry FindSpoilt() ABSL_EXCLUSIVE_LOCKS_REQUIRED(d.mutex) {
+  constexpr int kLooksPerCall = 2;
+  for (int i = 0; i < kLooksPerCall; ++i) {
+    FreedQueue::Entry* next = d.queue.Next();
+    if (next == nullptr) return {};
+    if (next->ptr == nullptr ||
+        (IsFreedFill(*next) && GuardedHeap::IsIntact(next->ptr, next->bytes))) {
+      continue;
+    }
+    const FreedQueue::Entry spoilt = *next;
+    d.queue.Remove(next);
+    return spoilt;
+  }
+  return {};
+}
+
+// Without the lock, as handlers of SIGABRT may allocate.
+void ReportSpoilt(const FreedQueue::Entry& entry) {
+  if (ABSL_PREDICT_TRUE(entry.ptr == nullptr)) return;
+  ReportMisuse(IsFreedFill(entry) ? "write behind the end of a block"
+                                  : "write to a free block",
+               entry.ptr);
+}
+
+// `ptr` is a live block of `size` bytes from now on. NULL stays NULL.
+void* NoteMade(void* ptr, size_t size, Origin origin, Fill fill) {
+  if (ptr == nullptr) return nullptr;
+  const Caller caller;
+  FreedQueue::Entry spoilt;
+  {
+    MutexLock lock(d.mutex);
+    spoilt = FindSpoilt();
+    if (BlockRecord* record = d.history.Add(ptr)) {
+      record->SetSize(size);
+      record->is_live = true;
+      record->is_of_arena = origin == Origin::kArena;
+      record->made = d.depot.Add(caller.frames, caller.count);
+      record->freed = 0;
+    }
+  }
+  ReportSpoilt(spoilt);
+  if (fill == Fill::kFresh) FillFresh(ptr, 0, size);
+  return ptr;
+}
+
+enum class Found : uint8_t { kUnknown, kLive, kFreed };
+
+// What is known of the block at `ptr`, which is freed by `caller` if it is
+// live.
+Found NoteFreed(void* ptr, const Caller& caller, BlockRecord* before) {
+  MutexLock lock(d.mutex);
+  BlockRecord* record = d.history.Find(ptr);
+  if (record == nullptr) return Found::kUnknown;
+  *before = *record;
+  if (!record->is_live) return Found::kFreed;
+  record->is_live = false;
+  record->freed = d.depot.Add(caller.frames, caller.count);
+  return Found::kLive;
+}
+
+// It was not freed after all, or not by the program.
+void NoteKept(void* ptr, const BlockRecord& record) {
+  MutexLock lock(d.mutex);
+  if (BlockRecord* now = d.history.Find(ptr)) *now = record;
+}
+
+// It leaves the queue, for GuardedHeap's quarantine.
+void Release(const FreedQueue::Entry& entry) {
+  if (ABSL_PREDICT_TRUE(IsFreedFill(entry))) {
+    return GuardedHeap::Free(entry.ptr);
+  }
+  ReportMisuse("write to a free block", entry.ptr);
+}
+
+FreedQueue::Entry TakeSurplus() {
+  MutexLock lock(d.mutex);
+  return d.queue.TakeSurplus();
+}
+
+void Enqueue(const FreedQueue::Entry& entry) {
+  memset(entry.ptr, DebugHeap::kFreedByte, entry.bytes);
+  FreedQueue::Entry leaving;
+  FreedQueue::Entry spoilt;
+  {
+    MutexLock lock(d.mutex);
+    spoilt = FindSpoilt();
+    leaving = d.queue.Put(entry);
+  }
+  ReportSpoilt(spoilt);
+  if (leaving.ptr != nullptr) Release(leaving);
+  while ((leaving = TakeSurplus()).ptr != nullptr) Release(leaving);
+}
+
+// False: it was empty.
+bool FlushQueue() {
+  for (bool has_freed = false;; has_freed = true) {
+    FreedQueue::Entry entry;
+    {
+      MutexLock lock(d.mutex);
+      entry = d.queue.TakeOldest();
+    }
+    if (entry.ptr == nullptr) return has_freed;
+    Release(entry);
+  }
+}
+
+// Whether a request that has failed shall be made again, as memory that waited
+// is free now. Not one that fails on purpose.
+bool MayTryAgain() {
+  return this_thread.gated == nullptr &&
+         this_thread.last_status == Status::kNoMemory && FlushQueue();
+}
+
+// A block that NoteFreed has found live.
+void FreeNoted(void* ptr, const BlockRecord& record) {
+  // Of blocks that come as pages it is more; and 0, and reported, where
+  // something was written behind the end.
+  if (record.size <= kMaxBlockRequest && !record.is_of_arena &&
+      GuardedHeap::UsableSize(ptr) == record.size) {
+    return Enqueue({ptr, record.size});
+  }
+  GuardedHeap::Free(ptr);
+}
+
+}  // namespace
+
+// --- Allocating. ---
+
+void* DebugHeap::Allocate(size_t size) {
+  const InCall call;
+  void* ptr = GuardedHeap::Allocate(size);
+  if (ABSL_PREDICT_FALSE(ptr == nullptr) && MayTryAgain()) {
+    ptr = GuardedHeap::Allocate(size);
+  }
+  return NoteMade(ptr, size, Origin::kProcess, Fill::kFresh);
+}
+
+void* DebugHeap::AllocateZeroed(size_t count, size_t size) {
+  const InCall call;
+  void* ptr = GuardedHeap::AllocateZeroed(count, size);
+  if (ABSL_PREDICT_FALSE(ptr == nullptr) && MayTryAgain()) {
+    ptr = GuardedHeap::AllocateZeroed(count, size);
+  }
+  return NoteMade(ptr, count * size, Origin::kProcess, Fill::kNone);
+}
+
+void* DebugHeap::AllocateAligned(size_t alignment, size_t size) {
+  const InCall call;
+  void* ptr = GuardedHeap::AllocateAligned(alignment, size);
+  if (ABSL_PREDICT_FALSE(ptr == nullptr) && MayTryAgain()) {
+    ptr = GuardedHeap::AllocateAligned(alignment, size);
+  }
+  return NoteMade(ptr, size, Origin::kProcess, Fill::kFresh);
+}
+
+void* DebugHeap::AllocateInSlow(ArenaHandle handle, size_t size,
+                                size_t alignment) {
+  const InCall call;
+  return NoteMade(GuardedHeap::AllocateInSlow(handle, size, alignment), size,
+                  Origin::kArena, Fill::kFresh);
+}
+
+void* DebugHeap::AllocateZeroedIn(ArenaHandle handle, size_t count,
+                                  size_t size) {
+  const InCall call;
+  return NoteMade(GuardedHeap::AllocateZeroedIn(handle, count, size),
+                  count * size, Origin::kArena, Fill::kNone);
+}
+
+void* DebugHeap::AllocateAlignedIn(ArenaHandle handle, size_t alignment,
+                                   size_t size) {
+  const InCall call;
+  return NoteMade(GuardedHeap::AllocateAlignedIn(handle, alignment, size), size,
+                  Origin::kArena, Fill::kFresh);
+}
+
+size_t DebugHeap::AllocateBatch(ArenaHandle handle, size_t size, void** out,
+                                size_t count) {
+  size_t made = 0;
+  for (; made < count; ++made) {
+    out[made] = handle == 0 ? Allocate(size) : AllocateIn(handle, size);
+    if (out[made] == nullptr) break;
+  }
+  return made;
+}
+
+// --- Freeing. ---
+
+void DebugHeap::Free(void* ptr) {
+  if (ptr == nullptr) return;
+  const InCall call;
+  const Caller caller;
+  BlockRecord record = {};
+  switch (NoteFreed(ptr, caller, &record)) {
+    case Found::kLive:
+      return FreeNoted(ptr, record);
+    case Found::kFreed:
+      return ReportMisuse("double free", ptr);
+    case Found::kUnknown:
+      return GuardedHeap::Free(ptr);
+  }
+}
+
+void DebugHeap::FreeSized(void* ptr, size_t size, size_t alignment) {
+  if (ptr == nullptr) return;
+  BlockRecord record = {};
+  if (!d.history.Peek(ptr, &record)) {
+    CheckSize(ptr, size);
+  } else if (record.is_live) {
+    if (Max(record.size, 1) != Max(size, 1)) {
+      ReportMisuse("free with a wrong size", ptr);
+    }
+    if (!IsAligned(reinterpret_cast<uintptr_t>(ptr), alignment)) {
+      ReportMisuse("free with a wrong alignment", ptr);
+    }
+  }
+  Free(ptr);
+}
+
+void DebugHeap::FreeBatch(void** ptrs, size_t count) {
+  for (size_t i = 0; i < count; ++i) Free(ptrs[i]);
+}
+
+// --- Resizing. ---
+
+namespace {
+
+// To another place, whatever fits where it is. NULL: there is none.
+void* MoveAway(void* ptr, const BlockRecord& record, size_t size) {
+  void* moved = DebugHeap::Allocate(size);
+  if (moved == nullptr) return nullptr;
+  memcpy(moved, ptr, Min(size, size_t{record.size}));
+  FreeNoted(ptr, record);
+  return moved;
+}
+
+}  // namespace
+
+void* DebugHeap::Reallocate(void* ptr, size_t size) {
+  if (ptr == nullptr) return Allocate(size);
+  if (size == 0) {
+    Free(ptr);
+    return nullptr;
+  }
+  const InCall call;
+  const Caller caller;
+  BlockRecord record = {};
+  const Found found = NoteFreed(ptr, caller, &record);
+  if (found == Found::kFreed) {
+    ReportMisuse("use of a freed block", ptr);
+    return nullptr;
+  }
+  void* moved = nullptr;
+  if (found == Found::kLive && !record.is_of_arena &&
+      Max(size_t{record.size}, size) <= kMaxBlockRequest &&
+      GuardedHeap::UsableSize(ptr) == record.size) {
+    moved = MoveAway(ptr, record, size);
+    if (moved != nullptr) return moved;
+  }
+  moved = GuardedHeap::Reallocate(ptr, size);
+  if (moved == nullptr) {
+    if (found == Found::kLive) NoteKept(ptr, record);
+    return nullptr;
+  }
+  NoteMade(moved, size, record.is_of_arena ? Origin::kArena : Origin::kProcess,
+           Fill::kNone);
+  if (found == Found::kLive) FillFresh(moved, record.size, size);
+  return moved;
+}
+
+bool DebugHeap::TryResize(void* ptr, size_t size) {
+  const InCall call;
+  if (!GuardedHeap::TryResize(ptr, size)) return false;
+  size_t old_size = size;
+  {
+    MutexLock lock(d.mutex);
+    if (BlockRecord* record = d.history.Find(ptr)) {
+      old_size = record->size;
+      record->SetSize(size);
+    }
+  }
+  FillFresh(ptr, old_size, size);
+  return true;
+}
+
+size_t DebugHeap::UsableSize(const void* ptr) {
+  BlockRecord record = {};
+  if (ptr != nullptr && d.history.Peek(ptr, &record) && !record.is_live) {
+    ReportMisuse("use of a freed block", ptr);
+    return 0;
+  }
+  return GuardedHeap::UsableSize(ptr);
+}
+
+// --- Looking at everything. ---
+
+size_t DebugHeap::Purge(size_t keep_bytes) {
+  const InCall call;
+  FlushQueue();
+  return GuardedHeap::Purge(keep_bytes);
+}
+
+Status DebugHeap::Walk(ArenaHandle handle, size_t least_bytes, VisitBlock visit,
+                       void* context) {
+  struct Visitor {
+    VisitBlock visit;
+    void* context;
+
+    static int Visit(void* visitor, const BlockInfo& block) {
+      BlockRecord record = {};
+      if (d.history.Peek(block.start, &record) && !record.is_live) return 0;
+      const auto* self = static_cast<Visitor*>(visitor);
+      return self->visit(self->context, block);
+    }
+  };
+  Visitor visitor = {visit, context};
+  return GuardedHeap::Walk(handle, least_bytes, Visitor::Visit, &visitor);
+}
+
+Status DebugHeap::BlockOf(const void* ptr, BlockInfo* out) {
+  const Status status = GuardedHeap::BlockOf(ptr, out);
+  BlockRecord record = {};
+  if (status == Status::kOk && d.history.Peek(out->start, &record) &&
+      !record.is_live) {
+    out->is_live = false;
+  }
+  return status;
+}
+
+// --- Start, end, fork. ---
+
+void DebugHeap::ApplyOptions(const Options& options) {
+  ProcessHeap::ApplyOptions(options);
+  d.stack_depth = Min(options.stack_depth, StackDepot::kMaxFrames);
+  d.leak_groups = options.leaks;
+}
+
+void DebugHeap::Finish() {
+  const InCall call;
+  FlushQueue();
+  CheckQuarantine();
+  if (d.leak_groups != 0) PrintLeaks(d.leak_groups);
+}
+
+void DebugHeap::PrepareFork() {
+  d.mutex.LockForFork();
+  ProcessHeap::PrepareFork();
+}
+
+void DebugHeap::ParentAfterFork() {
+  ProcessHeap::ParentAfterFork();
+  d.mutex.UnlockAfterFork();
+}
+
+void DebugHeap::ChildAfterFork() {
+  ProcessHeap::ChildAfterFork();
+  d.mutex.ResetAfterFork();
+}
+
+// --- What reports say. ---
+
+namespace {
+
+// The block that has the address, or had it; a live one rather than not.
+bool PeekAround(const void* address, BlockRecord* out) {
+  constexpr size_t kMostBefore = kMaxBlockRequest;
+  const auto at = reinterpret_cast<uintptr_t>(address);
+  bool is_found = false;
+  const uintptr_t first = at / kMinAlignment * kMinAlignment;
+  for (size_t before = 0; before <= kMostBefore && before <= first;
+       before += kMinAlignment) {
+    BlockRecord record = {};
+    if (!d.history.Peek(reinterpret_cast<const void*>(first - before),
+                        &record) ||
+        at - record.start > record.size || (is_found && !record.is_live)) {
+      continue;
+    }
+    *out = record;
+    is_found = true;
+    if (record.is_live || before == 0) break;
+  }
+  return is_found;
+}
+
+void PrintStackOf(const char* title, StackDepot::Id id) {
+  const StackDepot::Stack* stack = d.depot.Get(id);
+  PrintStack(2, title, stack == nullptr ? nullptr : stack->frames,
+             stack == nullptr ? 0 : stack->count);
+}
+
+}  // namespace
+
+void ExplainMisuse(const void* address) {
+  InCall::Forget();
+  BlockRecord record = {};
+  if (PeekAround(address, &record)) {
+    Printer title;
+    title.Text("  block of ").Number(record.size).Text(" bytes at ");
+    title.Address(reinterpret_cast<const void*>(record.start));
+    PrintStackOf(title.Text(", made by:").text(), record.made);
+    if (!record.is_live) PrintStackOf("  freed by:", record.freed);
+  }
+  const Caller caller;
+  PrintStack(2, "  now:", caller.frames, caller.count);
+}
+
+#endif
+
+}  // namespace myonly::internal

@@ -1,0 +1,172 @@
+// Does one thing to the heap, by its first argument, for debug_test.
+#include <malloc.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <new>
+
+namespace {
+
+template <typename T>
+__attribute__((noinline)) T* Launder(T* pointer) {
+  asm volatile("" : "+r"(pointer) : : "memory");
+  return pointer;
+}
+
+}  // namespace
+
+// Named in the stacks that are expected: neither inlined nor left by a jump.
+#define NAMED extern "C" __attribute__((noinline, visibility("default")))
+
+NAMED char* make_block(size_t size) {
+  return Launder(static_cast<char*>(malloc(size)));
+}
+
+NAMED void free_block(char* block) {
+  free(block);
+  asm volatile("" : : : "memory");
+}
+
+NAMED void free_again(char* block) {
+  free(Launder(block));
+  asm volatile("" : : : "memory");
+}
+
+namespace {
+
+bool IsFilled(const char* block, size_t size, unsigned char byte) {
+  for (size_t i = 0; i < size; ++i) {
+    if (static_cast<unsigned char>(Launder(block)[i]) != byte) return false;
+  }
+  return true;
+}
+
+// 0, or the number of the first check that fails.
+int Fill() {
+  constexpr size_t kSizes[] = {1, 24, 100, 1000, 5000, 65000, 300000};
+  for (size_t size : kSizes) {
+    char* block = make_block(size);
+    if (!IsFilled(block, size, 0xab)) return 2;
+    if (malloc_usable_size(block) < size) return 3;
+    memset(block, 'x', size);
+    block = static_cast<char*>(realloc(Launder(block), 2 * size));
+    if (!IsFilled(block, size, 'x')) return 4;
+    if (!IsFilled(block + size, size, 0xab)) return 5;
+    free_block(block);
+    if (2 * size <= 65536 && !IsFilled(block, 2 * size, 0xdf)) return 6;
+    char* zeroed = Launder(static_cast<char*>(calloc(1, size)));
+    if (!IsFilled(zeroed, size, 0)) return 7;
+    free_block(zeroed);
+  }
+  // Much more than is filled.
+  char* large = make_block(size_t{1} << 30);
+  if (large == nullptr || !IsFilled(large, 1 << 20, 0xab)) return 8;
+  if (large[2 << 20] != 0) return 9;
+  free_block(large);
+  return 0;
+}
+
+void Overflow() {
+  char* block = make_block(40);
+  Launder(block)[40] = 'x';
+  free_block(block);
+}
+
+void WriteAfterFree() {
+  char* block = make_block(40);
+  free_block(block);
+  Launder(block)[20] = 'x';
+  for (int i = 0; i < 100; ++i) free_again(make_block(64));
+  abort();  // it should have been seen by now
+}
+
+void DeleteWithWrongSize() {
+  char* block = make_block(300000);
+  ::operator delete (Launder(block), size_t{299999});
+}
+
+char* kept[100];
+void Leak() {
+  for (int i = 0; i < 100; ++i) kept[i] = make_block(1000);
+  for (int i = 0; i < 50; ++i) free_block(kept[i]);
+  memset(kept, 0, sizeof(kept));
+}
+
+// --- Signals. ---
+
+void AllocateInHandler(int /*signal*/) { free_again(make_block(10)); }
+
+// The timer hits malloc within a second or so.
+int Interrupt() {
+  signal(SIGALRM, AllocateInHandler);
+  ualarm(200, 200);
+  for (int i = 0; i < 10000000; ++i) free_block(make_block(100));
+  return 10;
+}
+
+// A handler that has interrupted no call may allocate.
+int RaiseOutside() {
+  signal(SIGUSR1, AllocateInHandler);
+  for (int i = 0; i < 100; ++i) {
+    raise(SIGUSR1);
+    free_block(make_block(50));
+  }
+  return 0;
+}
+
+// Handlers of SIGABRT that allocate see the end of the report.
+void HandleAbort(int /*signal*/) {
+  free_block(make_block(100));
+  _exit(11);
+}
+
+void AbortWithHandler() {
+  signal(SIGABRT, HandleAbort);
+  char* block = make_block(40);
+  free_block(block);
+  free_again(block);
+}
+
+int Fork() {
+  for (int i = 0; i < 100; ++i) {
+    char* block = make_block(100);
+    const pid_t child = fork();
+    if (child == 0) {
+      free_block(block);
+      free_block(make_block(200));
+      _exit(0);
+    }
+    int status = 0;
+    if (waitpid(child, &status, 0) != child || status != 0) return 12;
+    free_block(block);
+  }
+  return 0;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  const char* what = argc > 1 ? argv[1] : "";
+  auto is = [what](const char* name) { return strcmp(what, name) == 0; };
+  if (is("fill")) return Fill();
+  if (is("overflow")) Overflow();
+  if (is("write")) WriteAfterFree();
+  if (is("size")) DeleteWithWrongSize();
+  if (is("leak")) Leak();
+  if (is("interrupt")) return Interrupt();
+  if (is("raise")) return RaiseOutside();
+  if (is("abort")) AbortWithHandler();
+  if (is("fork")) return Fork();
+  if (is("twice")) {
+    char* block = make_block(48);
+    free_block(block);
+    free_again(block);
+  }
+  if (is("inside")) free_block(make_block(48) + 16);
+  if (is("foreign")) free_block(reinterpret_cast<char*>(&argc));
+  return 0;
+}

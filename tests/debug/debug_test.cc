@@ -1,0 +1,190 @@
+// The preset debug, by real programs under LD_PRELOAD: patterns, stacks, what
+// is left at exit, calls in the midst of calls.
+#include <signal.h>
+#include <unistd.h>
+
+#include <cstdio>
+#include <sstream>
+#include <string>
+#include <vector>
+
+#include "gtest/gtest.h"
+#include "tests/support/child_process.h"
+#include "tests/support/runfiles.h"
+
+namespace myonly::testing {
+namespace {
+
+using Environment = std::vector<std::pair<std::string, std::string>>;
+
+ChildResult RunProgram(const std::string& what, Environment environment = {}) {
+  ChildOptions child;
+  child.argv = {RunfilePath("tests/debug/debug_program"), what};
+  child.environment = std::move(environment);
+  child.environment.emplace_back("LD_PRELOAD",
+                                 RunfilePath("capi/libmyonlymalloc-debug.so"));
+  return RunChild(child);
+}
+
+// The lines of the stack below the line that ends with `title`.
+std::vector<std::string> StackBelow(const std::string& text,
+                                    const std::string& title) {
+  std::vector<std::string> stack;
+  std::istringstream lines(text);
+  bool is_below = false;
+  for (std::string line; std::getline(lines, line);) {
+    const bool is_frame = line.rfind("    #", 0) == 0;
+    if (is_below && is_frame) stack.push_back(line);
+    if (!is_frame) {
+      is_below = line.size() >= title.size() &&
+                 line.substr(line.size() - title.size()) == title;
+    }
+  }
+  return stack;
+}
+
+// The function that a frame's line is in, as addr2line says. "": none there.
+std::string FunctionOf(const std::string& line) {
+  const size_t path = line.find(" /");
+  const size_t plus = line.rfind('+');
+  if (path == std::string::npos || plus == std::string::npos) return "";
+  ChildOptions child;
+  child.argv = {"addr2line", "-f", "-e", line.substr(path + 1, plus - path - 1),
+                line.substr(plus + 1)};
+  const ChildResult result = RunChild(child);
+  return result.Succeeded() ? result.out.substr(0, result.out.find('\n')) : "";
+}
+
+bool HasAddr2line() {
+  ChildOptions child;
+  child.argv = {"addr2line", "--version"};
+  return RunChild(child).Succeeded();
+}
+
+// The first two calls of the stack are those of the program.
+void ExpectCalls(const std::string& text, const std::string& title,
+                 const char* inner, const char* outer) {
+  const std::vector<std::string> stack = StackBelow(text, title);
+  ASSERT_GE(stack.size(), 2U) << title << "\n" << text;
+  EXPECT_NE(stack[0].find("/debug_program+0x"), std::string::npos) << stack[0];
+  if (!HasAddr2line()) return;
+  EXPECT_EQ(FunctionOf(stack[0]), inner) << text;
+  if (*outer != '\0') {
+    EXPECT_EQ(FunctionOf(stack[1]), outer) << text;
+  }
+}
+
+bool Says(const ChildResult& result, const std::string& line) {
+  return result.err.find("myonlymalloc: " + line) != std::string::npos;
+}
+
+TEST(DebugTest, FillsWhatIsMadeAndWhatIsFreed) {
+  const ChildResult result = RunProgram("fill");
+  EXPECT_EQ(result.exit_code, 0) << result.Describe();
+}
+
+TEST(DebugTest, DoubleFreeShowsThreeStacks) {
+  const ChildResult result = RunProgram("twice");
+  EXPECT_EQ(result.signal, SIGABRT) << result.Describe();
+  EXPECT_TRUE(Says(result, "double free at 0x")) << result.err;
+  EXPECT_NE(result.err.find("  block of 48 bytes at 0x"), std::string::npos);
+  ExpectCalls(result.err, ", made by:", "make_block", "main");
+  ExpectCalls(result.err, "  freed by:", "free_block", "main");
+  ExpectCalls(result.err, "  now:", "free_again", "main");
+}
+
+TEST(DebugTest, OverflowShowsWhoMadeTheBlock) {
+  const ChildResult result = RunProgram("overflow");
+  EXPECT_EQ(result.signal, SIGABRT) << result.Describe();
+  EXPECT_TRUE(Says(result, "write behind the end of a block at 0x"));
+  ExpectCalls(result.err, ", made by:", "make_block", "");
+  ExpectCalls(result.err, "  now:", "free_block", "");
+}
+
+TEST(DebugTest, WriteAfterFreeIsSeenSoonAndShowsWhoFreed) {
+  const ChildResult result = RunProgram("write");
+  EXPECT_EQ(result.signal, SIGABRT) << result.Describe();
+  EXPECT_TRUE(Says(result, "write to a free block at 0x")) << result.err;
+  ExpectCalls(result.err, ", made by:", "make_block", "");
+  ExpectCalls(result.err, "  freed by:", "free_block", "");
+}
+
+TEST(DebugTest, AddressInsideShowsTheBlockAroundIt) {
+  const ChildResult result = RunProgram("inside");
+  EXPECT_EQ(result.signal, SIGABRT) << result.Describe();
+  EXPECT_TRUE(Says(result, "free of an address inside a block at 0x"));
+  ExpectCalls(result.err, ", made by:", "make_block", "main");
+  EXPECT_TRUE(StackBelow(result.err, "  freed by:").empty());
+}
+
+TEST(DebugTest, ForeignAddressShowsWhereItIsFreed) {
+  const ChildResult result = RunProgram("foreign");
+  EXPECT_EQ(result.signal, SIGABRT) << result.Describe();
+  EXPECT_TRUE(Says(result, "free of a foreign address at 0x"));
+  EXPECT_TRUE(StackBelow(result.err, ", made by:").empty());
+  ExpectCalls(result.err, "  now:", "free_block", "main");
+}
+
+// Secure knows the pages of a large block, debug the bytes.
+TEST(DebugTest, SizesAreExactAboveSixtyFourKilobytes) {
+  const ChildResult result = RunProgram("size");
+  EXPECT_EQ(result.signal, SIGABRT) << result.Describe();
+  EXPECT_TRUE(Says(result, "free with a wrong size at 0x")) << result.err;
+  ExpectCalls(result.err, ", made by:", "make_block", "");
+}
+
+TEST(DebugTest, DepthOfStacksIsAnOption) {
+  const ChildResult one = RunProgram("twice", {{"MYONLY_STACK_DEPTH", "1"}});
+  EXPECT_EQ(StackBelow(one.err, ", made by:").size(), 1U) << one.err;
+  EXPECT_EQ(StackBelow(one.err, "  now:").size(), 1U);
+  const ChildResult none = RunProgram("twice", {{"MYONLY_STACK_DEPTH", "0"}});
+  EXPECT_EQ(none.signal, SIGABRT);
+  EXPECT_NE(none.err.find(", made by: (unknown)\n"), std::string::npos);
+}
+
+TEST(DebugTest, LeaksAreToldByStackIfAskedFor) {
+  EXPECT_EQ(RunProgram("leak").err, "");
+  const ChildResult result = RunProgram("leak", {{"MYONLY_LEAKS", "10"}});
+  EXPECT_EQ(result.exit_code, 0) << result.Describe();
+  EXPECT_NE(result.err.find("  50000 bytes in 50 blocks, made by:\n"),
+            std::string::npos)
+      << result.err;
+  ExpectCalls(result.err, "50 blocks, made by:", "make_block", "");
+}
+
+TEST(DebugTest, CallsInHandlersThatInterruptAreReported) {
+  const ChildResult result = RunProgram("interrupt");
+  EXPECT_EQ(result.signal, SIGABRT) << result.Describe();
+  EXPECT_TRUE(Says(result,
+                   "call in a signal handler that interrupted the allocator "
+                   "at 0x"))
+      << result.err;
+  ExpectCalls(result.err, "  now:", "make_block", "");
+}
+
+TEST(DebugTest, CallsInOtherHandlersAreNot) {
+  const ChildResult result = RunProgram("raise");
+  EXPECT_EQ(result.exit_code, 0) << result.Describe();
+  EXPECT_EQ(result.err, "");
+}
+
+TEST(DebugTest, HandlersOfAbortMayAllocate) {
+  const ChildResult result = RunProgram("abort");
+  EXPECT_EQ(result.exit_code, 11) << result.Describe();
+  EXPECT_TRUE(Says(result, "double free at 0x"));
+  EXPECT_FALSE(Says(result, "call in a signal handler"));
+}
+
+TEST(DebugTest, ChildrenOfForkGoOn) {
+  const ChildResult result = RunProgram("fork");
+  EXPECT_EQ(result.exit_code, 0) << result.Describe();
+}
+
+TEST(DebugTest, NamesItself) {
+  const ChildResult result = RunProgram("fork", {{"MYONLY_VERBOSE", "1"}});
+  EXPECT_NE(result.err.find(", preset debug\n"), std::string::npos)
+      << result.err;
+}
+
+}  // namespace
+}  // namespace myonly::testing
