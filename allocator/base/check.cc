@@ -28,6 +28,7 @@ void ReportMisuse(const char* what, const void* address) {
 }
 
 void GoOnAfterMisuse() { goes_on = true; }
+bool GoesOnAfterMisuse() { return goes_on; }
 
 void ReportAndAbort(const char* what, const void* address) {
   ReportMisuse(what, address);

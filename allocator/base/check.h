@@ -29,6 +29,7 @@ __attribute__((weak)) void ExplainMisuse(const void* address);
 void ReportMisuse(const char* what, const void* address);
 // For the whole process, at its start.
 void GoOnAfterMisuse();
+bool GoesOnAfterMisuse();
 
 // Prints "myonlymalloc: check failed: <condition> (<file>:<line>)", aborts.
 [[noreturn]] void CheckFailed(const char* condition, const char* file,

@@ -20,6 +20,8 @@ enum class LockRank : uint8_t {
   kHugeMapping,
   kOwnMemory,
   kMetadata,
+  kGuardedPool,
+  kLast = kGuardedPool,
 };
 
 }  // namespace myonly::internal

@@ -76,14 +76,14 @@ namespace {
 
 // How many locks of each rank this thread holds.
 __attribute__((tls_model("initial-exec"))) thread_local uint32_t
-    held_count[static_cast<int>(LockRank::kMetadata) + 1];
+    held_count[static_cast<int>(LockRank::kLast) + 1];
 
 }  // namespace
 
 void Mutex::NoteLock(bool for_fork) const {
   if (IsForking()) return;
   const int rank = static_cast<int>(rank_);
-  for (int r = rank; r <= static_cast<int>(LockRank::kMetadata); ++r) {
+  for (int r = rank; r <= static_cast<int>(LockRank::kLast); ++r) {
     MYONLY_CHECK(held_count[r] == 0 ||
                  (r == rank && (for_fork || rank_ == LockRank::kArena ||
                                 rank_ == LockRank::kQuota)));

@@ -136,7 +136,7 @@ class LockRankPause {
 
 #ifndef NDEBUG
  private:
-  uint32_t held_count_[static_cast<int>(LockRank::kMetadata) + 1];
+  uint32_t held_count_[static_cast<int>(LockRank::kLast) + 1];
 #endif
 };
 

@@ -14,6 +14,7 @@ enum class SystemCallNumber : long {
   kClose = SYS_close,
   kReadLinkAt = SYS_readlinkat,
   kGetPid = SYS_getpid,
+  kGetTid = SYS_gettid,
   kMmap = SYS_mmap,
   kMunmap = SYS_munmap,
   kMprotect = SYS_mprotect,

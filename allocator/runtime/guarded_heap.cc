@@ -12,6 +12,7 @@
 #include "allocator/guard/live_map.h"
 #include "allocator/guard/quarantine.h"
 #include "allocator/guard/zeros.h"
+#include "allocator/runtime/sampling.h"
 #include "allocator/threads/thread_state.h"
 
 namespace myonly::internal {
@@ -176,6 +177,10 @@ Quarantine* QuarantineFor(const Place& place) {
 // --- Allocating. ---
 
 void* GuardedHeap::Allocate(size_t size) {
+  if (Sampling::IsDue()) {
+    void* sampled = Sampling::Allocate(size, kMinAlignment);
+    if (sampled != nullptr) return sampled;
+  }
   return Protect(ProcessHeap::Allocate(WithCanary(size)), size,
                  /*is_fresh=*/true);
 }
@@ -193,6 +198,10 @@ void* GuardedHeap::AllocateZeroed(size_t count, size_t size) {
 }
 
 void* GuardedHeap::AllocateAligned(size_t alignment, size_t size) {
+  if (Sampling::IsDue() && IsPowerOfTwo(alignment)) {
+    void* sampled = Sampling::Allocate(size, alignment);
+    if (sampled != nullptr) return sampled;
+  }
   return Protect(ProcessHeap::AllocateAligned(alignment, WithCanary(size)),
                  size, /*is_fresh=*/true);
 }
@@ -242,7 +251,7 @@ size_t GuardedHeap::AllocateBatch(ArenaHandle handle, size_t size, void** out,
 void GuardedHeap::Free(void* ptr) {
   Place place;
   if (ABSL_PREDICT_FALSE(!FindPlace(ptr, &place))) {
-    return ProcessHeap::Free(ptr);
+    return Sampling::Has(ptr) ? Sampling::Free(ptr) : ProcessHeap::Free(ptr);
   }
   if (ABSL_PREDICT_FALSE(!IsAlignedBlock(ptr) ||
                          !place.live().MarkFree(ptr, IsAlone()))) {
@@ -268,6 +277,19 @@ void GuardedHeap::FreeBatch(void** ptrs, size_t count) {
   for (size_t i = 0; i < count; ++i) Free(ptrs[i]);
 }
 
+namespace {
+
+ABSL_ATTRIBUTE_COLD ABSL_ATTRIBUTE_NOINLINE void CheckSampledSize(
+    const void* ptr, size_t size) {
+  GuardedBlock block;
+  if (Sampling::BlockAt(ptr, &block) && block.is_live && ptr == block.start &&
+      Max(block.bytes, 1) != Max(size, 1)) {
+    Sampling::Report("free with a wrong size", ptr);
+  }
+}
+
+}  // namespace
+
 void GuardedHeap::CheckSize(const void* ptr, size_t size) {
   void* block = const_cast<void*>(ptr);
   Place place;
@@ -278,6 +300,8 @@ void GuardedHeap::CheckSize(const void* ptr, size_t size) {
     size_t asked;
     is_right =
         !SizeAt(place, block, &bytes, &asked) || Max(asked, 1) == Max(size, 1);
+  } else if (Sampling::Has(ptr)) {
+    return CheckSampledSize(ptr, size);
   } else {
     const Slice* slice = g.runs.Find(ptr);
     if (slice == nullptr ? g.huge.Find(ptr) == nullptr
@@ -319,6 +343,18 @@ size_t GuardedHeap::Purge(size_t keep_bytes) {
 
 namespace {
 
+// To a block of its own or a usual one.
+ABSL_ATTRIBUTE_COLD ABSL_ATTRIBUTE_NOINLINE void* MoveSampled(void* ptr,
+                                                              size_t size) {
+  size_t old_size;
+  if (!Sampling::SizeOf(ptr, &old_size)) return nullptr;
+  void* moved = GuardedHeap::Allocate(size);
+  if (moved == nullptr) return nullptr;
+  memcpy(moved, ptr, Min(size, old_size));
+  Sampling::Free(ptr);
+  return moved;
+}
+
 // A live block of `bytes` is one of `size` from now on, if that fits well.
 bool ResizeTo(void* ptr, size_t bytes, size_t size) {
   if (!MayBeBlock(size) ||
@@ -333,8 +369,11 @@ bool ResizeTo(void* ptr, size_t bytes, size_t size) {
 
 bool GuardedHeap::TryResize(void* ptr, size_t size) {
   Place place;
-  if (!FindPlace(ptr, &place)) return ProcessHeap::TryResize(ptr, size);
   size_t bytes;
+  if (!FindPlace(ptr, &place)) {
+    if (!Sampling::Has(ptr)) return ProcessHeap::TryResize(ptr, size);
+    return Sampling::SizeOf(ptr, &bytes) && bytes == size;
+  }
   size_t old_size;
   return SizeAt(place, ptr, &bytes, &old_size) && ResizeTo(ptr, bytes, size);
 }
@@ -347,6 +386,7 @@ void* GuardedHeap::Reallocate(void* ptr, size_t size) {
   }
   Place place;
   if (!FindPlace(ptr, &place)) {
+    if (Sampling::Has(ptr)) return MoveSampled(ptr, size);
     return Protect(ProcessHeap::Reallocate(ptr, WithCanary(size)), size,
                    /*is_fresh=*/false);
   }
@@ -364,9 +404,12 @@ void* GuardedHeap::Reallocate(void* ptr, size_t size) {
 
 size_t GuardedHeap::UsableSize(const void* ptr) {
   Place place;
-  if (!FindPlace(ptr, &place)) return ProcessHeap::UsableSize(ptr);
   size_t bytes;
   size_t size;
+  if (!FindPlace(ptr, &place)) {
+    if (!Sampling::Has(ptr)) return ProcessHeap::UsableSize(ptr);
+    return Sampling::SizeOf(ptr, &size) ? size : 0;
+  }
   return SizeAt(place, const_cast<void*>(ptr), &bytes, &size) ? size : 0;
 }
 

@@ -5,8 +5,10 @@
 #include "allocator/base/check.h"
 #include "allocator/base/preset.h"
 #include "allocator/base/printer.h"
+#include "allocator/base/sizes.h"
 #include "allocator/runtime/guarded_heap.h"
 #include "allocator/runtime/process_heap.h"
+#include "allocator/runtime/sampling.h"
 #include "allocator/threads/thread_registry.h"
 
 namespace myonly::internal {
@@ -21,6 +23,25 @@ constexpr size_t kBlocksPerBatch = 128;
 const RunPool& RunsAt(const void* ptr) {
   const OwnGround* ground = g.own.PeekAt(ptr);
   return ground == nullptr ? g.runs : ground->runs;
+}
+
+BlockInfo InfoOf(const GuardedBlock& block) {
+  return {block.start, block.bytes, block.is_live, 0, 0};
+}
+bool HasAddress(const GuardedBlock& block, const void* ptr) {
+  const char* address = static_cast<const char*>(ptr);
+  return block.start <= address && address < block.start + Max(block.bytes, 1);
+}
+
+// Those that are not in any run.
+ABSL_ATTRIBUTE_COLD void VisitSampled(size_t least_bytes,
+                                      ProcessHeap::VisitBlock visit,
+                                      void* context) {
+  GuardedBlock block;
+  for (size_t slot = 0; Sampling::NextLive(&slot, &block); ++slot) {
+    if (block.bytes < least_bytes) continue;
+    if (visit(context, InfoOf(block)) != 0) return;
+  }
 }
 
 }  // namespace
@@ -39,12 +60,23 @@ void DescribeAddress(Printer* line, const void* address) {
 }
 
 Status ProcessHeap::ArenaOf(const void* ptr, ArenaHandle* out) {
+  if (kIsSecure && Sampling::Has(ptr)) {
+    BlockInfo block;
+    *out = 0;
+    return BlockOf(ptr, &block);
+  }
   const Arena* arena = FindArenaAt(RunsAt(ptr), g.huge, ptr);
   *out = arena == nullptr ? 0 : arena->PeekToken();
   return arena == nullptr ? Status::kInvalid : Status::kOk;
 }
 
 Status ProcessHeap::BlockOf(const void* ptr, BlockInfo* out) {
+  if (kIsSecure && Sampling::Has(ptr)) {
+    GuardedBlock block;
+    if (!Sampling::BlockAt(ptr, &block)) return Status::kInvalid;
+    *out = InfoOf(block);
+    return HasAddress(block, ptr) ? Status::kOk : Status::kInvalid;
+  }
   FoundBlock found = {};
   if (!FindBlock(RunsAt(ptr), g.huge, ptr, &found)) return Status::kInvalid;
   *out = {found.start, found.bytes, found.is_live, found.arena->PeekToken(),
@@ -57,6 +89,7 @@ ArenaStats ProcessHeap::PeekStats(const Arena* arena) {
   if (arena != nullptr) return arena->PeekStats();
   ArenaStats stats = g.default_arena.PeekStats();
   g.threads.PeekStats(&stats);
+  if constexpr (kIsSecure) Sampling::AddStats(&stats);
   return stats;
 }
 
@@ -83,6 +116,9 @@ Status ProcessHeap::Walk(ArenaHandle handle, size_t least_bytes,
       }
       if (visit(context, info) != 0) return Status::kOk;
     }
+  }
+  if constexpr (kIsSecure) {
+    if (handle == 0) VisitSampled(least_bytes, visit, context);
   }
   return status;
 }

@@ -4,7 +4,9 @@
 #include <cerrno>
 #include <cstring>
 
+#include "allocator/base/preset.h"
 #include "allocator/runtime/process_heap.h"
+#include "allocator/runtime/sampling.h"
 
 namespace myonly::internal {
 namespace {
@@ -101,6 +103,7 @@ Status ProcessHeap::Transfer(void* ptr, ArenaHandle to) {
   Slice* run = nullptr;
   if (slice == nullptr) {
     mapping = g.huge.Find(ptr);
+    if (kIsSecure && Sampling::Has(ptr)) return Status::kUnsupported;
     if (mapping == nullptr) return Status::kInvalid;
   } else {
     switch (RunKind{slice->kind}) {

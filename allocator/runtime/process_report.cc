@@ -4,7 +4,9 @@
 
 #include <cstring>
 
+#include "allocator/base/preset.h"
 #include "allocator/runtime/process_heap.h"
+#include "allocator/runtime/sampling.h"
 #include "allocator/threads/thread_registry.h"
 
 namespace myonly::internal {
@@ -56,6 +58,20 @@ bool OneArena(void* ctx, size_t* position, ArenaFigures* out) {
   return true;
 }
 
+// Blocks that are in no run.
+void AddSampled(Explanation* out) {
+  const GuardedPool::Figures sampled = Sampling::figures();
+  const auto blocks = static_cast<size_t>(sampled.allocations - sampled.frees);
+  out->charged_bytes += sampled.page_bytes;
+  out->parts[kLive] += sampled.live_bytes;
+  out->parts[kRounding] += sampled.page_bytes - sampled.live_bytes;
+  Explanation::Holding& held = out->holdings[Explanation::kLargeRuns];
+  held.count += blocks;
+  held.bytes += sampled.page_bytes;
+  held.live_blocks += blocks;
+  held.live_bytes += sampled.live_bytes;
+}
+
 }  // namespace
 
 Status Explain(ArenaHandle handle, Explanation* out) {
@@ -71,6 +87,7 @@ Status Explain(ArenaHandle handle, Explanation* out) {
         [&explainer](const SubHeap& share) { explainer.AddPosted(share); });
   }
   explainer.Finish();
+  if (kIsSecure && handle == 0) AddSampled(out);
   if (OwnGround* ground = arena->ground()) {
     out->given_bytes = g.own.BytesOf(*ground);
   }

@@ -3,11 +3,13 @@
 
 #include "allocator/arena/arena_registry.h"
 #include "allocator/base/clock.h"
+#include "allocator/base/preset.h"
 #include "allocator/base/printer.h"
 #include "allocator/base/sizes.h"
 #include "allocator/large/slice_cache.h"
 #include "allocator/runtime/process_heap.h"
 #include "allocator/runtime/request_gate.h"
+#include "allocator/runtime/sampling.h"
 #include "allocator/threads/thread_registry.h"
 
 namespace myonly::internal {
@@ -121,6 +123,7 @@ ArenaStats ProcessHeap::Stats() {
   ThreadState* state = this_thread.state;
   if (state != nullptr) state->heap().AddStats(&stats);
   g.threads.AddStats(state, &stats);
+  if constexpr (kIsSecure) Sampling::AddStats(&stats);
   return stats;
 }
 
@@ -173,11 +176,13 @@ void ProcessHeap::PrepareFork() {
   g.huge.mutex_for_fork().LockForFork();
   g.own.mutex_for_fork().LockForFork();
   g.metadata.mutex_for_fork().LockForFork();
+  if constexpr (kIsSecure) Sampling::mutex_for_fork().LockForFork();
   Mutex::BeginFork();
 }
 
 void ProcessHeap::ParentAfterFork() {
   Mutex::EndFork();
+  if constexpr (kIsSecure) Sampling::mutex_for_fork().UnlockAfterFork();
   g.metadata.mutex_for_fork().UnlockAfterFork();
   g.own.mutex_for_fork().UnlockAfterFork();
   g.huge.mutex_for_fork().UnlockAfterFork();
@@ -199,6 +204,7 @@ void ProcessHeap::ParentAfterFork() {
 
 void ProcessHeap::ChildAfterFork() {
   Mutex::EndFork();
+  if constexpr (kIsSecure) Sampling::mutex_for_fork().ResetAfterFork();
   g.metadata.mutex_for_fork().ResetAfterFork();
   g.own.mutex_for_fork().ResetAfterFork();
   g.huge.mutex_for_fork().ResetAfterFork();

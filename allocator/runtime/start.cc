@@ -14,6 +14,7 @@
 #include "allocator/runtime/background.h"
 #include "allocator/runtime/heap.h"
 #include "allocator/runtime/process_heap.h"
+#include "allocator/runtime/sampling.h"
 
 namespace myonly::internal {
 namespace {
@@ -101,6 +102,9 @@ void Start(const char* const* environment, const char* version,
   Options options;
   ParseOptions(environment, &options, Complain);
   Heap::ApplyOptions(options);
+  if constexpr (kIsSecure) {
+    Sampling::Start(kIsDebug ? 0 : options.sample_rate, options.sample_slots);
+  }
   if (options.background && !StartBackground()) {
     Complain("MYONLY_BACKGROUND", "can't start its thread");
   }
