@@ -188,6 +188,8 @@ size_t myonly_purge(size_t keep_bytes) noexcept {
   return Heap::Purge(keep_bytes);
 }
 
+void myonly_thread_idle(void) noexcept { Heap::NoteIdle(); }
+
 // Its time counts, and begins where instructions are fetched.
 __attribute__((aligned(32))) void* myonly_arena_alloc(myonly_arena* arena,
                                                       size_t size) noexcept {

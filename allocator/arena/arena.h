@@ -130,6 +130,13 @@ class Arena {
   // the bytes given back and purged.
   ABSL_ATTRIBUTE_COLD size_t PurgeTo(size_t keep_bytes, MayLook may_look);
 
+  // At the limit: shares that may be looked into give back what they keep
+  // free, the owners of the others are asked to. True: something went back.
+  ABSL_ATTRIBUTE_COLD bool ReleaseSpare(MayLook may_look);
+  // The owner of a share, who is in no call for this arena, does what it was
+  // asked to.
+  ABSL_ATTRIBUTE_COLD void ReleaseSpareOf(SubHeap* share);
+
   // Gives a large run, or else a mapping, to another arena of the same tree;
   // `ptr` is its block. The caller sees to it that nobody opens, closes or
   // moves meanwhile.

@@ -124,7 +124,11 @@ size_t Arena::Purge(MayLook may_look) {
   MutexLock lock(mutex_);
   size_t purged = blocks_.Purge();
   for (SubHeap* share = shares_; share != nullptr; share = share->next) {
-    if (may_look(share->token())) purged += share->Purge();
+    if (may_look(share->token())) {
+      purged += share->Purge();
+    } else {
+      share->AskForSpare();
+    }
   }
   return purged;
 }
@@ -153,6 +157,12 @@ ArenaStats Arena::Stats(MayLook may_look) {
     } else {
       share->AddPublishedStats(&stats);
     }
+  }
+  // Of others' shares it is what they published last: never more than is held.
+  if (token_ != 0 && !quota_.counts_blocks()) {
+    const size_t own = quota_.own_bytes();
+    const size_t pages = Min(large_bytes_ + huge_bytes_, own);
+    stats.region_bytes = Min(stats.region_bytes, uint64_t{own - pages});
   }
   // What shares have just taken in may have returned a charge.
   StoreQuota(quota_, &stats);

@@ -17,12 +17,38 @@ size_t Arena::PurgeTo(size_t keep_bytes, MayLook may_look) {
   purged += held - blocks_.region_bytes();
   for (SubHeap* share = shares_; share != nullptr && purged < wanted;
        share = share->next) {
-    if (!may_look(share->token()) || share->is_frozen()) continue;
+    if (!may_look(share->token()) || share->is_frozen()) {
+      share->AskForSpare();
+      continue;
+    }
     held = share->held_bytes();
     purged += share->Purge();
     purged += held - share->held_bytes();
   }
   return purged;
+}
+
+bool Arena::ReleaseSpare(MayLook may_look) {
+  MutexLock lock(mutex_);
+  bool released = false;
+  for (SubHeap* share = shares_; share != nullptr; share = share->next) {
+    if (!may_look(share->token()) || share->is_frozen()) {
+      share->AskForSpare();
+      continue;
+    }
+    const size_t held = share->held_bytes();
+    if (held == 0) continue;
+    share->ReleaseSpare();
+    share->Publish();
+    released |= share->held_bytes() < held;
+  }
+  return released;
+}
+
+void Arena::ReleaseSpareOf(SubHeap* share) {
+  MutexLock lock(mutex_);
+  // It may have been closed since it was asked.
+  if (share->is_open()) share->ReleaseIfAsked();
 }
 
 // Its own lock first, whatever the order: no two threads are here at a time.

@@ -146,6 +146,7 @@ void* SubHeap::AllocateBlockSlow(size_t size, size_t alignment,
 bool SubHeap::LookAtClock() {
   NextLookAfter(slow_paths_each_);
   if (slow_paths_each_ == 1 && slow_paths_ >= kQuietSlowPaths) SetQuiet(false);
+  ReleaseIfAsked();
   const uint64_t now = CoarseMs();
   if (ABSL_PREDICT_FALSE(now - decay_ms_ >= kDecayIntervalMs)) Decay(now);
   return (news_ & kTicked) != 0;
@@ -153,6 +154,7 @@ bool SubHeap::LookAtClock() {
 
 void SubHeap::LookAfterFrees() {
   NextLookAfter(1);
+  ReleaseIfAsked();
   frees_alone_ = slow_paths_ == slow_paths_then_ ? frees_alone_ + frees_ : 0;
   slow_paths_then_ = slow_paths_;
   frees_ = 0;
@@ -237,7 +239,14 @@ void SubHeap::ReturnLists() {
   }
 }
 
+void SubHeap::ReleaseIfAsked() {
+  if (ABSL_PREDICT_TRUE(!is_asked())) return;
+  ReleaseSpare();
+  Publish();
+}
+
 void SubHeap::ReleaseSpare() {
+  is_asked_.store(false, std::memory_order_relaxed);
   TakeInAll();
   ReturnLists();
   slabs_.ReleaseEmpty();

@@ -173,6 +173,11 @@ class SubHeap : public ShareFront {
 
   // Gives back what is kept free in slabs and regions of its own.
   ABSL_ATTRIBUTE_COLD void ReleaseSpare();
+  // By anybody: the owner shall do that soon. Who owns it and is not in a call
+  // for it asks whether somebody did.
+  void AskForSpare() { is_asked_.store(true, std::memory_order_relaxed); }
+  bool is_asked() const { return is_asked_.load(std::memory_order_relaxed); }
+  ABSL_ATTRIBUTE_COLD void ReleaseIfAsked();
 
   // A bounded part of that, whatever has waited how long; true: there is more.
   ABSL_ATTRIBUTE_COLD bool PurgeStep();
@@ -300,6 +305,7 @@ class SubHeap : public ShareFront {
   const uintptr_t token_;
   Object** lists_ = lists;  // here or elsewhere
   bool is_frozen_ = false;
+  std::atomic<bool> is_asked_{false};
   uint64_t block_allocations_ = 0;
   uint64_t block_frees_ = 0;
   uint64_t peak_live_bytes_ = 0;

@@ -62,8 +62,9 @@ void OnThreadEnd(void* /*state*/) {
   constexpr uint8_t kLastRound = PTHREAD_DESTRUCTOR_ITERATIONS - 1;
   RequestGate::Open();
   ThisThread& thread = this_thread;
+  // It may have no state, and get one before the next round.
   if (++thread.end_rounds < kLastRound &&
-      pthread_setspecific(thread_end_key, thread.state) == 0) {
+      pthread_setspecific(thread_end_key, &thread) == 0) {
     return;
   }
   if constexpr (kIsSecure) GuardedHeap::FlushQuarantine();

@@ -211,6 +211,11 @@ class ProcessHeap {
   // left, and free pages that all arenas share as Purge does.
   ABSL_ATTRIBUTE_COLD static void PurgeArena(Arena& arena, size_t keep_bytes);
 
+  // The arena is at its limit: gives back what shares of it keep free that
+  // this thread may look into, and asks other threads to. True: something went
+  // back.
+  ABSL_ATTRIBUTE_COLD static bool ReleaseSpareOf(Arena& arena);
+
   // Moves the charge of a live block, and the block, to another arena of the
   // same tree.
   ABSL_ATTRIBUTE_COLD static Status Transfer(void* ptr, ArenaHandle to);
@@ -277,6 +282,10 @@ class ProcessHeap {
 
   // The calling thread's state, for the request gate. NULL: it can have none.
   ABSL_ATTRIBUTE_COLD static ThreadState* StateForGate();
+
+  // The calling thread will make no call for a while: its state is there for
+  // others, as if it had ended. Its next calls take one again.
+  ABSL_ATTRIBUTE_COLD static void NoteIdle();
 
   // Once the process has started: threads give their share up when they end.
   static void WatchThreads();

@@ -39,6 +39,12 @@ class Life {
   uint32_t resets_ = 0;
 };
 
+// `alignment` 0: the block shall be zeroed.
+void* AllocateOf(Arena& arena, size_t size, size_t alignment, Status* status) {
+  return alignment == 0 ? arena.AllocateZeroed(size, status)
+                        : arena.AllocateAligned(size, alignment, status);
+}
+
 }  // namespace
 
 void ProcessHeap::TellPressure() {
@@ -56,6 +62,9 @@ void* ProcessHeap::FinishAllocateIn(ArenaHandle handle, void* ptr, size_t size,
   Status found;
   Arena* arena = g.registry.Find(handle, &found);
   if (arena == nullptr) return Fail(found);
+  if (ptr == nullptr && status == Status::kQuota && ReleaseSpareOf(*arena)) {
+    ptr = AllocateOf(*arena, size, alignment, &status);
+  }
   for (bool again = true;; again = false) {
     if (ptr == nullptr && status == Status::kQuota) {
       arena->quota().NoteRefusal();
@@ -66,8 +75,7 @@ void* ProcessHeap::FinishAllocateIn(ArenaHandle handle, void* ptr, size_t size,
     found = life.Look();
     if (found == Status::kOk) return ptr;
     if (found != Status::kBusy || !again) return Fail(Status::kStale);
-    ptr = alignment == 0 ? arena->AllocateZeroed(size, &status)
-                         : arena->AllocateAligned(size, alignment, &status);
+    ptr = AllocateOf(*arena, size, alignment, &status);
   }
 }
 

@@ -7,6 +7,7 @@
 #include "allocator/base/printer.h"
 #include "allocator/base/sizes.h"
 #include "allocator/large/slice_cache.h"
+#include "allocator/runtime/guarded_heap.h"
 #include "allocator/runtime/process_heap.h"
 #include "allocator/runtime/request_gate.h"
 #include "allocator/runtime/sampling.h"
@@ -70,7 +71,7 @@ bool MayLook(uintptr_t token) {
 size_t ProcessHeap::Purge(size_t keep_bytes) {
   size_t purged = 0;
   if (ThreadState* state = this_thread.state) purged += state->Purge();
-  purged += g.threads.PurgeOrphans();
+  purged += g.threads.PurgeOthers(this_thread.state);
   purged += g.default_arena.Purge(MayLook);
   {
     MutexLock lock(g.threads.mutex());
@@ -86,13 +87,18 @@ size_t ProcessHeap::Purge(size_t keep_bytes) {
 
 void ProcessHeap::PurgeIdle(uint64_t now_ms) {
   g.threads.PurgeOldOrphan(now_ms);
+  g.threads.ReleaseIdleSlices(now_ms);
   g.runs.PurgeWithTime(now_ms);
   g.huge.PurgeWithTime(now_ms);
 }
 
 void ProcessHeap::LookElsewhere(SubHeap* heap, uint8_t news) {
   if ((news & SubHeap::kTicked) != 0) {
-    heap->set_more_elsewhere(g.threads.PurgeOldOrphan(CoarseMs()));
+    const uint64_t now_ms = CoarseMs();
+    heap->set_more_elsewhere(g.threads.PurgeOldOrphan(now_ms));
+    g.threads.ReleaseIdleSlices(now_ms);
+    ThreadState* state = this_thread.state;
+    if (state != nullptr && g.threads.IsAsked(state)) state->ReleaseAsked();
   }
   if ((news & SubHeap::kGrown) != 0) g.threads.ReclaimFromOrphan();
 }
@@ -101,11 +107,30 @@ void ProcessHeap::PurgeArena(Arena& arena, size_t keep_bytes) {
   {
     MutexLock lock(g.threads.mutex());
     arena.PurgeTo(keep_bytes, MayLook);
+    g.threads.NoteAsk();
   }
-  if (ThreadState* state = this_thread.state) state->slices()->Release(g.runs);
+  g.threads.ReleaseSlices();
   g.huge.Purge(keep_bytes);
   g.runs.Purge(keep_bytes);
   TellIfNews();
+}
+
+void ProcessHeap::NoteIdle() {
+  ThisThread& thread = this_thread;
+  ThreadState* state = thread.state;
+  if (state == nullptr) return;
+  if constexpr (kIsSecure) GuardedHeap::FlushQuarantine();
+  state->heap().ReleaseSpare();
+  state->slices()->Release(g.runs);
+  thread.Set(nullptr);
+  thread.requests = UINT8_MAX;  // enough for a state, with the next one
+  g.threads.Release(state);
+}
+
+bool ProcessHeap::ReleaseSpareOf(Arena& arena) {
+  MutexLock lock(g.threads.mutex());
+  g.threads.NoteAsk();
+  return arena.ReleaseSpare(MayLook);
 }
 
 ArenaStats ProcessHeap::StatsOf(Arena& arena) {

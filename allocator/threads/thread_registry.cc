@@ -74,14 +74,43 @@ void ThreadRegistry::PeekStats(ArenaStats* stats) const
   }
 }
 
-size_t ThreadRegistry::PurgeOrphans() {
+size_t ThreadRegistry::PurgeOthers(const ThreadState* own) {
   MutexLock lock(mutex_);
   size_t purged = 0;
-  for (ThreadState* state = orphans_; state != nullptr;
-       state = state->next_orphan_) {
-    purged += state->Purge();
+  for (ThreadState* state = states_; state != nullptr; state = state->next_) {
+    if (IsOrphan(state->token())) {
+      purged += state->Purge();
+    } else if (state != own) {
+      state->heap_.AskForSpare();
+      state->slices_.Release(runs_);
+    }
   }
+  NoteAsk();
   return purged;
+}
+
+void ThreadRegistry::ReleaseSlices() {
+  MutexLock lock(mutex_);
+  for (ThreadState* state = states_; state != nullptr; state = state->next_) {
+    state->slices_.Release(runs_);
+  }
+}
+
+void ThreadRegistry::ReleaseIdleSlices(uint64_t now_ms) {
+  uint64_t looked_ms = looked_ms_.load(std::memory_order_relaxed);
+  if (now_ms - looked_ms < kLookMs ||
+      !looked_ms_.compare_exchange_strong(looked_ms, now_ms,
+                                          std::memory_order_relaxed)) {
+    return;
+  }
+  MutexLock lock(mutex_);
+  for (size_t i = 0; i < kStatesPerLook; ++i) {
+    if (look_at_ == nullptr) look_at_ = states_;
+    if (look_at_ == nullptr) return;
+    SliceCache& slices = look_at_->slices_;
+    if (now_ms - slices.decay_ms() >= kOldMs) slices.Release(runs_);
+    look_at_ = look_at_->next_;
+  }
 }
 
 bool ThreadRegistry::PurgeOldOrphan(uint64_t now_ms) {

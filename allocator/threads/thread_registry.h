@@ -76,8 +76,23 @@ class ThreadRegistry {
     return token == 0 ? 0 : reinterpret_cast<const ThreadState*>(token)->id();
   }
 
-  // Gives back what orphans can spare. Returns the bytes purged inside blocks.
-  size_t PurgeOrphans();
+  // Gives back what orphans can spare; the threads of other states but `own`
+  // are asked to. Returns the bytes purged inside blocks.
+  size_t PurgeOthers(const ThreadState* own);
+  // Gives back the slices that threads keep for later, whoever they are; and
+  // those that threads keep which have made no calls for a while. `now_ms` is
+  // CoarseMs().
+  ABSL_ATTRIBUTE_COLD void ReleaseSlices();
+  void ReleaseIdleSlices(uint64_t now_ms);
+  // Shares of arenas were asked for what they can spare: their threads shall
+  // look. Whether the thread with this state has yet to.
+  void NoteAsk() { asks_.fetch_add(1, std::memory_order_relaxed); }
+  bool IsAsked(ThreadState* state) const {
+    const uint32_t asks = asks_.load(std::memory_order_relaxed);
+    if (ABSL_PREDICT_TRUE(asks == state->asks_seen_)) return false;
+    state->asks_seen_ = asks;
+    return true;
+  }
   // The same step by step, for orphans that have waited for a second. True:
   // there is more. `now_ms` is CoarseMs().
   bool PurgeOldOrphan(uint64_t now_ms);
@@ -114,6 +129,12 @@ class ThreadRegistry {
   // There may be orphans that have not been purged.
   std::atomic<bool> has_untrimmed_{false};
   static constexpr uint64_t kOldMs = 1000;
+  std::atomic<uint32_t> asks_{0};
+  // Where the next look at idle threads begins, and when the last one was.
+  ThreadState* look_at_ ABSL_GUARDED_BY(mutex_) = nullptr;
+  std::atomic<uint64_t> looked_ms_{0};
+  static constexpr uint64_t kLookMs = 100;
+  static constexpr size_t kStatesPerLook = 64;
   // Of the orphans so many are looked at when a thread grows.
   static constexpr size_t kMostLookedAt = 8;
 };

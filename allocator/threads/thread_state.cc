@@ -42,13 +42,13 @@ bool ThreadState::NoteRequest(uintptr_t arena_handle, uint32_t resets) {
 }
 
 void ThreadState::FreezeShares() {
-  if (shares_ == nullptr) return;
-  for (size_t i = 0; i < kSharePages; ++i) {
-    if (shares_[i] == nullptr) continue;
-    for (size_t j = 0; j < kSharesPerPage; ++j) {
-      if (shares_[i][j] != nullptr) shares_[i][j]->Freeze();
-    }
-  }
+  VisitShares([](SubHeap* share) { share->Freeze(); });
+}
+
+void ThreadState::ReleaseAsked() {
+  VisitShares([](SubHeap* share) {
+    if (share->is_asked()) share->arena().ReleaseSpareOf(share);
+  });
 }
 
 }  // namespace myonly::internal

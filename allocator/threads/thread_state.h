@@ -138,6 +138,8 @@ class ThreadState {
   bool NoteRequest(uintptr_t arena_handle, uint32_t resets);
 
   void FreezeShares();
+  // What its shares were asked for is given back.
+  ABSL_ATTRIBUTE_COLD void ReleaseAsked();
 
   ThreadGate& gate() { return gate_; }
 
@@ -169,6 +171,18 @@ class ThreadState {
   static constexpr size_t kSharesPerPage = kPageSize / sizeof(SubHeap*);
   static constexpr size_t kSharePages = kMaxSlots / kSharesPerPage;
 
+  // Calls visit(SubHeap*) for each of its shares but the default arena's.
+  template <typename Visit>
+  void VisitShares(Visit visit) const {
+    if (shares_ == nullptr) return;
+    for (size_t i = 0; i < kSharePages; ++i) {
+      if (shares_[i] == nullptr) continue;
+      for (size_t j = 0; j < kSharesPerPage; ++j) {
+        if (shares_[i][j] != nullptr) visit(shares_[i][j]);
+      }
+    }
+  }
+
   void PostBatch() { batch_.PostAll(SubHeap::Post); }
 
   std::atomic<Phase> phase_{Phase::kLive};
@@ -185,7 +199,8 @@ class ThreadState {
   SubHeap*** shares_ = nullptr;  // kSharePages pages of kSharesPerPage
   ThreadGate gate_;
   NewArena new_arenas_[kNewArenas] = {};
-  uint32_t turns_ = 0;  // requests of arenas that displaced another one
+  uint32_t asks_seen_ = 0;  // of the registry's
+  uint32_t turns_ = 0;      // requests of arenas that displaced another one
 };
 static_assert(sizeof(ThreadState) >= size_t{1} << Slab::kPositionBits,
               "a bad address in another thread's slab must not give our token");

@@ -315,6 +315,8 @@ struct process_heap {
   static std::size_t purge(std::size_t keep_bytes = 0) noexcept {
     return myonly_purge(keep_bytes);
   }
+  // This thread is going to wait: others may have what it keeps free.
+  static void note_idle() noexcept { myonly_thread_idle(); }
 };
 
 // Statistics of the process, the process heap and every arena, by

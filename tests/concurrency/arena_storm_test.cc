@@ -160,6 +160,7 @@ class Storm {
       return what < 2 ? Destroy(place, &random) : Reset(place);
     }
     if (what < 8) return CallStale(random);
+    if (what > 97) return myonly_thread_idle();
     const std::shared_lock<std::shared_mutex> shared(place.use);
     if (place.arena == nullptr) return;
     if (what < 10) return Look(place, random);

@@ -3,8 +3,11 @@
  * What an arena is charged never passes its limit, whatever threads do: a
  * request that would pass it, or the limit of a parent at any level, fails with
  * MYONLY_ERR_QUOTA and errno = ENOMEM, after the arena has given back what it
- * keeps free for later and what the calling thread keeps of it. Nothing is
- * charged then, at no level, and no other arena is touched.
+ * keeps free for later, what the calling thread keeps of it and threads that
+ * have ended or wait (myonly_thread_idle). What other threads keep free stays
+ * charged until they allocate next, in whatever arena: they are asked for it.
+ * Nothing is charged for a refused request, at no level, and no other arena is
+ * touched.
  *
  * Charged are pages: runs of 32 KiB that hold blocks, lists of threads and what
  * is kept free included; beyond 8 MiB single pages. An arena with
@@ -71,8 +74,9 @@ MYONLY_API myonly_status myonly_arena_charged(
 
 /* Gives the arena's free memory back to the system until about `keep_bytes` of
  * it are left: what its threads have in common, what this thread keeps of it
- * and threads that have ended; not what other threads keep. Free pages that all
- * arenas share go as well, as by myonly_purge. */
+ * and threads that have ended or called myonly_thread_idle. Other threads give
+ * back what they keep when they allocate next, a little later. Free pages that
+ * all arenas share go as well, as by myonly_purge. */
 MYONLY_API myonly_status myonly_arena_purge(myonly_arena* arena,
                                             size_t keep_bytes) MYONLY_NOEXCEPT;
 

@@ -137,8 +137,15 @@ MYONLY_API size_t myonly_alloc_batch(size_t size, void** out,
 MYONLY_API void myonly_free_batch(void** ptrs, size_t count) MYONLY_NOEXCEPT;
 
 /* Gives free memory of all arenas back to the system until at most `keep_bytes`
- * of it stay resident. Returns the bytes given back. */
+ * of it stay resident. Returns the bytes given back. What other threads keep
+ * free in their own shares they give back when they allocate next, a little
+ * later. */
 MYONLY_API size_t myonly_purge(size_t keep_bytes) MYONLY_NOEXCEPT;
+
+/* This thread is going to wait: what it keeps free is given back or there for
+ * other threads and for myonly_arena_purge, as if it had ended. Its next calls
+ * need nothing special. Takes some microseconds. */
+MYONLY_API void myonly_thread_idle(void) MYONLY_NOEXCEPT;
 
 /* --- Arenas ------------------------------------------------------------- */
 

@@ -286,6 +286,7 @@ extern "C" {
     ) -> usize;
     pub fn myonly_free_batch(ptrs: *mut *mut c_void, count: usize);
     pub fn myonly_purge(keep_bytes: usize) -> usize;
+    pub fn myonly_thread_idle();
 
     pub fn myonly_arena_create(
         options: *const myonly_arena_options,

@@ -34,8 +34,8 @@ pub use inspect::{block_of, walk_process_heap, BlockInfo, Damage};
 pub use myonlymalloc_sys as sys;
 pub use pressure::{ArenaView, Pressure};
 pub use process::{
-    check, find_damage, is_process_allocator, peek, purge, stats, usable_size,
-    version, Stats,
+    check, find_damage, is_process_allocator, note_idle, peek, purge, stats,
+    usable_size, version, Stats,
 };
 pub use report::{
     explain_process_heap, for_each_arena, report, Format, Report,

@@ -148,6 +148,13 @@ pub fn purge(keep_bytes: usize) -> usize {
     unsafe { sys::myonly_purge(keep_bytes) }
 }
 
+/// This thread is going to wait: what it keeps free is given back, or there for
+/// other threads, as if it had ended. Its next calls need nothing special.
+pub fn note_idle() {
+    // SAFETY: no preconditions.
+    unsafe { sys::myonly_thread_idle() }
+}
+
 /// Whether `malloc` and `free` of this process are this library's: with the
 /// `override` feature, or when the shared library is preloaded.
 pub fn is_process_allocator() -> bool {
