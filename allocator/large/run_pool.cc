@@ -61,6 +61,7 @@ Slice* RunPool::Take(size_t slices, RunKind kind, void* owner, bool* zeroed,
   }
   *zeroed = fresh == slices;
   MarkInUse(run, slices, kind, owner);
+  if (IsApart() && kind != RunKind::kLarge) GuardBehind(run);
   keep_.NoteLive(live_slices_);
   if (fresh != 0) {
     keep_.NoteFresh(fresh);
@@ -156,8 +157,8 @@ bool RunPool::GrowReservation(size_t index, size_t slices) {
       ABSL_PREDICT_TRUE(poisoned_slices_ == 0 && !IsApart())
           ? pages_.Commit(base - descriptors,
                           descriptors + new_slices * kSliceSize)
-          : ((IsApart() && apart_.Commit(index, pages_, new_slices)) ||
-             pages_.Commit(base - descriptors, descriptors)) &&
+          : (IsApart() ? apart_.Commit(index, pages_, new_slices)
+                       : pages_.Commit(base - descriptors, descriptors)) &&
                 pages_.Commit(base + old_slices * kSliceSize,
                               slices * kSliceSize);
   if (!committed) return false;
@@ -266,6 +267,7 @@ void RunPool::InsertKept() {
 // Coalesces [run, run + slices) with its free neighbours of the same state and
 // puts the result into its tree.
 void RunPool::InsertFree(Slice* run, size_t slices, bool dirty) {
+  if (IsApart()) TakeGuardsOff(run, slices, dirty);
   const uint8_t reservation = run->reservation;
   for (size_t i = 0; i < slices; ++i) {
     Slice* slice = run - i;
@@ -555,8 +557,9 @@ bool RunPool::Check(BrokenInvariant* broken) {
       index += run->run_slices;
     }
   }
-  return committed ==
-             free_slices + KeptSlices() + poisoned_slices_ + live_slices_ ||
+  const size_t guards = IsApart() ? apart_.guards().count : 0;
+  return committed == free_slices + KeptSlices() + poisoned_slices_ + guards +
+                          live_slices_ ||
          broken->Is("wrong count of free runs", this);
 }
 

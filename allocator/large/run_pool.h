@@ -16,6 +16,9 @@
 // purging twice as much as is taken; later frees purge what has been left
 // dirty, a little at a time.
 //
+// In the secure preset slices that fault stand between runs that are cut into
+// blocks, as kMaxRunsPerGuard tells.
+//
 // Thread-safe.
 #ifndef MYONLY_ALLOCATOR_LARGE_RUN_POOL_H_
 #define MYONLY_ALLOCATOR_LARGE_RUN_POOL_H_
@@ -39,6 +42,14 @@
 
 namespace myonly::internal {
 
+// Of the secure preset: slices that fault, which stand between runs.
+struct GuardSlices {
+  size_t count = 0;
+  size_t mappings = 0;   // of them, those that are mappings of the process
+  size_t runs_left = 0;  // that are cut off before the next one
+  uint64_t random = 0;
+};
+
 // What a run pool needs more in the secure preset, for each reservation.
 template <bool kIsApart, size_t kReservations>
 struct ApartParts {
@@ -47,6 +58,10 @@ struct ApartParts {
   static bool Commit(size_t, PageSource&, size_t) { return false; }
   static uintptr_t DescriptorsEnd(size_t) { return 0; }
   static LiveMap Live(size_t) { return LiveMap(); }
+  static GuardSlices& guards() {
+    static GuardSlices none;
+    return none;
+  }
 };
 template <size_t kReservations>
 class ApartParts<true, kReservations> {
@@ -62,8 +77,10 @@ class ApartParts<true, kReservations> {
     return of_[index].descriptors_end();
   }
   const LiveMap& Live(size_t index) const { return of_[index].live(); }
+  GuardSlices& guards() { return guards_; }
 
  private:
+  GuardSlices guards_;
   ApartMetadata of_[kReservations];
 };
 
@@ -219,6 +236,12 @@ class RunPool {
   static constexpr size_t kMaxPoisonedSlices = 32768;
   static constexpr size_t kMaxPoisonedRuns = 4096;
 
+  // In the secure preset a slab or region is followed by a slice that faults,
+  // unless one of the next kMaxRunsPerGuard - 1 is; until both of its
+  // neighbours are free. Where the system has no guards, so many at a time.
+  static constexpr size_t kMaxRunsPerGuard = 4;
+  static constexpr size_t kMaxGuardMappings = 4096;
+
   // Memory fills from below: a heap smaller than this has no huge pages, of
   // which the first touch takes 2 MiB; 64 MiB.
   static constexpr size_t kSmallPagesSlices = 2048;
@@ -287,6 +310,19 @@ class RunPool {
   // False: the system refuses.
   ABSL_ATTRIBUTE_COLD bool TakeAccess(Slice* run);
   ABSL_ATTRIBUTE_COLD bool GiveAccess(Slice* run);
+  // A guard behind a run that has just been cut off, if it is time for one.
+  ABSL_ATTRIBUTE_COLD void GuardBehind(const Slice* run)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  // [run, run + slices) is about to be free: so are guards next to it that have
+  // a free run on their other side. They become dirty where both sides are, so
+  // that the three are one.
+  ABSL_ATTRIBUTE_COLD void TakeGuardsOff(Slice* run, size_t slices, bool dirty)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void TakeGuardOff(Slice* guard, bool dirty)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  bool IsGuard(const Slice* slice) const {
+    return slice->kind == RunKind::kBusy && slice->owner == this;
+  }
 
   size_t KeptSlices() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
     return kept_ == nullptr ? 0 : kept_->run_slices;

@@ -4,6 +4,7 @@
 #include "allocator/base/guard_keys.h"
 #include "allocator/base/preset.h"
 #include "allocator/base/sizes.h"
+#include "allocator/base/treap.h"
 #include "allocator/large/run_pool.h"
 
 namespace myonly::internal {
@@ -43,6 +44,62 @@ bool RunPool::GiveAccess(Slice* run) {
     return pages_.Unguard(AddressOf(run), bytes);
   }
   return pages_.Commit(AddressOf(run), bytes);
+}
+
+void RunPool::GuardBehind(const Slice* run) {
+  GuardSlices& guards = apart_.guards();
+  if (guards.runs_left > 1) {
+    --guards.runs_left;
+    return;
+  }
+  const bool may_map = guards.mappings < kMaxGuardMappings;
+  Slice* guard = FreeRunAfter(run, run->run_slices);
+  if (guard == nullptr) return;  // behind one of the next ones
+  const bool was_dirty = guard->dirty;
+  Carve(TreeOf(was_dirty), guard, 1);
+  MarkInUse(guard, 1, RunKind::kBusy, this);
+  --live_slices_;
+  guards.random = MixBits(guards.random + guard_keys.order);
+  guards.runs_left = 1 + guards.random % kMaxRunsPerGuard;
+  const bool faults = pages_.Guard(AddressOf(guard), kSliceSize);
+  if (!faults && (!may_map || !pages_.Decommit(AddressOf(guard), kSliceSize))) {
+    // Half of that may be done.
+    if (may_map) pages_.Commit(AddressOf(guard), kSliceSize);
+    guard->owner = nullptr;
+    InsertFree(guard, 1, was_dirty);
+    return;
+  }
+  guard->waits_since = faults ? 1 : 0;
+  guards.mappings += faults ? 0 : 1;
+  ++guards.count;
+}
+
+void RunPool::TakeGuardsOff(Slice* run, size_t slices, bool dirty) {
+  const Reservation& reservation = ReservationOf(run);
+  const size_t index = reservation.IndexOf(run);
+  const size_t behind = index + slices;
+  if (behind < reservation.committed_slices() &&
+      IsGuard(reservation.At(behind))) {
+    Slice* guard = reservation.At(behind);
+    const Slice* beyond = FreeRunAfter(guard, 1);
+    if (beyond != nullptr) TakeGuardOff(guard, dirty && beyond->dirty);
+  }
+  if (index > 1 && IsGuard(reservation.At(index - 1))) {
+    const Slice* beyond = reservation.At(index - 2);
+    if (beyond->kind == RunKind::kFree) {
+      TakeGuardOff(reservation.At(index - 1), dirty && beyond->dirty);
+    }
+  }
+}
+
+void RunPool::TakeGuardOff(Slice* guard, bool dirty) {
+  const bool was_mapped = guard->waits_since == 0;
+  if (!GiveAccess(guard)) return;
+  GuardSlices& guards = apart_.guards();
+  guards.mappings -= was_mapped ? 1 : 0;
+  --guards.count;
+  guard->owner = nullptr;
+  InsertFree(guard, 1, dirty);
 }
 
 }  // namespace myonly::internal
