@@ -5,6 +5,7 @@
 #include "allocator/base/guard_keys.h"
 #include "allocator/base/peek.h"
 #include "allocator/base/treap.h"
+#include "allocator/guard/zeros.h"
 
 namespace myonly::internal {
 namespace {
@@ -24,8 +25,12 @@ char PatternAt(const char* place) {
   return static_cast<char>(guard_keys.pattern >> shift | 0x80);
 }
 
+// The end of pages, or the beginning of a block.
 bool AreZero(const char* start, const char* end) {
   for (; start != end; ++start) {
+    if (IsAligned(reinterpret_cast<uintptr_t>(start), kMinAlignment)) {
+      return IsZero(start, static_cast<size_t>(end - start));
+    }
     if (*start != 0) return false;
   }
   return true;

@@ -29,7 +29,7 @@ namespace myonly::internal {
 
 // Who has done something.
 struct GuardedTrace {
-  static constexpr size_t kFrames = 24;
+  static constexpr size_t kFrames = 16;
 
   uint64_t thread;  // the system's number of it
   size_t count;
