@@ -27,6 +27,7 @@ enum class SystemCallNumber : long {
   kSigProcMask = SYS_rt_sigprocmask,
   kSchedYield = SYS_sched_yield,
   kGetRandom = SYS_getrandom,
+  kProcessVmReadV = SYS_process_vm_readv,
 };
 
 // The result; values in [-4095, -1] are -errno.

@@ -1,7 +1,6 @@
 #include "allocator/guard/backtrace.h"
 
 #include <elf.h>
-#include <fcntl.h>
 #include <link.h>
 #include <sys/auxv.h>
 #include <unwind.h>
@@ -11,7 +10,7 @@
 
 #include "allocator/base/printer.h"
 #include "allocator/base/sizes.h"
-#include "allocator/base/system_call.h"
+#include "allocator/guard/memory_maps.h"
 
 // The first byte of the program or library that this code is in.
 extern "C" __attribute__((visibility("hidden"), weak))
@@ -74,82 +73,6 @@ _Unwind_Reason_Code Visit(_Unwind_Context* context, void* ctx) {
   return _URC_NO_REASON;
 }
 
-// The lines of /proc/self/maps, one after the other.
-class Maps {
- public:
-  struct Line {
-    Range range;
-    bool is_readable;
-    uint64_t offset;
-    uint64_t inode;
-    char path[384];  // "": none; cut if it is longer
-  };
-
-  Maps() {
-    constexpr char kPath[] = "/proc/self/maps";
-    fd_ = SystemCall(SystemCallNumber::kOpenAt,
-                     static_cast<unsigned long>(AT_FDCWD), AddressOf(kPath),
-                     O_RDONLY | O_CLOEXEC);
-  }
-  Maps(const Maps&) = delete;
-  Maps& operator=(const Maps&) = delete;
-  ~Maps() {
-    if (SystemCallFailed(fd_)) return;
-    SystemCall(SystemCallNumber::kClose, static_cast<unsigned long>(fd_));
-  }
-
-  // False: there are no more.
-  bool Read(Line* line) {
-    line->range.start = Number(16, '-');
-    line->range.end = Number(16, ' ');
-    line->is_readable = Get() == 'r';
-    while (Get() != ' ' && !is_at_end_) continue;
-    line->offset = Number(16, ' ');
-    while (Get() != ' ' && !is_at_end_) continue;
-    line->inode = Number(10, ' ');
-    size_t length = 0;
-    for (char c = Get(); c != '\n' && !is_at_end_; c = Get()) {
-      if (c == ' ' && length == 0) continue;
-      if (length < sizeof(line->path) - 1) line->path[length++] = c;
-    }
-    line->path[length] = '\0';
-    return !is_at_end_;
-  }
-
- private:
-  uint64_t Number(unsigned base, char end) {
-    uint64_t number = 0;
-    for (char c = Get(); c != end && !is_at_end_; c = Get()) {
-      const int digit = c <= '9' ? c - '0' : c - 'a' + 10;
-      number = number * base + static_cast<unsigned>(digit);
-    }
-    return number;
-  }
-
-  char Get() {
-    if (next_ == size_ && !Fill()) return '\n';
-    return buffer_[next_++];
-  }
-  bool Fill() {
-    next_ = 0;
-    size_ = 0;
-    const long got = SystemCallFailed(fd_)
-                         ? -1
-                         : SystemCall(SystemCallNumber::kRead,
-                                      static_cast<unsigned long>(fd_),
-                                      AddressOf(buffer_), sizeof(buffer_));
-    if (got > 0) size_ = static_cast<size_t>(got);
-    is_at_end_ = got <= 0;
-    return got > 0;
-  }
-
-  long fd_;
-  bool is_at_end_ = false;
-  size_t next_ = 0;
-  size_t size_ = 0;
-  char buffer_[1024];
-};
-
 // A file's first page is mapped at `base`. Programs that are not position
 // independent have addresses where others have offsets.
 bool HasFixedAddress(uintptr_t base) {
@@ -160,20 +83,20 @@ bool HasFixedAddress(uintptr_t base) {
 
 // " path+0xoffset", if that is known.
 void AppendModule(Printer* text, uintptr_t address) {
-  Maps maps;
-  Maps::Line line;
+  MemoryMaps maps;
+  MemoryMap line;
   uintptr_t base = 0;  // where the file of `inode` begins
   uint64_t inode = 0;
   bool is_readable = false;
   while (maps.Read(&line)) {
     if (line.inode != 0 && line.offset == 0) {
-      base = line.range.start;
+      base = line.start;
       inode = line.inode;
       is_readable = line.is_readable;
     }
-    if (!line.range.Has(address)) continue;
+    if (!line.Has(address)) continue;
     if (line.path[0] == '\0') return;
-    uintptr_t offset = address - line.range.start + line.offset;
+    uintptr_t offset = address - line.start + line.offset;
     if (line.inode != 0 && line.inode == inode) {
       const bool is_fixed = is_readable && HasFixedAddress(base);
       offset = is_fixed ? address : address - base;

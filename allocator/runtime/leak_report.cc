@@ -4,6 +4,7 @@
 #include "allocator/base/printer.h"
 #include "allocator/guard/backtrace.h"
 #include "allocator/runtime/debug_globals.h"
+#include "allocator/runtime/leak_search.h"
 #include "allocator/runtime/process_heap.h"
 
 namespace myonly::internal {
@@ -29,11 +30,11 @@ bool IsLive(const BlockRecord& record) {
          block.start == start && block.is_live;
 }
 
-// Adds up by stack what is live.
-Sum AddUp() {
+// Adds up by stack what is live, or, of that, what was not seen.
+Sum AddUp(bool is_searched) {
   Sum sum;
-  d.history.VisitAll([&sum](const BlockRecord* record) {
-    if (!IsLive(*record)) return;
+  d.history.VisitAll([&sum, is_searched](const BlockRecord* record) {
+    if (!IsLive(*record) || (is_searched && record->is_seen)) return;
     StackDepot::Stack* stack = d.depot.Get(record->made);
     ++sum.blocks;
     sum.bytes += record->size;
@@ -65,10 +66,16 @@ StackDepot::Stack* Largest() {
 
 void PrintLeaks(size_t groups) {
   MutexLock lock(d.mutex);
-  const Sum sum = AddUp();
+  bool is_searched;
+  {
+    LeakSearch search;
+    is_searched = search.Run();
+  }
+  const Sum sum = AddUp(is_searched);
   if (sum.blocks == 0) return;
   Printer line;
-  line.Text("myonlymalloc: not freed at exit: ");
+  line.Text(is_searched ? "myonlymalloc: lost at exit: "
+                        : "myonlymalloc: not freed at exit: ");
   AppendCount(&line, sum.bytes, sum.blocks).Text(", made by ");
   line.Number(sum.stacks).Text(" stacks\n").WriteTo(2);
   for (size_t i = 0; i < groups; ++i) {

@@ -9,7 +9,8 @@
 
 namespace myonly::internal {
 
-// How many blocks and bytes there are, and up to `groups` stacks that have made
+// How many lost blocks and bytes there are (leak_search.h; of all that are not
+// freed, where it can't tell), and up to `groups` stacks that have made
 // them, those with most bytes first. Nothing if there are none. Allocates
 // nothing, prints to stderr.
 ABSL_ATTRIBUTE_COLD void PrintLeaks(size_t groups);

@@ -1,5 +1,6 @@
 // Does one thing to the heap, by its first argument, for debug_test.
 #include <malloc.h>
+#include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -96,6 +97,38 @@ void Leak() {
   memset(kept, 0, sizeof(kept));
 }
 
+// A list of blocks, the first held by its inside; another one held by a thread
+// that waits for ever; a large one that holds a small one.
+struct Link {
+  char space[100];
+  char* next;
+};
+char* first_link;
+char** large_block;
+
+void* Wait(void* barrier) {
+  char* volatile block = make_block(3000);
+  pthread_barrier_wait(static_cast<pthread_barrier_t*>(barrier));
+  for (;;) pause();
+  return block;
+}
+
+int Keep() {
+  for (int i = 0; i < 1000; ++i) {
+    char* block = make_block(sizeof(Link));
+    reinterpret_cast<Link*>(block)->next = first_link;
+    first_link = block + 50;
+  }
+  large_block = reinterpret_cast<char**>(make_block(20 << 20));
+  large_block[(20 << 17) - 1] = make_block(70000);
+  static pthread_barrier_t barrier;
+  pthread_barrier_init(&barrier, nullptr, 2);
+  pthread_t thread;
+  if (pthread_create(&thread, nullptr, Wait, &barrier) != 0) return 13;
+  pthread_barrier_wait(&barrier);
+  return 0;
+}
+
 // --- Signals. ---
 
 void AllocateInHandler(int /*signal*/) { free_again(make_block(10)); }
@@ -157,6 +190,7 @@ int main(int argc, char** argv) {
   if (is("write")) WriteAfterFree();
   if (is("size")) DeleteWithWrongSize();
   if (is("leak")) Leak();
+  if (is("keep")) return Keep();
   if (is("interrupt")) return Interrupt();
   if (is("raise")) return RaiseOutside();
   if (is("abort")) AbortWithHandler();
