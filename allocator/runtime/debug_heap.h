@@ -27,8 +27,9 @@ class DebugHeap : public GuardedHeap {
   // of either are no address.
   static constexpr unsigned char kFreshByte = 0xab;
   static constexpr unsigned char kFreedByte = 0xdf;
-  // So much of a block is filled at most, from its start.
-  static constexpr size_t kMaxFill = size_t{1} << 20;
+  // So much of a block is filled at most, from its start: pages that nobody
+  // touches cost nothing.
+  static constexpr size_t kMaxFill = kMaxBlockRequest;
 
   // As in GuardedHeap.
   static void* Allocate(size_t size);
