@@ -36,6 +36,7 @@
 #include "allocator/blocks/quick_lists.h"
 #include "allocator/large/huge_mapping.h"
 #include "allocator/large/run_pool.h"
+#include "allocator/pages/slice.h"
 #include "allocator/slabs/size_class.h"
 #include "allocator/slabs/slab.h"
 #include "allocator/slabs/slab_pool.h"
@@ -54,8 +55,9 @@ struct ShareFront {
 
   // Of the arena, as long as that is open. Read plainly, so that it can be an
   // operand: who may use a handle has synchronised with whoever made it, and
-  // with whoever destroyed it.
-  uintptr_t handle;
+  // with whoever destroyed it. A thread may come here for another arena, whose
+  // place in its table is the same: it finds some value that is not its own.
+  OwnerWritten<uintptr_t> handle;
   Object* lists[kNumSizeClasses];
 };
 

@@ -54,6 +54,9 @@ enum class RunKind : uint8_t {
 template <typename T>
 class OwnerWritten {
  public:
+  OwnerWritten() = default;
+  // NOLINTNEXTLINE(google-explicit-constructor)
+  constexpr OwnerWritten(T value) : value_(value) {}
   operator T() const {  // NOLINT(google-explicit-constructor)
 #ifdef ABSL_HAVE_THREAD_SANITIZER
     T value;
@@ -68,8 +71,17 @@ class OwnerWritten {
     __atomic_store(&value_, &value, __ATOMIC_RELAXED);
     return *this;
   }
-  // By who neither owns the run nor holds a lock.
-  T Peek() const { return internal::Peek(value_); }
+  // By who neither owns the run nor holds a lock. Sees what was written before
+  // Publish.
+  T Peek() const {
+#ifdef ABSL_HAVE_THREAD_SANITIZER
+    T value;
+    __atomic_load(&value_, &value, __ATOMIC_ACQUIRE);
+    return value;
+#else
+    return internal::Peek(value_);
+#endif
+  }
   // As `=`, after all that was written before.
   void Publish(T value) { __atomic_store(&value_, &value, __ATOMIC_RELEASE); }
 

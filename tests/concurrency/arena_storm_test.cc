@@ -498,5 +498,30 @@ TEST(ArenaStormTest, AChargeOnItsWayBackIsNoBrokenInvariant) {
   }
 }
 
+// A block that another thread frees is not live any more, and comes home later.
+TEST(ArenaStormTest, ABlockOnItsWayHomeIsNoBrokenInvariant) {
+  constexpr size_t kBlocks = 4000;
+  myonly_arena* arena = nullptr;
+  ASSERT_EQ(myonly_arena_create(nullptr, &arena), MYONLY_OK);
+  size_t broken = 0;
+  for (int round = 0; round < 20; ++round) {
+    std::vector<void*> blocks;
+    for (size_t i = 0; i < kBlocks; ++i) {
+      blocks.push_back(myonly_arena_alloc(arena, 2000));
+    }
+    std::atomic<bool> done{false};
+    std::thread other([&] {
+      for (void* block : blocks) myonly_free(block);
+      done = true;
+    });
+    while (!done) broken += myonly_arena_check(arena) != MYONLY_OK;
+    other.join();
+  }
+  EXPECT_EQ(broken, 0u);
+  EXPECT_EQ(myonly_arena_check(arena), MYONLY_OK);
+  EXPECT_EQ(myonly_arena_destroy(arena, MYONLY_DESTROY_REQUIRE_EMPTY),
+            MYONLY_OK);
+}
+
 }  // namespace
 }  // namespace myonly::testing
