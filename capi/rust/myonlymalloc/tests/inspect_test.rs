@@ -12,9 +12,22 @@ fn bytes(size: usize) -> Layout {
     Layout::array::<u8>(size).unwrap()
 }
 
+/// The preset fast knows no free objects: there is nothing to walk.
+fn can_walk(arena: &Arena) -> bool {
+    let can =
+        arena.walk(0, |_| ControlFlow::Continue(())) != Err(Error::Unsupported);
+    if !can {
+        eprintln!("skipped: this preset has no walk");
+    }
+    can
+}
+
 #[test]
 fn a_walk_shows_each_live_block_once() {
     let arena = Arena::new().unwrap();
+    if !can_walk(&arena) {
+        return;
+    }
     let mut blocks: BTreeSet<*mut u8> = (1..200)
         .map(|i| arena.alloc_raw(bytes(i * 777)).unwrap().as_ptr())
         .collect();
@@ -39,6 +52,9 @@ fn a_walk_shows_each_live_block_once() {
 #[test]
 fn a_walk_ends_when_it_is_told_and_may_allocate() {
     let arena = Arena::new().unwrap();
+    if !can_walk(&arena) {
+        return;
+    }
     for _ in 0..20 {
         arena.alloc(bytes(50)).unwrap();
     }
@@ -58,6 +74,9 @@ fn a_walk_ends_when_it_is_told_and_may_allocate() {
 #[test]
 fn a_walk_goes_on_beside_threads() {
     let arena = Arena::new().unwrap();
+    if !can_walk(&arena) {
+        return;
+    }
     let lasting: BTreeSet<usize> = (0..100)
         .map(|_| arena.alloc(bytes(300)).unwrap().as_ptr() as usize)
         .collect();
@@ -87,6 +106,9 @@ fn a_walk_goes_on_beside_threads() {
 fn a_panic_ends_a_walk_and_comes_out() {
     use std::panic::{catch_unwind, AssertUnwindSafe};
     let arena = Arena::new().unwrap();
+    if !can_walk(&arena) {
+        return;
+    }
     arena.alloc(bytes(1)).unwrap();
     arena.alloc(bytes(1)).unwrap();
     let mut seen = 0;
