@@ -18,14 +18,15 @@
 namespace myonly::internal {
 
 __attribute__((
-    tls_model("initial-exec"))) __thread uint32_t Sampling::requests_left = 0;
+    tls_model("initial-exec"))) __thread int32_t Sampling::requests_left = 0;
 
 namespace {
 
 MmapPageSource pages;
 
 constexpr int kStderr = 2;
-constexpr uint32_t kNever = UINT32_MAX;
+constexpr int32_t kNever = INT32_MAX;
+constexpr size_t kMaxRate = size_t{1} << 30;
 
 // Written at start. The rate is kNotYet before.
 constexpr uint32_t kNotYet = UINT32_MAX;
@@ -40,12 +41,12 @@ __attribute__((tls_model("initial-exec"))) __thread ThisSampler sampler = {};
 
 // How many requests go by before the next one that is sampled: `rate` - 1 on
 // average.
-uint32_t Draw(uint32_t one_of) {
+int32_t Draw(uint32_t one_of) {
   uint64_t& random = sampler.random;
   random ^= random << 13;
   random ^= random >> 7;
   random ^= random << 17;
-  return static_cast<uint32_t>((random >> 32) % (2 * uint64_t{one_of} - 1));
+  return static_cast<int32_t>((random >> 32) % (2 * uint64_t{one_of} - 1));
 }
 
 // As the system and debuggers number them.
@@ -179,7 +180,7 @@ void Sampling::Report(const char* what, const void* ptr) {
 
 void Sampling::Start(size_t one_of, size_t slots) {
   num_slots = slots;
-  rate.store(static_cast<uint32_t>(Min(one_of, INT32_MAX)),
+  rate.store(static_cast<uint32_t>(Min(one_of, kMaxRate)),
              std::memory_order_release);
 }
 
@@ -199,7 +200,7 @@ bool Sampling::Admits(size_t size, size_t alignment) {
   bool is_sampled = true;
   if (sampler.random == 0) {
     sampler.random = MixBits(guard_keys.order + ThreadNumber()) | 1;
-    const uint32_t first = Draw(one_of);
+    const int32_t first = Draw(one_of);
     is_sampled = first == 0;
     if (!is_sampled) requests_left = first - 1;
   }

@@ -33,9 +33,7 @@ class Sampling {
 
   // Counts a request of this thread. True: ask Allocate first.
   ABSL_ATTRIBUTE_ALWAYS_INLINE static bool IsDue() {
-    // Below 0: one instruction and a branch.
-    return ABSL_PREDICT_FALSE(
-        __builtin_sub_overflow(requests_left, 1U, &requests_left));
+    return ABSL_PREDICT_FALSE(--requests_left < 0);
   }
   // NULL: this one is not sampled after all.
   ABSL_ATTRIBUTE_COLD ABSL_ATTRIBUTE_NOINLINE static void* Allocate(
@@ -69,8 +67,8 @@ class Sampling {
  private:
   static bool Admits(size_t size, size_t alignment);
 
-  static __attribute__((
-      tls_model("initial-exec"))) __thread uint32_t requests_left;
+  static
+      __attribute__((tls_model("initial-exec"))) __thread int32_t requests_left;
   static GuardedPool pool_;
 };
 
