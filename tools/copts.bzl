@@ -39,6 +39,10 @@ MYONLY_CORE_COPTS = _WARNINGS + _NO_BUILTIN_MALLOC + [
     "-fvisibility=hidden",
     "-fvisibility-inlines-hidden",
 ] + select({
+    # It reads and writes what it has told the sanitizer to be nobody's.
+    "//tools:tells_asan": ["-fno-sanitize=address"],
+    "//conditions:default": [],
+}) + select({
     "//tools:clang": [],
     # Padding before and inside functions, functions in several parts (each
     # with unwind tables of its own) and wide loops over a few words were 6 KB

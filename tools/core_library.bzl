@@ -37,14 +37,28 @@ def _in_debug(label):
     label = label if label.startswith("@") else _full(label)
     return label + _DEBUG if label in _IN_DEBUG else _in_secure(label)
 
-def core_library(name, deps = [], debug_deps = [], debug_defines = [], **kwargs):
+def core_library(
+        name,
+        deps = [],
+        debug_deps = [],
+        debug_defines = [],
+        asan_deps = [],
+        asan_defines = [],
+        **kwargs):
+    asan = {} if not asan_defines else {"defines": select({
+        "//tools:tells_asan": asan_defines,
+        "//conditions:default": [],
+    })}
     cc_library(
         name = name,
         deps = deps if not debug_deps else deps + select({
             "//:debug_preset": debug_deps,
             "//conditions:default": [],
+        }) + select({
+            "//tools:tells_asan": asan_deps,
+            "//conditions:default": [],
         }),
-        **kwargs
+        **dict(asan, **kwargs)
     )
     cc_library(
         name = name + _SECURE,

@@ -14,6 +14,9 @@
 #ifdef MYONLY_PRESET_DEBUG
 #include "allocator/runtime/debug_heap.h"
 #endif
+#ifdef MYONLY_TELLS_ASAN
+#include "allocator/runtime/asan_heap.h"
+#endif
 
 namespace myonly::internal {
 
@@ -22,7 +25,11 @@ inline constexpr bool kIsDebug = true;
 using Heap = DebugHeap;
 #else
 inline constexpr bool kIsDebug = false;
+#ifdef MYONLY_TELLS_ASAN
+using Heap = AsanHeap;
+#else
 using Heap = std::conditional_t<kIsSecure, GuardedHeap, ProcessHeap>;
+#endif
 #endif
 
 }  // namespace myonly::internal

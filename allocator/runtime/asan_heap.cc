@@ -1,0 +1,161 @@
+#include "allocator/runtime/asan_heap.h"
+
+#include <cstring>
+
+// Of the sanitizer's interface, which needs no header.
+extern "C" {
+void __asan_poison_memory_region(const volatile void* start, size_t bytes);
+void __asan_unpoison_memory_region(const volatile void* start, size_t bytes);
+}
+
+namespace myonly::internal {
+namespace {
+
+ProcessGlobals& g = process_globals;
+
+// Mappings of their own go back to the system, where others may get them.
+bool IsTold(const void* ptr) {
+  Slice* slice = ptr == nullptr ? nullptr : g.runs.Find(ptr);
+  return slice != nullptr && g.own.Refine(ptr, slice) == slice;
+}
+
+// Live are the first `size` bytes of its block.
+void* Tell(void* ptr, size_t size) {
+  if (ptr == nullptr) return nullptr;
+  const size_t usable = ProcessHeap::UsableSize(ptr);
+  __asan_unpoison_memory_region(ptr, usable);
+  if (size < usable && IsTold(ptr)) {
+    __asan_poison_memory_region(static_cast<char*>(ptr) + size, usable - size);
+  }
+  return ptr;
+}
+
+// Before it is freed: afterwards it may be another one's.
+void TellFreed(const void* ptr) {
+  if (!IsTold(ptr)) return;
+  __asan_poison_memory_region(ptr, ProcessHeap::UsableSize(ptr));
+}
+
+void* Cleared(void* ptr, size_t bytes) {
+  return Tell(ptr, bytes) == nullptr ? nullptr : memset(ptr, 0, bytes);
+}
+
+void TellAll(ArenaHandle handle, bool live) {
+  ProcessHeap::Walk(
+      handle, 0,
+      [](void* is_live, const BlockInfo& block) {
+        if (*static_cast<bool*>(is_live)) {
+          __asan_unpoison_memory_region(block.start, block.bytes);
+        } else if (IsTold(block.start)) {
+          __asan_poison_memory_region(block.start, block.bytes);
+        }
+        return 0;
+      },
+      &live);
+}
+
+}  // namespace
+
+void* AsanHeap::Allocate(size_t size) {
+  return Tell(ProcessHeap::Allocate(size), size);
+}
+
+void* AsanHeap::AllocateZeroed(size_t count, size_t size) {
+  size_t bytes;
+  return __builtin_mul_overflow(count, size, &bytes)
+             ? ProcessHeap::AllocateZeroed(count, size)
+             : Cleared(ProcessHeap::Allocate(bytes), bytes);
+}
+
+void* AsanHeap::AllocateAligned(size_t alignment, size_t size) {
+  return Tell(ProcessHeap::AllocateAligned(alignment, size), size);
+}
+
+void* AsanHeap::AllocateInSlow(ArenaHandle handle, size_t size,
+                               size_t alignment) {
+  return Tell(ProcessHeap::AllocateInSlow(handle, size, alignment), size);
+}
+
+void* AsanHeap::AllocateZeroedIn(ArenaHandle handle, size_t count,
+                                 size_t size) {
+  size_t bytes;
+  return __builtin_mul_overflow(count, size, &bytes)
+             ? ProcessHeap::AllocateZeroedIn(handle, count, size)
+             : Cleared(ProcessHeap::AllocateIn(handle, bytes), bytes);
+}
+
+void* AsanHeap::AllocateAlignedIn(ArenaHandle handle, size_t alignment,
+                                  size_t size) {
+  return Tell(ProcessHeap::AllocateAlignedIn(handle, alignment, size), size);
+}
+
+size_t AsanHeap::AllocateBatch(ArenaHandle handle, size_t size, void** out,
+                               size_t count) {
+  const size_t made = ProcessHeap::AllocateBatch(handle, size, out, count);
+  for (size_t i = 0; i < made; ++i) Tell(out[i], size);
+  return made;
+}
+
+void AsanHeap::Free(void* ptr) {
+  TellFreed(ptr);
+  ProcessHeap::Free(ptr);
+}
+
+void AsanHeap::FreeSized(void* ptr, size_t size, size_t alignment) {
+  TellFreed(ptr);
+  ProcessHeap::FreeSized(ptr, size, alignment);
+}
+
+void AsanHeap::FreeBatch(void** ptrs, size_t count) {
+  for (size_t i = 0; i < count; ++i) Free(ptrs[i]);
+}
+
+void* AsanHeap::Reallocate(void* ptr, size_t size) {
+  if (ptr == nullptr) return Allocate(size);
+  if (size == 0) {
+    Free(ptr);
+    return nullptr;
+  }
+  if (!IsTold(ptr)) return ProcessHeap::Reallocate(ptr, size);
+  if (TryResize(ptr, size)) return ptr;
+  ArenaHandle handle = 0;
+  ProcessHeap::ArenaOf(ptr, &handle);
+  void* moved = handle == 0 ? Allocate(size)
+                            : AllocateInSlow(handle, size, kMinAlignment);
+  if (moved == nullptr) return nullptr;
+  memcpy(moved, ptr, Min(size, UsableSize(ptr)));
+  Free(ptr);
+  return moved;
+}
+
+bool AsanHeap::TryResize(void* ptr, size_t size) {
+  if (!IsTold(ptr)) return ProcessHeap::TryResize(ptr, size);
+  const size_t usable = ProcessHeap::UsableSize(ptr);
+  // What it loses may be another one's at once.
+  if (size < usable) {
+    __asan_poison_memory_region(static_cast<char*>(ptr) + size, usable - size);
+  }
+  const bool resized = ProcessHeap::TryResize(ptr, size);
+  Tell(ptr, resized ? size : usable);
+  return resized;
+}
+
+size_t AsanHeap::UsableSize(const void* ptr) {
+  const size_t usable = ProcessHeap::UsableSize(ptr);
+  if (ptr != nullptr) __asan_unpoison_memory_region(ptr, usable);
+  return usable;
+}
+
+void AsanHeap::ResetArena(Arena& arena) {
+  TellAll(arena.token(), /*live=*/false);
+  ProcessHeap::ResetArena(arena);
+}
+
+Status AsanHeap::DestroyArena(ArenaHandle handle, bool require_empty) {
+  if (!require_empty && handle != 0) TellAll(handle, /*live=*/false);
+  const Status status = ProcessHeap::DestroyArena(handle, require_empty);
+  if (status == Status::kBusy && !require_empty) TellAll(handle, /*live=*/true);
+  return status;
+}
+
+}  // namespace myonly::internal

@@ -1,0 +1,94 @@
+// What AddressSanitizer says of misuse of an arena's memory, in a build with
+// --config=asan --define=myonly_asan=arenas. In others this is skipped.
+#include <string.h>
+
+#include <cstddef>
+
+#include "gtest/gtest.h"
+#include "myonly/myonly.h"
+
+namespace {
+
+class AsanArenasTest : public ::testing::TestWithParam<size_t> {
+ protected:
+  void SetUp() override {
+#ifndef MYONLY_TELLS_ASAN
+    GTEST_SKIP() << "needs --config=asan --define=myonly_asan=arenas";
+#endif
+    ASSERT_EQ(myonly_arena_create(nullptr, &arena_), MYONLY_OK);
+    // Objects of slabs, too.
+    for (int i = 0; i < 1000; ++i) Block();
+    block_ = Block();
+    memset(block_, 1, GetParam());
+  }
+  char* Block() {
+    return static_cast<char*>(myonly_arena_alloc(arena_, GetParam()));
+  }
+  static void Touch(volatile char* byte) { *byte = 2; }
+
+  myonly_arena* arena_ = nullptr;
+  char* block_ = nullptr;
+};
+
+constexpr char kReport[] = "AddressSanitizer: use-after-poison";
+
+TEST_P(AsanArenasTest, UseAfterFreeIsReported) {
+  myonly_free(block_);
+  EXPECT_DEATH(Touch(block_), kReport);
+  EXPECT_DEATH(Touch(block_ + GetParam() / 2), kReport);
+}
+
+TEST_P(AsanArenasTest, UseAfterResetIsReported) {
+  ASSERT_EQ(myonly_arena_reset(arena_), MYONLY_OK);
+  EXPECT_DEATH(Touch(block_), kReport);
+}
+
+TEST_P(AsanArenasTest, UseAfterDestroyIsReported) {
+  ASSERT_EQ(myonly_arena_destroy(arena_, MYONLY_DESTROY_FREE), MYONLY_OK);
+  EXPECT_DEATH(Touch(block_), kReport);
+}
+
+TEST_P(AsanArenasTest, OverflowIntoTheGapIsReported) {
+  EXPECT_DEATH(Touch(block_ + GetParam()), kReport);
+  // Who asks may use it.
+  const size_t usable = myonly_usable_size(block_);
+  memset(block_, 1, usable);
+}
+
+TEST_P(AsanArenasTest, GoodProgramsAreNotReported) {
+  for (int round = 0; round < 3; ++round) {
+    char* block = block_;
+    for (size_t size : {GetParam() * 2, GetParam() / 2, GetParam() * 40}) {
+      block = static_cast<char*>(myonly_arena_realloc(arena_, block, size));
+      memset(block, 3, size);
+      myonly_try_resize(block, size / 2, nullptr);
+      memset(block, 3, size / 2);
+    }
+    void* batch[50];
+    ASSERT_EQ(myonly_arena_alloc_batch(arena_, GetParam(), batch, 50), 50u);
+    for (void* each : batch) memset(each, 4, GetParam());
+    myonly_free_batch(batch, 50);
+    size_t actual = 0;
+    void* more = myonly_arena_alloc_at_least(arena_, GetParam(), 64, &actual);
+    memset(more, 5, actual);
+    void* zero = myonly_arena_calloc(arena_, 2, GetParam());
+    memset(zero, 6, 2 * GetParam());
+    ASSERT_EQ(myonly_arena_reset(arena_), MYONLY_OK);
+    // The same pages for the process heap.
+    void* other = myonly_calloc(3, GetParam());
+    memset(other, 7, 3 * GetParam());
+    myonly_free(other);
+    block_ = Block();
+    memset(block_, 8, GetParam());
+  }
+  EXPECT_EQ(myonly_arena_check(arena_), MYONLY_OK);
+  EXPECT_EQ(myonly_arena_destroy(arena_, MYONLY_DESTROY_REQUIRE_EMPTY),
+            MYONLY_ERR_BUSY);
+  memset(block_, 9, GetParam());
+  EXPECT_EQ(myonly_arena_destroy(arena_, MYONLY_DESTROY_FREE), MYONLY_OK);
+}
+
+INSTANTIATE_TEST_SUITE_P(Sizes, AsanArenasTest,
+                         ::testing::Values(20, 100, 5001, 100001));
+
+}  // namespace
