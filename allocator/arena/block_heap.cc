@@ -10,6 +10,8 @@ namespace myonly::internal {
 namespace {
 
 constexpr size_t kMaxRegionBytes = size_t{256} << 10;
+// With so many regions a new one is populated as a whole.
+constexpr size_t kRegionsForWhole = 16;
 constexpr uint64_t kQuickDecayMs = 500;
 constexpr size_t kBytesPerPurge = size_t{64} << 10;
 constexpr size_t kBlocksWhileFreeing = 256;
@@ -63,7 +65,9 @@ void* BlockHeap::Grow(size_t size, size_t alignment, Status* status) {
 // At a limit, or in memory of its own, the arena gives back what it keeps free,
 // where memory is short the process does, before a region is refused.
 Slice* BlockHeap::TakeRun(size_t slices, bool is_least, Status* status) {
-  Slice* run = runs_.Allocate(slices, kind_, owner_, status);
+  const size_t soon = AlignDown(
+      Min(slices * kSliceSize, region_bytes_ / kRegionsForWhole), kPageSize);
+  Slice* run = runs_.Allocate(slices, kind_, owner_, status, soon);
   if (ABSL_PREDICT_TRUE(run != nullptr)) return run;
   if (*status == Status::kQuota || !runs_.pool().GrowsFromSystem()) {
     FreeSpareRegion();

@@ -5,7 +5,7 @@
 namespace myonly::internal {
 
 Slice* ChargedRuns::Allocate(size_t slices, RunKind kind, void* owner,
-                             Status* status) {
+                             Status* status, size_t bytes_soon) {
   const size_t bytes = slices * kSliceSize;
   if (!quota_.Charge(bytes)) {
     *status = Status::kQuota;
@@ -19,6 +19,8 @@ Slice* ChargedRuns::Allocate(size_t slices, RunKind kind, void* owner,
   if (run == nullptr) {
     quota_.Return(bytes);
     *status = Status::kNoMemory;
+  } else if (zeroed && bytes_soon > kPageSize) {
+    pool_.Populate(pool_.AddressOf(run), bytes_soon);
   }
   return run;
 }

@@ -22,8 +22,10 @@ class ChargedRuns {
                         SliceCache* cache = nullptr)
       : pool_(pool), quota_(quota), cache_(cache) {}
 
-  // As RunPool::Allocate. NULL: `*status` says why.
-  Slice* Allocate(size_t slices, RunKind kind, void* owner, Status* status);
+  // As RunPool::Allocate. NULL: `*status` says why. The first `bytes_soon` will
+  // soon be written to: where all is fresh they don't fault one by one.
+  Slice* Allocate(size_t slices, RunKind kind, void* owner, Status* status,
+                  size_t bytes_soon = 0);
   // The same of the end of given memory, whose last slice is short: of `bytes`
   // or more. Without it `*status` stays as it is.
   ABSL_ATTRIBUTE_COLD Slice* AllocateAtEnd(size_t bytes, RunKind kind,

@@ -52,9 +52,15 @@ HugeMapping* HugeMappings::Allocate(size_t bytes, size_t alignment, bool zeroed,
   if (mapping->start == nullptr) {
     *fresh_bytes = bytes;
     mapping->start = static_cast<char*>(
-        pages_.Reserve(bytes + kGuardBytes, Max(alignment, kPageSize),
+        pages_.Reserve(bytes + kGuardBytes, Max(alignment, kPieceAlignment),
                        PageSource::Access::kReadWrite));
     AddPiece(mapping, bytes);
+    // Zeros are often wanted for tables that are never filled.
+    if (!zeroed && mapping->start != nullptr &&
+        wants_huge_pages_.load(std::memory_order_relaxed)) {
+      pages_.AdviseHugePages(mapping->start, bytes + kGuardBytes,
+                             /*wanted=*/true);
+    }
     if (kIsSecure && mapping->start != nullptr) {
       SetGuard(mapping->start + bytes, true);
     }
@@ -86,7 +92,8 @@ HugeMappings::Taken HugeMappings::TakeKept(size_t bytes, size_t alignment) {
     const PageRange range = cache_.Take(missing, alignment);
     if (range.start == nullptr) break;
     taken.ranges[taken.count++] = range;
-    missing -= Min(missing, range.bytes);
+    if (range.bytes >= missing) break;
+    missing -= AlignDown(range.bytes, kPieceAlignment);
   }
   return taken;
 }
@@ -102,12 +109,18 @@ size_t HugeMappings::Join(const Taken& taken, size_t bytes,
     AddPiece(mapping, bytes);
     return 0;
   }
-  // Grown to the whole size, it has addresses for the others.
+  // Grown to the whole size, it has addresses for the others, if they follow
+  // where a piece may begin.
+  PageRange head = first;
+  if (taken.count != 1) {
+    head.bytes = AlignDown(head.bytes, kPieceAlignment);
+    KeepTail(first, head.bytes);
+  }
   mapping->start =
-      static_cast<char*>(pages_.Remap(first.start, first.bytes, bytes));
-  AddPiece(mapping, first.bytes);
+      static_cast<char*>(pages_.Remap(head.start, head.bytes, bytes));
+  AddPiece(mapping, head.bytes);
   bool joined = mapping->start != nullptr;
-  if (!joined) Unmap(first);
+  if (!joined) Unmap(head);
   for (size_t i = 1; i < taken.count; ++i) {
     joined = joined && MovePiece(taken.ranges[i], bytes, mapping);
     if (!joined) Unmap(taken.ranges[i]);
@@ -127,7 +140,10 @@ size_t HugeMappings::Join(const Taken& taken, size_t bytes,
 // Moves a piece behind those that `mapping` has, which is to have `bytes`.
 bool HugeMappings::MovePiece(PageRange range, size_t bytes,
                              HugeMapping* mapping) {
-  const size_t used = Min(range.bytes, bytes - mapping->bytes);
+  const size_t missing = bytes - mapping->bytes;
+  const size_t used = range.bytes >= missing
+                          ? missing
+                          : AlignDown(range.bytes, kPieceAlignment);
   if (!pages_.Move(range.start, used, mapping->start + mapping->bytes)) {
     return false;
   }
@@ -136,13 +152,17 @@ bool HugeMappings::MovePiece(PageRange range, size_t bytes,
   return true;
 }
 
-// The first `used` bytes of a piece that was taken are in use.
+// The first `used` bytes of a piece that was taken are in use. What is left
+// begins where a piece may, or is not kept.
 void HugeMappings::KeepTail(PageRange range, size_t used) {
-  if (range.bytes == used) return;
+  const size_t kept = Min(AlignUp(used, kPieceAlignment), range.bytes);
   Surplus surplus;
   mutex_.Lock();
-  cache_.Keep({range.start + used, range.bytes - used}, CacheBudget(),
-              &surplus);
+  if (kept != used) surplus.Add({range.start + used, kept - used});
+  if (kept != range.bytes) {
+    cache_.Keep({range.start + kept, range.bytes - kept}, CacheBudget(),
+                &surplus);
+  }
   UnlockAndUnmap(surplus);
 }
 

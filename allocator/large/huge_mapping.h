@@ -94,6 +94,11 @@ class HugeMappings {
   void PurgeWithTime(uint64_t now_ms);
 
   void set_cache_floor_bytes(size_t bytes);
+  // Whether new mappings that need not be zero are advised to have huge pages:
+  // the system fills 2 MiB where a byte is touched.
+  void set_wants_huge_pages(bool wants) {
+    wants_huge_pages_.store(wants, std::memory_order_relaxed);
+  }
   size_t cached_bytes();
   size_t live_bytes();
 
@@ -110,6 +115,7 @@ class HugeMappings {
   static constexpr size_t kMaxLiveToJoin = 4096;
   static constexpr size_t kMaxPoisoned = 64;
   static constexpr int kPeakShift = 9;
+  static constexpr size_t kPieceAlignment = MappingCache::kPieceAlignment;
   // In the secure preset each mapping has pages at its end, which `bytes`
   // leaves out and nothing may touch. None is kept to be used again, as all are
   // freed by FreePoisoned.
@@ -171,6 +177,7 @@ class HugeMappings {
   size_t num_live_ ABSL_GUARDED_BY(mutex_) = 0;
   size_t live_bytes_ ABSL_GUARDED_BY(mutex_) = 0;
   KeepBudget keep_ ABSL_GUARDED_BY(mutex_){kPeakShift};
+  std::atomic<bool> wants_huge_pages_{false};
   size_t cache_floor_bytes_ ABSL_GUARDED_BY(mutex_) = size_t{16} << 20;
 };
 

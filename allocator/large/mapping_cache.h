@@ -21,8 +21,12 @@ struct PageRange {
 class MappingCache {
  public:
   static constexpr size_t kMaxPieces = 32;
+  // Where a piece may begin. One that moves to such an address, in as many
+  // bytes, takes its page tables along, where others have entry after entry
+  // copied and their translations forgotten.
+  static constexpr size_t kPieceAlignment = size_t{2} << 20;
   // A smaller piece is not worth the mapping.
-  static constexpr size_t kMinPieceBytes = size_t{256} << 10;
+  static constexpr size_t kMinPieceBytes = kPieceAlignment;
 
   // What is to be unmapped: all that is kept, and what a caller adds.
   struct Surplus {

@@ -29,20 +29,30 @@ size_t DescriptorBytes(size_t slices) {
 
 Slice* RunPool::Allocate(size_t slices, RunKind kind, void* owner,
                          bool* zeroed) {
-  MutexLock lock(mutex_);
-  if (kept_ != nullptr) {
-    Slice* run = kept_;
-    if (run->run_slices == slices && run->owner == owner &&
-        kind == RunKind::kLarge) {
-      kept_ = nullptr;
-      run->kind = kind;
-      *zeroed = false;
-      live_slices_ += slices;
-      keep_.NoteLive(live_slices_);
-      return run;
+  Slice* run;
+  char* unit;
+  {
+    MutexLock lock(mutex_);
+    if (kept_ != nullptr && kept_->run_slices == slices &&
+        kept_->owner == owner && kind == RunKind::kLarge) {
+      return TakeKept(kind, zeroed);
     }
+    run = Take(slices, kind, owner, zeroed, /*may_grow=*/true);
+    unit = fresh_unit_;
+    fresh_unit_ = nullptr;
   }
-  return Take(slices, kind, owner, zeroed, /*may_grow=*/true);
+  if (ABSL_PREDICT_FALSE(unit != nullptr)) PopulateUnit(unit);
+  return run;
+}
+
+Slice* RunPool::TakeKept(RunKind kind, bool* zeroed) {
+  Slice* run = kept_;
+  kept_ = nullptr;
+  run->kind = kind;
+  *zeroed = false;
+  live_slices_ += run->run_slices;
+  keep_.NoteLive(live_slices_);
+  return run;
 }
 
 Slice* RunPool::AllocateFree(size_t slices, RunKind kind, void* owner,
@@ -60,6 +70,7 @@ Slice* RunPool::Take(size_t slices, RunKind kind, void* owner, bool* zeroed,
     if ((!may_grow || !Grow(slices)) && !TakePoisonOff()) return nullptr;
   }
   *zeroed = fresh == slices;
+  if (*zeroed && wants_huge_pages_) NoteFreshRun(run, slices);
   MarkInUse(run, slices, kind, owner);
   if (IsApart() && kind != RunKind::kLarge) GuardBehind(run);
   keep_.NoteLive(live_slices_);
@@ -199,7 +210,6 @@ bool RunPool::AddReservation(size_t slices) {
         pages_.AdviseHugePages(
             start, base - reinterpret_cast<uintptr_t>(start) + small,
             /*wanted=*/false);
-        AdviseHugePages();
       }
       if (!GrowReservation(index, Max(slices, Min(grow_slices_, want))) &&
           !GrowReservation(index, slices)) {
@@ -470,21 +480,6 @@ void RunPool::PurgeOverBudget(uint64_t now_ms) {
   const size_t excess = dirty_.slices() - budget;
   PurgeDirty(Min(Max(excess * Min(elapsed, kDecayMs) / kDecayMs, size_t{8}),
                  Max(kMaxPurgeSlices, excess / kMaxPurgePart)));
-}
-
-void RunPool::AdviseHugePages() {
-  const Reservation& reservation = reservations_[0];
-  if (!wants_huge_pages_ || reservation.slices() <= kSmallPagesSlices) return;
-  pages_.AdviseHugePages(
-      reinterpret_cast<char*>(reservation.base()) +
-          kSmallPagesSlices * kSliceSize,
-      (reservation.slices() - kSmallPagesSlices) * kSliceSize, /*wanted=*/true);
-}
-
-void RunPool::set_wants_huge_pages(bool wants) {
-  MutexLock lock(mutex_);
-  wants_huge_pages_ = wants;
-  AdviseHugePages();
 }
 
 void RunPool::set_dirty_floor_bytes(size_t bytes) {

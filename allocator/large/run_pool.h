@@ -186,6 +186,7 @@ class RunPool {
   // In the secure preset: the pages [start, start + bytes) of a run in use
   // fault when they are touched, if the system can do that, until FreePoisoned.
   void Guard(char* start, size_t bytes) { pages_.Guard(start, bytes); }
+  void Populate(char* start, size_t bytes) { pages_.Populate(start, bytes); }
 
   // Makes a run in use larger, in place, or changes nothing and returns false.
   bool Extend(Slice* run, size_t slices);
@@ -213,8 +214,8 @@ class RunPool {
   // Dirty free memory up to here is always kept.
   void set_dirty_floor_bytes(size_t bytes);
 
-  // Asks for huge pages behind the first kSmallPagesSlices, once there is a
-  // reservation. Without it the system decides there.
+  // Whether fresh memory behind the first kSmallPagesSlices is populated by
+  // huge pages, where the system has them and small runs grow into it.
   void set_wants_huge_pages(bool wants);
 
   // Bytes in free runs that may be resident, and in runs in use.
@@ -243,8 +244,8 @@ class RunPool {
   static constexpr size_t kMaxGuardMappings = 4096;
 
   // Memory fills from below: a heap smaller than this has no huge pages, of
-  // which the first touch takes 2 MiB; 64 MiB.
-  static constexpr size_t kSmallPagesSlices = 2048;
+  // which the first touch takes 2 MiB; 16 MiB.
+  static constexpr size_t kSmallPagesSlices = 512;
 
  private:
   Slice* FindSlow(const void* address) const;
@@ -276,7 +277,12 @@ class RunPool {
   // system refuses.
   ABSL_ATTRIBUTE_COLD bool TakePoisonOff()
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
-  void AdviseHugePages() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  Slice* TakeKept(RunKind kind, bool* zeroed)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  // A run is about to be made of fresh memory.
+  void NoteFreshRun(const Slice* run, size_t slices)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void PopulateUnit(char* unit) ABSL_LOCKS_EXCLUDED(mutex_);
   void MarkInUse(Slice* run, size_t slices, RunKind kind, void* owner)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 
@@ -351,6 +357,8 @@ class RunPool {
   size_t poisoned_runs_ ABSL_GUARDED_BY(mutex_) = 0;
   bool kept_for_long_ ABSL_GUARDED_BY(mutex_) = false;
   bool wants_huge_pages_ ABSL_GUARDED_BY(mutex_) = false;
+  char* fresh_unit_ ABSL_GUARDED_BY(mutex_) = nullptr;  // to be populated
+  size_t units_to_skip_ ABSL_GUARDED_BY(mutex_) = 0;
   size_t num_reservations_ ABSL_GUARDED_BY(mutex_) = 0;
   size_t live_slices_ ABSL_GUARDED_BY(mutex_) = 0;
   size_t elsewhere_slices_ ABSL_GUARDED_BY(mutex_) = 0;  // live, not ours

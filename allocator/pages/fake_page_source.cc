@@ -52,6 +52,18 @@ void FakePageSource::AdviseHugePages(void* start, size_t bytes, bool wanted) {
   Note(Verb::kAdviseHugePages, start, bytes, ok);
 }
 
+void FakePageSource::Populate(void* start, size_t bytes) {
+  const bool ok = !ShouldFail();
+  if (ok) pages_.Populate(start, bytes);
+  Note(Verb::kPopulate, start, bytes, ok);
+}
+
+bool FakePageSource::PopulateHuge(void* start, size_t bytes) {
+  const bool ok = !ShouldFail();
+  if (ok) pages_.PopulateHuge(start, bytes);
+  return Note(Verb::kPopulateHuge, start, bytes, ok);
+}
+
 bool FakePageSource::Release(void* start, size_t bytes) {
   const bool ok = !ShouldFail() && pages_.Release(start, bytes);
   if (ok) Forget(Bits(start), bytes);

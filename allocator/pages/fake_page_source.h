@@ -26,6 +26,8 @@ class FakePageSource final : public PageSource {
     kRemap,
     kMove,
     kAdviseHugePages,
+    kPopulate,
+    kPopulateHuge,
   };
   struct Call {
     Verb verb;
@@ -47,6 +49,9 @@ class FakePageSource final : public PageSource {
   void* Remap(void* start, size_t old_bytes, size_t new_bytes) override;
   bool Move(void* start, size_t bytes, void* target) override;
   void AdviseHugePages(void* start, size_t bytes, bool wanted) override;
+  void Populate(void* start, size_t bytes) override;
+  // Says that it has huge pages, whatever the system has.
+  bool PopulateHuge(void* start, size_t bytes) override;
   size_t ReservationLimit() const override { return reservation_bytes_; }
 
   // Call number `n` from now on (0 = the next one) fails, once.

@@ -18,10 +18,12 @@ class MmapPageSource final : public PageSource {
   void* Remap(void* start, size_t old_bytes, size_t new_bytes) override;
   bool Move(void* start, size_t bytes, void* target) override;
 
-  // 1/16 of RLIMIT_AS, or kMaxReservation.
+  void Populate(void* start, size_t bytes) override;
+  bool PopulateHuge(void* start, size_t bytes) override;
   bool Guard(void* start, size_t bytes) override;
   bool Unguard(void* start, size_t bytes) override;
   void AdviseHugePages(void* start, size_t bytes, bool wanted) override;
+  // 1/16 of RLIMIT_AS, or kMaxReservation.
   size_t ReservationLimit() const override;
 
   // 256 GiB of addresses cost nothing but a few microseconds.

@@ -51,9 +51,15 @@ class PageSource {
   virtual void AdviseHugePages(void* /*start*/, size_t /*bytes*/,
                                bool /*wanted*/) {}
 
+  // Advice, for committed pages: all of them will be touched at once.
+  virtual void Populate(void* /*start*/, size_t /*bytes*/) {}
+  // The same at once, by huge pages, of a range that they fill. False: the
+  // system has none.
+  virtual bool PopulateHuge(void* /*start*/, size_t /*bytes*/) { return false; }
+
   // Lets every touch of committed pages fault, and gives their memory back,
-  // without splitting a mapping; takes that off again, and they are zero. False:
-  // the system can't, or not for these pages, and they are as before.
+  // without splitting a mapping; takes that off again, and they are zero.
+  // False: the system can't, or not for these pages, and they are as before.
   virtual bool Guard(void* /*start*/, size_t /*bytes*/) { return false; }
   virtual bool Unguard(void* /*start*/, size_t /*bytes*/) { return false; }
 

@@ -195,7 +195,8 @@ void ProcessHeap::Attend(const void* /*ptr*/, Slice* slab) noexcept {
   TellIfNews();
 }
 
-void ProcessHeap::FreeOther(void* ptr, Slice* slice, uintptr_t token_at) {
+void ProcessHeap::FreeOther(void* ptr, Slice* slice,
+                            uintptr_t token_at) noexcept {
   ThreadState* state = this_thread.state;
   if (ABSL_PREDICT_TRUE(state != nullptr &&
                         state->FreeRemoteQuick(slice, ptr, token_at))) {
@@ -241,7 +242,7 @@ ABSL_ATTRIBUTE_NOINLINE void ProcessHeap::FreeOtherSlow(void* ptr,
   }
 }
 
-void ProcessHeap::FreeElsewhere(void* ptr) {
+void ProcessHeap::FreeElsewhere(void* ptr) noexcept {
   if (ptr == nullptr) return;
   const Place place = Locate(ptr);
   if (place.slice != nullptr) {

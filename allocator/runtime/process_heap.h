@@ -311,9 +311,9 @@ class ProcessHeap {
   ABSL_ATTRIBUTE_COLD static void* MoveInArena(Arena& arena, void* ptr,
                                                size_t usable, size_t size);
   // With the address first, where free() has it already.
-  static void FreeOther(void* ptr, Slice* slice, uintptr_t token_at);
+  static void FreeOther(void* ptr, Slice* slice, uintptr_t token_at) noexcept;
   static void FreeOtherSlow(void* ptr, Slice* slice);
-  ABSL_ATTRIBUTE_COLD static void FreeElsewhere(void* ptr);
+  ABSL_ATTRIBUTE_COLD static void FreeElsewhere(void* ptr) noexcept;
   static void Attend(const void* ptr, Slice* slab) noexcept;
 };
 

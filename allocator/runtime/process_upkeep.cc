@@ -180,6 +180,7 @@ void ProcessHeap::ApplyOptions(const Options& options) {
   g.runs.set_dirty_floor_bytes(options.dirty_floor);
   g.huge.set_cache_floor_bytes(options.huge_cache);
   g.runs.set_wants_huge_pages(options.huge_pages);
+  g.huge.set_wants_huge_pages(options.huge_pages);
   SlabPool::set_sweeps_at_once(options.background);
   BlockHeap::set_purges_at_once(options.background);
 }

@@ -41,7 +41,7 @@ class Slab {
  public:
   // Waking later lets more objects gather; waking earlier reuses memory sooner.
   static constexpr size_t WakeThreshold(size_t capacity) {
-    return Max(1, Min(capacity / 16, 16));
+    return Max(1, Min(capacity / 8, 32));
   }
 
   // `end` is what its lists end with.

@@ -73,8 +73,20 @@ Object* SlabPool::Refill(size_t size_class, Status* status) {
   return Refill(size_class, status);
 }
 
+// Of a new slab: a part of what the class has already, so that little is in
+// vain when it grows no more. All the slabs that it has are full.
+size_t SlabPool::SoonUsed(size_t size_class) const {
+  size_t slabs = 0;
+  for (const Slice* slab = classes_[size_class].full;
+       slab != nullptr && slabs < kSlabsForWhole; slab = slab->next) {
+    ++slabs;
+  }
+  return AlignDown(kSliceSize / kSlabsForWhole * slabs, kPageSize);
+}
+
 Slice* SlabPool::NewSlab(size_t size_class, Status* status) {
-  Slice* slab = runs_.Allocate(1, RunKind::kSlab, owner_, status);
+  Slice* slab =
+      runs_.Allocate(1, RunKind::kSlab, owner_, status, SoonUsed(size_class));
   if (slab == nullptr) return nullptr;
   ++num_slabs_;
   Slab::Open(slab, size_class, end());

@@ -135,6 +135,8 @@ class SlabPool {
   static constexpr size_t kEpochSlabs = 32;
   static constexpr size_t kSweptPerNewSlab = 2;
   static constexpr uint8_t kLeastEpochs = 2;
+  // With so many slabs of its class a new one is populated as a whole.
+  static constexpr size_t kSlabsForWhole = 16;
 
   ABSL_ATTRIBUTE_COLD bool CheckSlab(const Slice* slab,
                                      BrokenInvariant* broken) const;
@@ -142,6 +144,7 @@ class SlabPool {
   ABSL_ATTRIBUTE_NOINLINE Object* TakeBackCarefully(Slice* slab);
   ABSL_ATTRIBUTE_NOINLINE void Move(Slice* slab, size_t extra);
   Slice* NewSlab(size_t size_class, Status* status);
+  size_t SoonUsed(size_t size_class) const;
   void CheckSome(const Slice* slab) const;
   void GiveUp(Slice* slab);
   void SweepWhileGrowing();

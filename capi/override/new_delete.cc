@@ -145,7 +145,10 @@ MYONLY_HIDDEN void myonly_delete_array(void* ptr) noexcept;
 MYONLY_HIDDEN void myonly_delete_aligned(void* ptr,
                                          std::align_val_t alignment) noexcept;
 
-void myonly_delete(void* ptr) noexcept { Heap::Free(ptr); }
+// As free: aligned, and with no call in between.
+__attribute__((aligned(32))) void myonly_delete(void* ptr) noexcept {
+  Heap::FreeInline(ptr);
+}
 void myonly_delete_array(void* ptr) noexcept { ::operator delete(ptr); }
 void myonly_delete_aligned(void* ptr, std::align_val_t /*alignment*/) noexcept {
   Heap::Free(ptr);

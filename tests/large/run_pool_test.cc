@@ -203,25 +203,78 @@ TEST_F(RunPoolTest, LearnsToKeepWhatIsWantedAgain) {
   EXPECT_EQ(purges, 0U);
 }
 
-TEST(RunPoolHugePagesTest, NoneForTheFirst64MiBThenTheSystemsOrWanted) {
-  FakePageSource pages(size_t{256} << 20);
-  RunPool pool(pages);
-  bool zeroed;
-  Slice* run = pool.Allocate(1, RunKind::kLarge, &pool, &zeroed);
-  ASSERT_EQ(pages.Count(Verb::kAdviseHugePages), 1U);
-  const char* start = pool.AddressOf(run);
-  for (const FakePageSource::Call& call : pages.journal()) {
+class RunPoolHugePagesTest : public ::testing::Test {
+ protected:
+  static constexpr size_t kUnit = 2 * kMiB;
+
+  RunPoolHugePagesTest() { pool_.set_wants_huge_pages(true); }
+  char* Take(size_t slices) {
+    bool zeroed;
+    return pool_.AddressOf(
+        pool_.Allocate(slices, RunKind::kLarge, &pool_, &zeroed));
+  }
+  size_t Populated() { return pages_.Count(Verb::kPopulateHuge); }
+
+  FakePageSource pages_{size_t{256} << 20};
+  RunPool pool_{pages_};
+};
+
+TEST_F(RunPoolHugePagesTest, NoneForTheFirst16MiB) {
+  const char* start = Take(1);
+  ASSERT_EQ(pages_.Count(Verb::kAdviseHugePages), 1U);
+  for (const FakePageSource::Call& call : pages_.journal()) {
     if (call.verb != Verb::kAdviseHugePages) continue;
     EXPECT_LT(call.start, start);
-    EXPECT_EQ(static_cast<char*>(call.start) + call.bytes, start + 64 * kMiB);
+    EXPECT_EQ(static_cast<char*>(call.start) + call.bytes, start + 16 * kMiB);
   }
-  pool.set_wants_huge_pages(false);
-  EXPECT_EQ(pages.Count(Verb::kAdviseHugePages), 1U);
-  pool.set_wants_huge_pages(true);
-  ASSERT_EQ(pages.Count(Verb::kAdviseHugePages), 2U);
-  const FakePageSource::Call& last = pages.journal().back();
-  EXPECT_EQ(last.start, start + 64 * kMiB);
-  EXPECT_GT(last.bytes, 64 * kMiB);
+  while (Take(1) < start + 16 * kMiB - kSliceSize) {
+  }
+  EXPECT_EQ(Populated(), 0U);
+}
+
+TEST_F(RunPoolHugePagesTest, SmallRunsThatGrowHaveThemAsTheyComeToThem) {
+  const char* start = Take(512);
+  size_t units = 0;
+  for (const size_t slices : {1, 5, 8, 8, 3, 1}) {
+    for (size_t i = 0; i < 40; ++i) {
+      const char* last = Take(slices) + slices * kSliceSize - 1;
+      const size_t reached =
+          static_cast<size_t>(last - start - 16 * kMiB) / kUnit + 1;
+      ASSERT_EQ(Populated(), reached) << slices;
+      const FakePageSource::Call& call = pages_.journal().back();
+      if (reached == units) continue;
+      units = reached;
+      EXPECT_EQ(call.verb, Verb::kPopulateHuge);
+      EXPECT_EQ(call.start, start + 16 * kMiB + (units - 1) * kUnit);
+      EXPECT_EQ(call.bytes, kUnit);
+    }
+  }
+  EXPECT_EQ(units, 17U);
+  pool_.CheckInvariants();
+}
+
+TEST_F(RunPoolHugePagesTest, NoneForLargeRunsNorWhereNotWanted) {
+  Take(512);
+  for (size_t i = 0; i < 40; ++i) Take(9);
+  EXPECT_EQ(Populated(), 0U);
+  pool_.set_wants_huge_pages(false);
+  for (size_t i = 0; i < 200; ++i) Take(1);
+  EXPECT_EQ(Populated(), 0U);
+}
+
+TEST_F(RunPoolHugePagesTest, AfterAFailureSomeUnitsAreLeftAsTheyAre) {
+  Take(512);
+  Take(1);
+  Take(63);
+  ASSERT_EQ(Populated(), 1U);
+  pages_.FailCall(0);
+  Take(1);
+  ASSERT_TRUE(pages_.TakeFailed());
+  ASSERT_EQ(Populated(), 2U);
+  for (size_t i = 1; i < 5 * 64; ++i) Take(1);
+  EXPECT_EQ(Populated(), 2U);
+  Take(1);
+  EXPECT_EQ(Populated(), 3U);
 }
 
 TEST_F(RunPoolTest, GrowsIntoTheFreeRunBehindOnly) {

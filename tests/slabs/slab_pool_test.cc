@@ -120,6 +120,32 @@ TEST_F(SlabPoolTest, AFullSlabWakesWhenEnoughIsBack) {
   EXPECT_TRUE(Check());
 }
 
+// Few pages of a class that grows no more are resident in vain.
+TEST_F(SlabPoolTest, AClassThatGrowsIsPopulatedAhead) {
+  const size_t size_class = SizeClassFor(64);
+  const size_t capacity = SlabCapacity(size_class);
+  const auto populated = [this] {
+    size_t bytes = 0;
+    for (const FakePageSource::Call& call : pages_.journal()) {
+      if (call.verb == FakePageSource::Verb::kPopulate) bytes += call.bytes;
+    }
+    return bytes;
+  };
+  size_t before = 0;
+  for (size_t slabs = 0; slabs < 40; ++slabs) {
+    const size_t ahead = populated() - before;
+    EXPECT_LE(ahead, slabs * kSliceSize / 16) << slabs;
+    EXPECT_EQ(slabs > 16 ? ahead : kSliceSize, kSliceSize) << slabs;
+    before = populated();
+    EXPECT_EQ(Take(size_class, capacity).size(), capacity);
+    EXPECT_TRUE(slabs != 0 || populated() == 0);
+  }
+  before = populated();
+  // Another class begins anew.
+  EXPECT_EQ(TakeOnce(SizeClassFor(128)).size(), kPageSize / 128);
+  EXPECT_EQ(populated(), before);
+}
+
 TEST_F(SlabPoolTest, SlabsThatAreEmptyGoBack) {
   for (size_t size_class : {size_t{1}, size_t{20}, kNumSizeClasses - 1}) {
     const std::vector<Object*> all =
