@@ -33,25 +33,22 @@ Slice* RunPool::Allocate(size_t slices, RunKind kind, void* owner,
   char* unit;
   {
     MutexLock lock(mutex_);
-    if (kept_ != nullptr && kept_->run_slices == slices &&
-        kept_->owner == owner && kind == RunKind::kLarge) {
-      return TakeKept(kind, zeroed);
+    run = kept_;
+    if (run != nullptr && run->run_slices == slices && run->owner == owner &&
+        kind == RunKind::kLarge) {
+      kept_ = nullptr;
+      run->kind = kind;
+      *zeroed = false;
+      live_slices_ += slices;
+      keep_.NoteLive(live_slices_);
+      return run;
     }
     run = Take(slices, kind, owner, zeroed, /*may_grow=*/true);
     unit = fresh_unit_;
+    if (ABSL_PREDICT_TRUE(unit == nullptr)) return run;
     fresh_unit_ = nullptr;
   }
-  if (ABSL_PREDICT_FALSE(unit != nullptr)) PopulateUnit(unit);
-  return run;
-}
-
-Slice* RunPool::TakeKept(RunKind kind, bool* zeroed) {
-  Slice* run = kept_;
-  kept_ = nullptr;
-  run->kind = kind;
-  *zeroed = false;
-  live_slices_ += run->run_slices;
-  keep_.NoteLive(live_slices_);
+  PopulateUnit(unit);
   return run;
 }
 

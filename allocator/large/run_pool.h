@@ -277,8 +277,6 @@ class RunPool {
   // system refuses.
   ABSL_ATTRIBUTE_COLD bool TakePoisonOff()
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
-  Slice* TakeKept(RunKind kind, bool* zeroed)
-      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   // A run is about to be made of fresh memory.
   void NoteFreshRun(const Slice* run, size_t slices)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
