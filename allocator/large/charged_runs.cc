@@ -19,8 +19,8 @@ Slice* ChargedRuns::Allocate(size_t slices, RunKind kind, void* owner,
   if (run == nullptr) {
     quota_.Return(bytes);
     *status = Status::kNoMemory;
-  } else if (zeroed && bytes_soon > kPageSize) {
-    pool_.Populate(pool_.AddressOf(run), bytes_soon);
+  } else if (zeroed) {
+    pool_.Populate(run, bytes_soon);
   }
   return run;
 }

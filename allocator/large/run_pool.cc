@@ -29,12 +29,10 @@ size_t DescriptorBytes(size_t slices) {
 
 Slice* RunPool::Allocate(size_t slices, RunKind kind, void* owner,
                          bool* zeroed) {
-  Slice* run;
-  char* unit;
-  {
-    MutexLock lock(mutex_);
-    run = kept_;
-    if (run != nullptr && run->run_slices == slices && run->owner == owner &&
+  MutexLock lock(mutex_);
+  if (kept_ != nullptr) {
+    Slice* run = kept_;
+    if (run->run_slices == slices && run->owner == owner &&
         kind == RunKind::kLarge) {
       kept_ = nullptr;
       run->kind = kind;
@@ -43,13 +41,8 @@ Slice* RunPool::Allocate(size_t slices, RunKind kind, void* owner,
       keep_.NoteLive(live_slices_);
       return run;
     }
-    run = Take(slices, kind, owner, zeroed, /*may_grow=*/true);
-    unit = fresh_unit_;
-    if (ABSL_PREDICT_TRUE(unit == nullptr)) return run;
-    fresh_unit_ = nullptr;
   }
-  PopulateUnit(unit);
-  return run;
+  return Take(slices, kind, owner, zeroed, /*may_grow=*/true);
 }
 
 Slice* RunPool::AllocateFree(size_t slices, RunKind kind, void* owner,
@@ -67,7 +60,6 @@ Slice* RunPool::Take(size_t slices, RunKind kind, void* owner, bool* zeroed,
     if ((!may_grow || !Grow(slices)) && !TakePoisonOff()) return nullptr;
   }
   *zeroed = fresh == slices;
-  if (*zeroed && wants_huge_pages_) NoteFreshRun(run, slices);
   MarkInUse(run, slices, kind, owner);
   if (IsApart() && kind != RunKind::kLarge) GuardBehind(run);
   keep_.NoteLive(live_slices_);

@@ -186,7 +186,9 @@ class RunPool {
   // In the secure preset: the pages [start, start + bytes) of a run in use
   // fault when they are touched, if the system can do that, until FreePoisoned.
   void Guard(char* start, size_t bytes) { pages_.Guard(start, bytes); }
-  void Populate(char* start, size_t bytes) { pages_.Populate(start, bytes); }
+  // A fresh run will soon be written to, its first `bytes`: they, or what lies
+  // around them, are made resident at once.
+  void Populate(const Slice* run, size_t bytes);
 
   // Makes a run in use larger, in place, or changes nothing and returns false.
   bool Extend(Slice* run, size_t slices);
@@ -277,10 +279,9 @@ class RunPool {
   // system refuses.
   ABSL_ATTRIBUTE_COLD bool TakePoisonOff()
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
-  // A run is about to be made of fresh memory.
-  void NoteFreshRun(const Slice* run, size_t slices)
+  // The unit of 2 MiB that a fresh run reaches into, if all behind is as fresh.
+  char* FreshUnit(const Slice* run, size_t slices)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
-  void PopulateUnit(char* unit) ABSL_LOCKS_EXCLUDED(mutex_);
   void MarkInUse(Slice* run, size_t slices, RunKind kind, void* owner)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 
@@ -355,7 +356,6 @@ class RunPool {
   size_t poisoned_runs_ ABSL_GUARDED_BY(mutex_) = 0;
   bool kept_for_long_ ABSL_GUARDED_BY(mutex_) = false;
   bool wants_huge_pages_ ABSL_GUARDED_BY(mutex_) = false;
-  char* fresh_unit_ ABSL_GUARDED_BY(mutex_) = nullptr;  // to be populated
   size_t units_to_skip_ ABSL_GUARDED_BY(mutex_) = 0;
   size_t num_reservations_ ABSL_GUARDED_BY(mutex_) = 0;
   size_t live_slices_ ABSL_GUARDED_BY(mutex_) = 0;

@@ -1,5 +1,5 @@
-// The run pool's part of huge pages: where small runs grow into fresh memory
-// they will need all of it, and 2 MiB are populated at once.
+// The run pool's part of making fresh memory resident: where small runs grow
+// into it they will need all of it, and 2 MiB are one huge page.
 
 #include "allocator/base/sizes.h"
 #include "allocator/large/run_pool.h"
@@ -15,35 +15,45 @@ constexpr size_t kUnitsToSkip = 4;
 
 }  // namespace
 
+// Without the lock while the system is at work, which takes a millisecond. That
+// others use the unit already, or have given it back, does no harm.
+void RunPool::Populate(const Slice* run, size_t bytes) {
+  const size_t slices = run->run_slices;
+  char* unit = nullptr;
+  if ((ReservationOf(run).IndexOf(run) + slices - 1) % kUnitSlices < slices) {
+    MutexLock lock(mutex_);
+    unit = FreshUnit(run, slices);
+  }
+  if (unit != nullptr) {
+    if (pages_.PopulateHuge(unit, kUnitSlices * kSliceSize)) return;
+    MutexLock lock(mutex_);
+    units_to_skip_ = kUnitsToSkip;
+  }
+  if (bytes > kPageSize) pages_.Populate(AddressOf(run), bytes);
+}
+
 // Memory is taken from below, so the run that reaches into a unit comes before
 // the others in it.
-void RunPool::NoteFreshRun(const Slice* run, size_t slices) {
+char* RunPool::FreshUnit(const Slice* run, size_t slices) {
   const Reservation& reservation = ReservationOf(run);
   const size_t first = reservation.IndexOf(run);
   const size_t unit = AlignUp(first, kUnitSlices);
-  if (unit >= first + slices || slices > kMaxDenseSlices) return;
-  if (run->reservation == 0 && unit < kSmallPagesSlices) return;
+  if (!wants_huge_pages_ || slices > kMaxDenseSlices ||
+      (run->reservation == 0 && unit < kSmallPagesSlices)) {
+    return nullptr;
+  }
   const Slice* rest = FreeRunAfter(run, slices);
   if (rest == nullptr || rest->dirty ||
       first + slices + rest->run_slices < unit + kUnitSlices) {
-    return;
+    return nullptr;
   }
   if (units_to_skip_ != 0) {
     --units_to_skip_;
-    return;
+    return nullptr;
   }
   char* start = reservation.AddressOf(reservation.At(unit));
-  if (IsAligned(reinterpret_cast<uintptr_t>(start), kUnitSlices * kSliceSize)) {
-    fresh_unit_ = start;
-  }
-}
-
-// Without the lock: it takes a millisecond. That others use the unit already,
-// or have given it back, does no harm.
-void RunPool::PopulateUnit(char* unit) {
-  if (pages_.PopulateHuge(unit, kUnitSlices * kSliceSize)) return;
-  MutexLock lock(mutex_);
-  units_to_skip_ = kUnitsToSkip;
+  const auto address = reinterpret_cast<uintptr_t>(start);
+  return IsAligned(address, kUnitSlices * kSliceSize) ? start : nullptr;
 }
 
 void RunPool::set_wants_huge_pages(bool wants) {

@@ -210,8 +210,9 @@ class RunPoolHugePagesTest : public ::testing::Test {
   RunPoolHugePagesTest() { pool_.set_wants_huge_pages(true); }
   char* Take(size_t slices) {
     bool zeroed;
-    return pool_.AddressOf(
-        pool_.Allocate(slices, RunKind::kLarge, &pool_, &zeroed));
+    const Slice* run = pool_.Allocate(slices, RunKind::kSlab, &pool_, &zeroed);
+    if (zeroed) pool_.Populate(run, 0);
+    return pool_.AddressOf(run);
   }
   size_t Populated() { return pages_.Count(Verb::kPopulateHuge); }
 
