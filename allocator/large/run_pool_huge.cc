@@ -15,19 +15,16 @@ constexpr size_t kUnitsToSkip = 4;
 
 }  // namespace
 
-// Without the lock while the system is at work, which takes a millisecond. That
-// others use the unit already, or have given it back, does no harm.
+// The lock is held while the system is at work, less than a millisecond: where
+// others begin to touch the unit meanwhile, the system gives up.
 void RunPool::Populate(const Slice* run, size_t bytes) {
   const size_t slices = run->run_slices;
-  char* unit = nullptr;
   if ((ReservationOf(run).IndexOf(run) + slices - 1) % kUnitSlices < slices) {
     MutexLock lock(mutex_);
-    unit = FreshUnit(run, slices);
-  }
-  if (unit != nullptr) {
-    if (pages_.PopulateHuge(unit, kUnitSlices * kSliceSize)) return;
-    MutexLock lock(mutex_);
-    units_to_skip_ = kUnitsToSkip;
+    if (char* unit = FreshUnit(run, slices)) {
+      if (pages_.PopulateHuge(unit, kUnitSlices * kSliceSize)) return;
+      units_to_skip_ = kUnitsToSkip;
+    }
   }
   if (bytes > kPageSize) pages_.Populate(AddressOf(run), bytes);
 }
