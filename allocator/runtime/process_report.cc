@@ -25,25 +25,43 @@ bool MayLook(uintptr_t token) {
   return token == this_thread.token || ThreadRegistry::IsOrphan(token);
 }
 
+enum class Next { kStored, kIsOther, kNone };
+
+// The next arena's figures, if it has shares or not as told.
+Next StoreNext(size_t* position, bool has_shares, ArenaFigures* out) {
+  MutexLock lock(g.registry.mutex_for_fork());
+  size_t slot = *position - 1;
+  Arena* arena = g.registry.NextLocked(&slot);
+  if (arena != nullptr && (arena->ground() == nullptr) != has_shares) {
+    return Next::kIsOther;
+  }
+  *position = slot + 1;
+  if (arena == nullptr) return Next::kNone;
+  StoreFigures(arena->token(), arena->Stats(MayLook), out);
+  return Next::kStored;
+}
+
+// An arena with memory of its own has no shares, and must not be waited for
+// with the lock under which shares are looked at: see process_upkeep.cc.
+Next StoreNext(size_t* position, ArenaFigures* out) {
+  for (;;) {
+    const Next next = StoreNext(position, /*has_shares=*/false, out);
+    if (next != Next::kIsOther) return next;
+    MutexLock threads(g.threads.mutex());
+    const Next again = StoreNext(position, /*has_shares=*/true, out);
+    if (again != Next::kIsOther) return again;
+  }
+}
+
 bool NextFigures(void* /*ctx*/, size_t* position, ArenaFigures* out) {
   if (*position == 0) {
     ++*position;
     StoreFigures(0, ProcessHeap::Stats(), out);
     return true;
   }
-  bool found = false;
-  {
-    MutexLock threads(g.threads.mutex());
-    MutexLock lock(g.registry.mutex_for_fork());
-    size_t slot = *position - 1;
-    if (Arena* arena = g.registry.NextLocked(&slot)) {
-      StoreFigures(arena->token(), arena->Stats(MayLook), out);
-      found = true;
-    }
-    *position = slot + 1;
-  }
+  const Next next = StoreNext(position, out);
   ProcessHeap::TellIfNews();
-  return found;
+  return next == Next::kStored;
 }
 
 bool OneArena(void* ctx, size_t* position, ArenaFigures* out) {

@@ -66,6 +66,26 @@ bool MayLook(uintptr_t token) {
   return token == this_thread.token || ThreadRegistry::IsOrphan(token);
 }
 
+// The registry's lock while the shares of an arena are looked at. One with
+// memory of its own has none, and must not be waited for with that lock: its
+// page functions are the program's, and may want it to allocate elsewhere.
+class ABSL_SCOPED_LOCKABLE SharesLock {
+ public:
+  explicit SharesLock(const Arena& arena)
+      ABSL_EXCLUSIVE_LOCK_FUNCTION(g.threads.mutex())
+          ABSL_NO_THREAD_SAFETY_ANALYSIS : locks_(arena.ground() == nullptr) {
+    if (locks_) g.threads.mutex().Lock();
+  }
+  SharesLock(const SharesLock&) = delete;
+  SharesLock& operator=(const SharesLock&) = delete;
+  ~SharesLock() ABSL_UNLOCK_FUNCTION() ABSL_NO_THREAD_SAFETY_ANALYSIS {
+    if (locks_) g.threads.mutex().Unlock();
+  }
+
+ private:
+  const bool locks_;
+};
+
 }  // namespace
 
 size_t ProcessHeap::Purge(size_t keep_bytes) {
@@ -75,9 +95,13 @@ size_t ProcessHeap::Purge(size_t keep_bytes) {
   purged += g.default_arena.Purge(MayLook);
   {
     MutexLock lock(g.threads.mutex());
-    g.registry.VisitAll(
-        [&purged](Arena& arena) { purged += arena.Purge(MayLook); });
+    g.registry.VisitAll([&purged](Arena& arena) {
+      if (arena.ground() == nullptr) purged += arena.Purge(MayLook);
+    });
   }
+  g.registry.VisitAll([&purged](Arena& arena) {
+    if (arena.ground() != nullptr) purged += arena.Purge(MayLook);
+  });
   const size_t dirty = g.runs.dirty_bytes();
   purged += g.huge.Purge(keep_bytes - Min(dirty, keep_bytes));
   purged += g.runs.Purge(keep_bytes);
@@ -105,7 +129,7 @@ void ProcessHeap::LookElsewhere(SubHeap* heap, uint8_t news) {
 
 void ProcessHeap::PurgeArena(Arena& arena, size_t keep_bytes) {
   {
-    MutexLock lock(g.threads.mutex());
+    SharesLock lock(arena);
     arena.PurgeTo(keep_bytes, MayLook);
     g.threads.NoteAsk();
   }
@@ -128,7 +152,7 @@ void ProcessHeap::NoteIdle() {
 }
 
 bool ProcessHeap::ReleaseSpareOf(Arena& arena) {
-  MutexLock lock(g.threads.mutex());
+  SharesLock lock(arena);
   g.threads.NoteAsk();
   return arena.ReleaseSpare(MayLook);
 }
@@ -136,7 +160,7 @@ bool ProcessHeap::ReleaseSpareOf(Arena& arena) {
 ArenaStats ProcessHeap::StatsOf(Arena& arena) {
   ArenaStats stats;
   {
-    MutexLock lock(g.threads.mutex());
+    SharesLock lock(arena);
     stats = arena.Stats(MayLook);
   }
   TellIfNews();  // it has taken in what others had freed
@@ -161,7 +185,7 @@ void ProcessHeap::ReportBroken(const BrokenInvariant& broken) {
 bool ProcessHeap::CheckArena(Arena& arena, BrokenInvariant* broken) {
   bool holds;
   {
-    MutexLock lock(g.threads.mutex());
+    SharesLock lock(arena);
     holds = arena.CheckInvariants(MayLook, broken) &&
             (arena.ground() == nullptr || arena.runs().Check(broken));
   }
