@@ -19,7 +19,10 @@ constexpr size_t kUnitsToSkip = 4;
 // others begin to touch the unit meanwhile, the system gives up.
 void RunPool::Populate(const Slice* run, size_t bytes) {
   const size_t slices = run->run_slices;
-  if ((ReservationOf(run).IndexOf(run) + slices - 1) % kUnitSlices < slices) {
+  // Many owners with a page or two in each run would have much in vain.
+  const bool is_dense = bytes >= slices * kSliceSize / 2;
+  if (is_dense &&
+      (ReservationOf(run).IndexOf(run) + slices - 1) % kUnitSlices < slices) {
     MutexLock lock(mutex_);
     if (char* unit = FreshUnit(run, slices)) {
       if (pages_.PopulateHuge(unit, kUnitSlices * kSliceSize)) return;

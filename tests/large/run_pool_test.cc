@@ -211,13 +211,14 @@ class RunPoolHugePagesTest : public ::testing::Test {
   char* Take(size_t slices) {
     bool zeroed;
     const Slice* run = pool_.Allocate(slices, RunKind::kSlab, &pool_, &zeroed);
-    if (zeroed) pool_.Populate(run, 0);
+    if (zeroed) pool_.Populate(run, slices * kSliceSize / part_);
     return pool_.AddressOf(run);
   }
   size_t Populated() { return pages_.Count(Verb::kPopulateHuge); }
 
   FakePageSource pages_{size_t{256} << 20};
   RunPool pool_{pages_};
+  size_t part_ = 1;  // of a run that will soon be used
 };
 
 TEST_F(RunPoolHugePagesTest, NoneForTheFirst16MiB) {
@@ -261,6 +262,16 @@ TEST_F(RunPoolHugePagesTest, NoneForLargeRunsNorWhereNotWanted) {
   pool_.set_wants_huge_pages(false);
   for (size_t i = 0; i < 200; ++i) Take(1);
   EXPECT_EQ(Populated(), 0U);
+}
+
+TEST_F(RunPoolHugePagesTest, NoneForOwnersWithLittle) {
+  Take(512);
+  part_ = 4;
+  for (size_t i = 0; i < 200; ++i) Take(1);
+  EXPECT_EQ(Populated(), 0U);
+  part_ = 2;
+  for (size_t i = 0; i < 64; ++i) Take(1);
+  EXPECT_EQ(Populated(), 1U);
 }
 
 TEST_F(RunPoolHugePagesTest, AfterAFailureSomeUnitsAreLeftAsTheyAre) {
