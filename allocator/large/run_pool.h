@@ -188,7 +188,7 @@ class RunPool {
   void Guard(char* start, size_t bytes) { pages_.Guard(start, bytes); }
   // A fresh run will soon be written to, its first `bytes`: they, or what lies
   // around them, are made resident at once.
-  void Populate(const Slice* run, size_t bytes);
+  void Populate(Slice* run, size_t bytes);
 
   // Makes a run in use larger, in place, or changes nothing and returns false.
   bool Extend(Slice* run, size_t slices);
@@ -278,6 +278,9 @@ class RunPool {
   // The oldest run that faults is usable again. False: there is none, or the
   // system refuses.
   ABSL_ATTRIBUTE_COLD bool TakePoisonOff()
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  // `rest` of it is free and clean. False: the system can't.
+  bool PopulateUnit(char* unit, Slice* rest)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   // The unit of 2 MiB that a fresh run reaches into, if all behind is as fresh.
   char* FreshUnit(const Slice* run, size_t slices)

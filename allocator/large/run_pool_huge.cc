@@ -15,9 +15,10 @@ constexpr size_t kUnitsToSkip = 4;
 
 }  // namespace
 
-// The lock is held while the system is at work, less than a millisecond: where
-// others begin to touch the unit meanwhile, the system gives up.
-void RunPool::Populate(const Slice* run, size_t bytes) {
+// The lock is given up while the system is at work, a millisecond or more. What
+// is left of the unit is busy meanwhile: others take the next one, as the
+// system gives up where somebody touches what it puts together.
+void RunPool::Populate(Slice* run, size_t bytes) {
   const size_t slices = run->run_slices;
   // Many owners with a page or two in each run would have much in vain.
   const bool is_dense = bytes >= slices * kSliceSize / 2;
@@ -25,11 +26,25 @@ void RunPool::Populate(const Slice* run, size_t bytes) {
       (ReservationOf(run).IndexOf(run) + slices - 1) % kUnitSlices < slices) {
     MutexLock lock(mutex_);
     if (char* unit = FreshUnit(run, slices)) {
-      if (pages_.PopulateHuge(unit, kUnitSlices * kSliceSize)) return;
+      if (PopulateUnit(unit, run - slices)) return;
       units_to_skip_ = kUnitsToSkip;
     }
   }
   if (bytes > kPageSize) pages_.Populate(AddressOf(run), bytes);
+}
+
+bool RunPool::PopulateUnit(char* unit, Slice* rest) {
+  const size_t unit_bytes = kUnitSlices * kSliceSize;
+  const auto slices =
+      static_cast<size_t>(unit + unit_bytes - AddressOf(rest)) / kSliceSize;
+  Carve(clean_, rest, slices);
+  MarkInUse(rest, slices, RunKind::kBusy, nullptr);
+  mutex_.Unlock();
+  const bool ok = pages_.PopulateHuge(unit, unit_bytes);
+  mutex_.Lock();
+  live_slices_ -= slices;
+  InsertFree(rest, slices, /*dirty=*/false);
+  return ok;
 }
 
 // Memory is taken from below, so the run that reaches into a unit comes before

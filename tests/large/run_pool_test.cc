@@ -210,7 +210,7 @@ class RunPoolHugePagesTest : public ::testing::Test {
   RunPoolHugePagesTest() { pool_.set_wants_huge_pages(true); }
   char* Take(size_t slices) {
     bool zeroed;
-    const Slice* run = pool_.Allocate(slices, RunKind::kSlab, &pool_, &zeroed);
+    Slice* run = pool_.Allocate(slices, RunKind::kSlab, &pool_, &zeroed);
     if (zeroed) pool_.Populate(run, slices * kSliceSize / part_);
     return pool_.AddressOf(run);
   }
