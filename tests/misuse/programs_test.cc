@@ -32,8 +32,25 @@ class MisuseProgramTest : public ::testing::TestWithParam<ExpectedRow> {
     return internal::kChecksObjects ? GetParam().release : GetParam().fast;
   }
 
-  void ExpectOutcome(const std::string& library, const std::string& expected) {
-    const Outcome outcome = RunProgram(GetParam().program, library, false);
+  // Where things lie in secure is left to chance, and so what a write beside a
+  // block hits: now and then it is nothing. A run may end in another way than
+  // expected, but not in a bad one, and never five in turn.
+  static Outcome RunWithChance(const std::string& library,
+                               const std::string& expected) {
+    Outcome outcome;
+    for (int run = 0; run < 5; ++run) {
+      outcome = RunProgram(GetParam().program, library, false);
+      if (IsExpected(expected, outcome.word)) break;
+      if (outcome.word != "HARMLESS" && outcome.word != "MISSED") break;
+    }
+    return outcome;
+  }
+
+  void ExpectOutcome(const std::string& library, const std::string& expected,
+                     bool has_chance = false) {
+    const Outcome outcome =
+        has_chance ? RunWithChance(library, expected)
+                   : RunProgram(GetParam().program, library, false);
     EXPECT_TRUE(IsExpected(expected, outcome.word))
         << outcome.word << ", not " << expected << "\n"
         << outcome.line;
@@ -63,7 +80,7 @@ TEST_P(MisuseProgramTest, EndsAsExpectedInSecure) {
     GTEST_SKIP() << "no secure library, or nothing expected of it";
   }
   EXPECT_FALSE(IsBad(GetParam().secure));
-  ExpectOutcome(library, GetParam().secure);
+  ExpectOutcome(library, GetParam().secure, /*has_chance=*/true);
 }
 
 // As in secure, or told of earlier; then with the stacks that are known.
@@ -72,7 +89,8 @@ TEST_P(MisuseProgramTest, EndsNoWorseInDebug) {
   if (access(library.c_str(), R_OK) != 0 || GetParam().secure == "-") {
     GTEST_SKIP() << "no debug library, or nothing expected of it";
   }
-  const Outcome outcome = RunProgram(GetParam().program, library, false);
+  const Outcome outcome =
+      RunWithChance(library, GetParam().secure + "|DETECTED");
   EXPECT_TRUE(outcome.word == "DETECTED" ||
               IsExpected(GetParam().secure, outcome.word))
       << outcome.word << ", not " << GetParam().secure << "\n"
