@@ -126,8 +126,9 @@ void* MmapPageSource::Remap(void* start, size_t old_bytes, size_t new_bytes) {
   if (target != nullptr) {
     void* moved = Mremap(start, old_bytes, new_bytes,
                          MREMAP_MAYMOVE | MREMAP_FIXED, target);
+    // The system may have unmapped the target before it failed, and given it to
+    // another thread: it must not be unmapped here.
     if (moved != nullptr) return moved;
-    Unmap(Bits(target), new_bytes);
   }
   return Mremap(start, old_bytes, new_bytes, MREMAP_MAYMOVE, nullptr);
 }
@@ -146,7 +147,7 @@ void MmapPageSource::Populate(void* start, size_t bytes) {
 
 // Since Linux 6.1: what is there is put together, and what is missing added.
 // Other than MADV_HUGEPAGE it leaves no mark by which the system would fill
-// later what has been purged. It goes on where they are turned off.
+// later what has been purged. It ignores that they are turned off.
 bool MmapPageSource::PopulateHuge(void* start, size_t bytes) {
   constexpr unsigned long kCollapse = 25;
   if (!HasHugePages()) return false;
