@@ -187,12 +187,14 @@ void* Arena::AllocateHuge(size_t size, size_t alignment, bool zeroed,
     *status = Status::kNoMemory;
     return nullptr;
   }
-  const size_t bytes = AlignUp(Max(size, 1), kPageSize);
+  size_t bytes = huge_.RoundUp(size, zeroed);
   MutexLock lock(mutex_);
   if (IsClosed()) {
     *status = Status::kStale;
     return nullptr;
   }
+  // No limit is spent on what was not asked for.
+  if (quota_.is_ruled()) bytes = AlignUp(Max(size, 1), kPageSize);
   if (!Charge(bytes, bytes)) {
     *status = Status::kQuota;
     return nullptr;

@@ -30,6 +30,14 @@ void AddPiece(HugeMapping* mapping, size_t bytes) {
 
 }  // namespace
 
+size_t HugeMappings::RoundUp(size_t size, bool zeroed) const {
+  const size_t bytes = AlignUp(Max(size, 1), kPageSize);
+  const size_t whole = AlignUp(bytes, kPieceAlignment);
+  const bool gets_huge_page = !kIsSecure && !zeroed &&
+                              wants_huge_pages_.load(std::memory_order_relaxed);
+  return gets_huge_page && whole - bytes <= bytes / 16 ? whole : bytes;
+}
+
 HugeMapping* HugeMappings::Allocate(size_t bytes, size_t alignment, bool zeroed,
                                     void* owner, size_t* fresh_bytes) {
   if (bytes > kMaxRequest - kPageSize) return nullptr;
@@ -253,6 +261,7 @@ bool HugeMappings::Resize(HugeMapping* mapping, size_t bytes, bool may_move) {
   if (bytes == old_bytes) return true;
   if constexpr (kIsSecure) return ResizeGuarded(mapping, bytes, may_move);
   if (bytes < old_bytes) {
+    if (RoundUp(bytes, /*zeroed=*/false) == old_bytes) return true;
     if (!pages_.Release(mapping->start + bytes, old_bytes - bytes)) return true;
     MutexLock lock(mutex_);
     CutPieces(mapping, bytes);

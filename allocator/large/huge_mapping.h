@@ -58,6 +58,12 @@ class HugeMappings {
   constexpr HugeMappings(PageSource& pages, MetadataAllocator& metadata)
       : pages_(pages), metadata_(metadata) {}
 
+  // The bytes to ask for where `size` is wanted: whole pages, or whole 2 MiB
+  // where the system would fill these by one huge page and they are at most a
+  // sixteenth more. The end of the block then faults once, and as a piece it
+  // is kept without a tail.
+  size_t RoundUp(size_t size, bool zeroed) const;
+
   // A mapping of at least `bytes`, aligned to `alignment` (a power of two), or
   // NULL. With `zeroed` it reads as zero: a new mapping, not a recycled one.
   // `*fresh_bytes` of it are not resident yet.

@@ -90,6 +90,8 @@ class Quota {
     }
     charged_.fetch_sub(page_bytes, std::memory_order_relaxed);
   }
+  // Whether there are limits to be observed, here or above.
+  bool is_ruled() const { return is_ruled_; }
   bool counts_blocks() const { return ABSL_PREDICT_FALSE(counts_blocks_); }
 
   // A request in `bytes` was refused for good, after all that could be given

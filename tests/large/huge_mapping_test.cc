@@ -74,6 +74,30 @@ TEST_F(HugeMappingsTest, HasWholePagesAndIsFoundByAnyAddressInIt) {
   EXPECT_EQ(huge_.live_bytes(), 0U);
 }
 
+TEST_F(HugeMappingsTest, RoundsToHugePagesWhereThatIsLittle) {
+  EXPECT_EQ(huge_.RoundUp(0, false), kPageSize);
+  EXPECT_EQ(huge_.RoundUp(17 * kMiB + 1, false), 17 * kMiB + kPageSize);
+  huge_.set_wants_huge_pages(true);
+  const size_t whole = kIsSecure ? 17 * kMiB : 18 * kMiB;
+  EXPECT_EQ(huge_.RoundUp(17 * kMiB, false), whole);
+  EXPECT_EQ(huge_.RoundUp(17 * kMiB, true), 17 * kMiB);
+  EXPECT_EQ(huge_.RoundUp(17 * kMiB - kPageSize, false),
+            kIsSecure ? whole - kPageSize : whole);
+  EXPECT_EQ(huge_.RoundUp(9 * kMiB, false), 9 * kMiB);
+}
+
+// Or each realloc of a program that grows it would unmap the end again.
+TEST_F(HugeMappingsTest, WhatWasRoundedStaysSo) {
+  if (kIsSecure) GTEST_SKIP() << "nothing is rounded";
+  huge_.set_wants_huge_pages(true);
+  HugeMapping* mapping = Allocate(huge_.RoundUp(17 * kMiB, false));
+  EXPECT_TRUE(huge_.Resize(mapping, 17 * kMiB + 1, /*may_move=*/true));
+  EXPECT_EQ(mapping->bytes, 18 * kMiB);
+  EXPECT_TRUE(huge_.Resize(mapping, 9 * kMiB, /*may_move=*/true));
+  EXPECT_EQ(mapping->bytes, 9 * kMiB);
+  huge_.Free(mapping);
+}
+
 TEST_F(HugeMappingsTest, AFreedMappingIsUsedAgain) {
   HugeMapping* mapping = Allocate(10 * kMiB);
   char* start = mapping->start;
