@@ -4,6 +4,7 @@
 
 #include <atomic>
 #include <cstring>
+#include <deque>
 #include <functional>
 #include <random>
 #include <string>
@@ -77,6 +78,99 @@ TEST(ExplainThreadsTest, AddsUpWhileThreadsUseAnArenaAtItsLimit) {
 
 TEST(ExplainThreadsTest, AddsUpWhileThreadsUseTheProcessHeap) {
   LookBesideThreads(nullptr);
+}
+
+// Owners that sleep, each with slabs of several classes and blocks of its own.
+class Owner {
+ public:
+  explicit Owner(myonly_arena* arena)
+      : thread_([this, arena] { Live(arena); }) {
+    while (step_ != 1) std::this_thread::yield();
+  }
+  ~Owner() {
+    step_ = 4;
+    thread_.join();
+  }
+  // Takes in what others have freed of it.
+  void Work() {
+    step_ = 2;
+    while (step_ != 3) std::this_thread::yield();
+  }
+
+  std::vector<void*> blocks;
+
+ private:
+  void Live(myonly_arena* arena) {
+    for (size_t bytes : {16u, 64u, 208u, 496u, 1000u, 3000u, 20000u}) {
+      const std::vector<void*> more = Fill(arena, bytes, 400);
+      blocks.insert(blocks.end(), more.begin(), more.end());
+    }
+    step_ = 1;
+    while (step_ != 4) {
+      if (step_ == 2) {
+        // Beyond what any list holds.
+        for (size_t bytes : {16u, 3000u}) {
+          const std::vector<void*> more = Fill(arena, bytes, 3000);
+          for (void* block : more) myonly_free(block);
+        }
+        step_ = 3;
+      }
+      std::this_thread::yield();
+    }
+  }
+
+  std::atomic<int> step_{0};
+  std::thread thread_;
+};
+
+uint64_t UsableOf(const std::deque<Owner>& owners, size_t from) {
+  uint64_t bytes = 0;
+  for (const Owner& owner : owners) {
+    for (size_t i = from; i < owner.blocks.size(); i += 2) {
+      bytes += myonly_usable_size(owner.blocks[i]);
+    }
+  }
+  return bytes;
+}
+
+// Every second block, in turns, so that each chain is split by the next one.
+void FreeInTurns(std::deque<Owner>& owners, size_t from) {
+  for (size_t i = from; i < owners[0].blocks.size(); i += 2) {
+    for (Owner& owner : owners) myonly_free(owner.blocks[i]);
+  }
+}
+
+// While whoever freed is still there some of it is posted and some is not, and
+// one owner after the other takes it in.
+TEST(ExplainThreadsTest, AddsUpWithChainsOfSeveralOwnersAndClasses) {
+  myonly_arena* arena = nullptr;
+  ASSERT_EQ(myonly_arena_create(nullptr, &arena), MYONLY_OK);
+  {
+    std::deque<Owner> owners;
+    for (int i = 0; i < 3; ++i) owners.emplace_back(arena);
+    const uint64_t live = UsableOf(owners, 1);
+    Fill(nullptr, 200, 600);  // so that this thread posts many at a time
+    FreeInTurns(owners, 0);
+    Json all = Explain(arena);
+    EXPECT_EQ(all["parts"]["unaccounted"].number, 0u);
+    if (HasMarks()) {
+      EXPECT_EQ(all["parts"]["live"].number, live);
+      EXPECT_GT(all["parts"]["remote_queues"].number, live / 4);
+    }
+    for (Owner& owner : owners) {
+      const uint64_t before = all["parts"]["remote_queues"].number;
+      owner.Work();
+      all = Explain(arena);
+      EXPECT_EQ(all["parts"]["unaccounted"].number, 0u);
+      if (!HasMarks()) continue;
+      EXPECT_EQ(all["parts"]["live"].number, live);
+      EXPECT_LT(all["parts"]["remote_queues"].number, before);
+    }
+    FreeInTurns(owners, 1);
+    EXPECT_EQ(Explain(arena)["parts"]["unaccounted"].number, 0u);
+  }
+  EXPECT_EQ(ExplainQuiet(arena)["parts"]["remote_queues"].number, 0u);
+  EXPECT_EQ(myonly_arena_destroy(arena, MYONLY_DESTROY_FREE), MYONLY_OK);
 }
 
 #if !defined(__SANITIZE_THREAD__)
