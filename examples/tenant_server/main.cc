@@ -11,6 +11,7 @@
 #include "examples/tenant_server/options.h"
 #include "examples/tenant_server/routes.h"
 #include "examples/tenant_server/service.h"
+#include "examples/tenant_server/workers.h"
 
 namespace {
 
@@ -26,7 +27,7 @@ constexpr time_t kIdleSeconds = 2;
 void Configure(const Options& options, httplib::Server* server) {
   const auto threads = static_cast<size_t>(options.threads);
   server->new_task_queue = [threads] {
-    return new httplib::ThreadPool(threads);
+    return new myonly::tenant_server::Workers(threads);
   };
   server->set_keep_alive_max_count(kRequestsOfAConnection);
   server->set_keep_alive_timeout(kIdleSeconds);

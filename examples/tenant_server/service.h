@@ -11,8 +11,8 @@
 // With --exact-bytes, the default, an arena is charged the bytes of its live
 // blocks: what any thread frees is free for the tenant at once, and its threads
 // share one heap. Else it is charged pages, and threads have shares of its
-// heap: faster, but what was freed and belongs to the share of a thread that is
-// idle stays charged until that thread works for the tenant again.
+// heap: faster, but what was freed and belongs to the share of a thread stays
+// charged until that allocates again, or has no connection to serve.
 //
 // Thread-safe.
 #ifndef MYONLY_EXAMPLES_TENANT_SERVER_SERVICE_H_
