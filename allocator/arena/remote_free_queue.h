@@ -58,7 +58,7 @@ class RemoteFreeQueue {
   }
 
   bool empty() const {
-    return head_.load(std::memory_order_relaxed) == 0 && taken_ == 0;
+    return (head_.load(std::memory_order_relaxed) | taken_) == 0;
   }
 
   // Forgets all chains, whose memory is not theirs any more. Nobody may push.

@@ -101,8 +101,9 @@ class SubHeap : public ShareFront {
     if (ABSL_PREDICT_FALSE(!Slab::IsEnd(lists_[size_class]))) return nullptr;
     Object* list = slabs_.TakeBack(size_class);
     if (list == nullptr) return nullptr;
+    void* object = Slab::TakeFirst(&list, token_);
     lists_[size_class] = list;
-    return Slab::TakeFirst(&lists_[size_class], token_);
+    return object;
   }
 
   // A block from a quick list, or NULL; for more than kMaxSlabRequest bytes and

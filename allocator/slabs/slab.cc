@@ -16,6 +16,12 @@ void Slab::ReportBadFree(const void* ptr, const Slice* slice) {
                  ptr);
 }
 
+Object* Slab::ReportBadList(Object* list, const Slice* slice,
+                            bool is_too_long) {
+  if (!is_too_long && !IsObject(slice, list)) ReportBadFree(list, slice);
+  ReportAndAbort(is_too_long ? "double free" : "overwritten free object", list);
+}
+
 namespace {
 
 constexpr size_t kPages = kSliceSize / kPageSize;

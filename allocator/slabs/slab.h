@@ -123,6 +123,13 @@ class Slab {
   // With the address first, where free() has it already.
   [[noreturn]] static void ReportBadFree(const void* ptr, const Slice* slice);
 
+  // A list that came back holds more than was handed out, or does not begin as
+  // it must. It aborts; callers that take it for a function that returns need
+  // no stack.
+  ABSL_ATTRIBUTE_COLD static Object* ReportBadList(Object* list,
+                                                   const Slice* slice,
+                                                   bool is_too_long);
+
   // The owner frees an object. True: the slab wants attention.
   static bool Free(Slice* slice, void* ptr) {
     CheckStart(slice, ptr);

@@ -13,30 +13,53 @@ Object* SlabPool::TakeBack(size_t size_class) {
   if (ABSL_PREDICT_FALSE((slab->swept_pages | takes_few_) != 0)) {
     return TakeBackCarefully(slab);
   }
+  if (Slab::IsEnd(slab->slab.free)) return nullptr;
   const size_t used = slab->slab.needed;
   return NoteTakenBack(slab, used, Slab::TakeFree(slab, end()));
 }
 
 Object* SlabPool::TakeBackCarefully(Slice* slab) {
   Slab::CheckSwept(slab);
+  if (Slab::IsEnd(slab->slab.free)) return nullptr;
   const size_t used = slab->slab.needed;
   return NoteTakenBack(slab, used,
                        takes_few_ != 0 ? Slab::TakeSome(slab, kFew, end())
                                        : Slab::TakeFree(slab, end()));
 }
 
+// Its first object and the next one lie in the slab, where objects have been
+// carved: a link that was overwritten mostly leads elsewhere, as does an
+// address that was freed without ever having been handed out.
+ABSL_ATTRIBUTE_ALWAYS_INLINE inline bool SlabPool::BeginsWell(
+    const Slice* slab, const Object* list, size_t carved) {
+  constexpr uintptr_t kInSlab = kSliceSize - 1;
+  const Object* next = list->next;
+  const auto place = reinterpret_cast<uintptr_t>(list);
+  const auto link = reinterpret_cast<uintptr_t>(next);
+  return ((place ^ link) <= kInSlab || Slab::IsEnd(next)) &&
+         (place & kInSlab) <
+             ObjectBytes(size_t{slab->slab.size_class} * carved);
+}
+
 inline Object* SlabPool::NoteTakenBack(Slice* slab, size_t used_before,
                                        Object* list) {
-  if (list == nullptr) return nullptr;
   const SlabFields& fields = slab->slab;
   // More can't have come back than went: an object was freed twice.
   if (ABSL_PREDICT_FALSE(used_before > fields.carved)) {
-    ReportAndAbort("double free", list);
+    return Slab::ReportBadList(list, slab, true);
+  }
+  is_carved_[fields.size_class] = false;
+  if (kChecksObjects && !kIsSecure) {
+    // Of a slab with purged pages CheckSwept has seen the first object.
+    const size_t carved =
+        slab->swept_pages == 0 ? fields.carved : fields.capacity;
+    if (ABSL_PREDICT_FALSE(!BeginsWell(slab, list, carved))) {
+      return Slab::ReportBadList(list, slab, false);
+    }
   }
   const size_t back = fields.needed - used_before;
   known_back_ += back;
   taken_ += back;
-  carved_lists_ &= ~CarvedBit(fields.size_class);
   return list;
 }
 
@@ -50,10 +73,7 @@ Object* SlabPool::Refill(size_t size_class, Status* status) {
     list = Slab::Carve(slab, runs_.pool().AddressOf(slab), end());
     if (ABSL_PREDICT_TRUE(list != nullptr)) {
       NoteTaken(size_class, slab->slab.needed - used);
-      if (!kIsSecure) carved_lists_ |= CarvedBit(size_class);
-      if (ABSL_PREDICT_FALSE(swept != 0)) {
-        carved_lists_ &= ~CarvedBit(size_class);
-      }
+      is_carved_[size_class] = !kIsSecure && swept == 0;
       return list;
     }
     Slab::Sleep(slab);
@@ -282,7 +302,7 @@ void SlabPool::ReleaseEmpty() {
 
 size_t SlabPool::ListLength(size_t size_class, const Object* list) const {
   size_t length = 0;
-  if ((carved_lists_ & CarvedBit(size_class)) != 0) {
+  if (is_carved_[size_class]) {
     const Slice* slab = classes_[size_class].active;
     const size_t bytes = ObjectBytes(size_class);
     const char* end = runs_.pool().AddressOf(slab) + slab->slab.carved * bytes;

@@ -146,6 +146,7 @@ class SlabPool {
   Slice* NewSlab(size_t size_class, Status* status);
   size_t SoonUsed(size_t size_class) const;
   void CheckSome(const Slice* slab) const;
+  static bool BeginsWell(const Slice* slab, const Object* list, size_t carved);
   void GiveUp(Slice* slab);
   void SweepWhileGrowing();
   // A list's first slab has its last one before it.
@@ -202,13 +203,10 @@ class SlabPool {
   uint8_t takes_few_ = 0;
   uint8_t epoch_ = 0;
   uint8_t sweep_class_ = 0;  // where the next sweep goes on
-  // Classes whose list was made by carving: it ends with the page.
-  static constexpr uint64_t CarvedBit(size_t size_class) {
-    return uint64_t{1} << (size_class - 1);  // class 0 has no objects
-  }
-  uint64_t carved_lists_ = 0;
   ListEnd end_;
   Class classes_[kNumSizeClasses] = {};
+  // Classes whose list was made by carving: it ends with the page.
+  bool is_carved_[kNumSizeClasses] = {};
 };
 
 }  // namespace myonly::internal

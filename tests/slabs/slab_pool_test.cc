@@ -210,6 +210,33 @@ TEST_F(SlabPoolDeathTest, ASecondFreeIsReportedWhateverHappenedBetween) {
   EXPECT_DEATH(Free(list->next), "myonlymalloc: double free at 0x");
 }
 
+TEST_F(SlabPoolDeathTest, ALinkOutOfTheSlabIsReportedWhenItComesBack) {
+  if (kIsSecure) GTEST_SKIP() << "links are keyed";
+  const size_t size_class = SizeClassFor(48);
+  const std::vector<Object*> all = TakeOnce(size_class);
+  Object* other_size = TakeOnce(SizeClassFor(96))[0];
+  Free(other_size);
+  Object copy = {};
+  Free(all[0]);
+  Free(all[1]);
+  memcpy(&copy, all[1], sizeof(copy));
+  Object* const good = all[1]->next;
+  for (Object* link : {static_cast<Object*>(nullptr), other_size, &copy}) {
+    all[1]->next = link;
+    EXPECT_DEATH(pool_.TakeBack(size_class), "overwritten free object at 0x");
+  }
+  all[1]->next = good;
+  EXPECT_EQ(pool_.TakeBack(size_class), all[1]);
+}
+
+TEST_F(SlabPoolDeathTest, WhatWasNeverHandedOutIsReportedWhenItComesBack) {
+  if (kIsSecure) GTEST_SKIP() << "a map of live objects finds it";
+  const size_t size_class = SizeClassFor(48);
+  const std::vector<Object*> all = TakeOnce(size_class);
+  Free(all.back() + 48 / sizeof(Object));
+  EXPECT_DEATH(pool_.TakeBack(size_class), "free of an address inside a block");
+}
+
 TEST_F(SlabPoolDeathTest, AnAddressThatIsNoObjectIsReported) {
   const std::vector<Object*> all = TakeOnce(SizeClassFor(48));
   char* start = reinterpret_cast<char*>(all[2]);
