@@ -15,8 +15,9 @@ namespace {
 
 constexpr uint32_t kSlowAllocationsPerDecay = 64;
 
+constexpr char kInside[] = "free of an address inside a block";
 [[noreturn]] void ReportInside(const void* ptr) {
-  ReportAndAbort("free of an address inside a block", ptr);
+  ReportAndAbort(kInside, ptr);
 }
 
 }  // namespace
@@ -76,7 +77,7 @@ void Arena::FreeBlock(const Slice* region, void* ptr) {
   MutexLock lock(mutex_);
   const size_t counted =
       quota_.counts_blocks() ? blocks_.UsableSize(region, ptr) : 0;
-  blocks_.Free(region, ptr);
+  if (ABSL_PREDICT_FALSE(!blocks_.Free(region, ptr))) return;
   if (ABSL_PREDICT_FALSE(counted != 0)) quota_.ReturnEither(0, counted);
   ++frees_;
 }
@@ -226,10 +227,11 @@ void Arena::FreeLarge(Slice* run, void* ptr) {
   {
     MutexLock lock(mutex_);
     if (run->kind != RunKind::kLarge || run->owner != this) {
-      ReportAndAbort("double free", ptr);
+      return ReportMisuse("double free", ptr);
     }
-    if (ptr != runs_.AddressOf(run) + run->large.payload_offset)
-      ReportInside(ptr);
+    if (ptr != runs_.AddressOf(run) + run->large.payload_offset) {
+      return ReportMisuse(kInside, ptr);
+    }
     NotePeak();
     RemoveOwned(&large_, run);
     run->kind = RunKind::kBusy;
@@ -254,8 +256,8 @@ void Arena::FreeHuge(HugeMapping* mapping, void* ptr) {
   {
     MutexLock lock(mutex_);
     // Another thread may have freed it since it was found.
-    if (mapping->owner != this) ReportAndAbort("double free", ptr);
-    if (ptr != mapping->start) ReportInside(ptr);
+    if (mapping->owner != this) return ReportMisuse("double free", ptr);
+    if (ptr != mapping->start) return ReportMisuse(kInside, ptr);
     NotePeak();
     RemoveOwned(&huge_list_, mapping);
     mapping->owner = nullptr;

@@ -74,6 +74,7 @@ class Arena {
   void* AllocateAligned(size_t size, size_t alignment, Status* status);
 
   // --- On live blocks of this arena; a bad pointer is reported and aborts. ---
+  // After a bad free the caller may go on, if the option says so.
 
   // `region` is the descriptor of the slice at `ptr`.
   void FreeBlock(const Slice* region, void* ptr);

@@ -9,6 +9,7 @@
 namespace myonly::internal {
 namespace {
 
+constexpr char kOverwrittenHeader[] = "overwritten header";
 constexpr size_t kMaxRegionBytes = size_t{256} << 10;
 // With so many regions a new one is populated as a whole.
 constexpr size_t kRegionsForWhole = 16;
@@ -124,28 +125,33 @@ void BlockHeap::OpenMore(size_t block_bytes) {
   unopened_bytes_ -= more;
 }
 
-void BlockHeap::Free(const Slice* region, void* ptr) {
+bool BlockHeap::Free(const Slice* region, void* ptr) {
   const uint64_t word = bins_.LiveTag(ptr);
   Block* block = Block::FromPayload(ptr);
-  if (word == 0 || !bins_.NextIsSealed(block, word)) {
-    ReportBadBlock(region, ptr);
+  if (ABSL_PREDICT_FALSE(word == 0 || !bins_.NextIsSealed(block, word))) {
+    ReportBadFree(region, ptr);
+    return false;
   }
   if (quick_ != nullptr) {
-    if (quick_->Free(block, word, owner_)) return;
+    if (quick_->Free(block, word, owner_)) return true;
     FlushQuickLists(quick_->limit_bytes() / 4 * 3);
     if (ABSL_PREDICT_FALSE(purges_at_once_)) {
       PurgeWhileFreeing(Block::SizeIn(word));
     }
   }
   if (Block* whole = bins_.FreeAndCoalesce(block)) RegionIsFree(whole);
+  return true;
 }
 
 // The owner may rewrite the tag at the same time and lose the mark, which only
 // loses the second of two such frees.
-void BlockHeap::MarkPosted(const Slice* region, void* ptr) {
-  if (bins_.LiveTag(ptr) == 0 || !Block::FromPayload(ptr)->MarkQuick()) {
-    ReportBadBlock(region, ptr);
+bool BlockHeap::MarkPosted(const Slice* region, void* ptr) {
+  if (ABSL_PREDICT_TRUE(bins_.LiveTag(ptr) != 0 &&
+                        Block::FromPayload(ptr)->MarkQuick())) {
+    return true;
   }
+  ReportBadFree(region, ptr);
+  return false;
 }
 
 void BlockHeap::FreePosted(const Slice* region, void* ptr) {
@@ -340,16 +346,28 @@ const char* BlockHeap::WhyNotLive(const Slice* region, void* ptr) const {
              : bins_.Diagnose(runs_.pool().AddressOf(run), ptr);
 }
 
-void BlockHeap::ReportBadBlock(const Slice* region, void* ptr) const {
+// Of the block at `*ptr`, which becomes the address that is to be named.
+const char* BlockHeap::WhyBad(const Slice* region, void** ptr) const {
   const Slice* run = runs_.pool().FindRun(region);
-  if (run == nullptr) ReportAndAbort("double free", ptr);
-  Block* block = Block::FromPayload(ptr);
-  const uint64_t word = bins_.LiveTag(ptr);
+  if (run == nullptr) return "double free";
+  Block* block = Block::FromPayload(*ptr);
+  const uint64_t word = bins_.LiveTag(*ptr);
   if (word != 0 && !bins_.NextIsSealed(block, word)) {
-    ReportAndAbort("overwritten header",
-                   block->Next(Block::SizeIn(word))->payload());
+    *ptr = block->Next(Block::SizeIn(word))->payload();
+    return kOverwrittenHeader;
   }
-  ReportAndAbort(bins_.Diagnose(runs_.pool().AddressOf(run), ptr), ptr);
+  return bins_.Diagnose(runs_.pool().AddressOf(run), *ptr);
+}
+
+void BlockHeap::ReportBadBlock(const Slice* region, void* ptr) const {
+  const char* what = WhyBad(region, &ptr);
+  ReportAndAbort(what, ptr);
+}
+
+void BlockHeap::ReportBadFree(const Slice* region, void* ptr) const {
+  const char* what = WhyBad(region, &ptr);
+  if (strcmp(what, kOverwrittenHeader) == 0) ReportAndAbort(what, ptr);
+  ReportMisuse(what, ptr);
 }
 
 }  // namespace myonly::internal

@@ -74,13 +74,13 @@ class BlockHeap {
   // Whether a block of this size and alignment is served here.
   static bool Serves(size_t size, size_t alignment);
 
-  // `region` is the descriptor of the slice at `ptr`. A bad pointer is reported
-  // and aborts.
-  void Free(const Slice* region, void* ptr);
+  // `region` is the descriptor of the slice at `ptr`. False: a bad pointer was
+  // reported, and nothing done.
+  bool Free(const Slice* region, void* ptr);
 
   // A block that another thread frees: that thread marks it as not live, in
-  // any case once, and the owner frees it later.
-  void MarkPosted(const Slice* region, void* ptr);
+  // any case once, and the owner frees it later. False: as of Free.
+  bool MarkPosted(const Slice* region, void* ptr);
   void FreePosted(const Slice* region, void* ptr);
 
   // In place; false if that can't be done.
@@ -159,8 +159,12 @@ class BlockHeap {
   ABSL_ATTRIBUTE_COLD const char* WhyNotLive(const Slice* region,
                                              void* ptr) const;
   [[noreturn]] void ReportBadBlock(const Slice* region, void* ptr) const;
+  // The same of a free, after which the program can go on, unless a header was
+  // overwritten.
+  ABSL_ATTRIBUTE_COLD void ReportBadFree(const Slice* region, void* ptr) const;
 
  private:
+  const char* WhyBad(const Slice* region, void** ptr) const;
   static bool HasAddress(const void* heap, const void* address);
   ABSL_ATTRIBUTE_COLD Slice* TakeRun(size_t slices, bool is_least,
                                      Status* status);

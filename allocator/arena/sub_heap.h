@@ -125,11 +125,11 @@ class SubHeap : public ShareFront {
     ++block_frees_;
     return true;
   }
-  // `region` is the descriptor of the slice at `ptr`. A bad pointer is reported
-  // and aborts.
+  // `region` is the descriptor of the slice at `ptr`. A bad pointer is
+  // reported.
   void FreeBlock(const Slice* region, void* ptr) {
     const size_t waiting = blocks_.quick_bytes();
-    blocks_.Free(region, ptr);
+    if (ABSL_PREDICT_FALSE(!blocks_.Free(region, ptr))) return;
     ++block_frees_;
     NoteFreed(1 + (waiting - Min(waiting, blocks_.quick_bytes())) / kSliceSize);
   }
@@ -157,10 +157,10 @@ class SubHeap : public ShareFront {
     static_cast<SubHeap*>(slice->owner)->posted_.Push(chain);
   }
 
-  // It is about to be posted to the owner. A bad pointer is reported and
-  // aborts, also if somebody else posted it before.
-  void MarkPosted(const Slice* region, void* ptr) {
-    blocks_.MarkPosted(region, ptr);
+  // It is about to be posted to the owner. False: a bad pointer was reported,
+  // also if somebody else posted it before.
+  bool MarkPosted(const Slice* region, void* ptr) {
+    return blocks_.MarkPosted(region, ptr);
   }
   const char* WhyNotLive(const Slice* region, void* ptr) const {
     return blocks_.WhyNotLive(region, ptr);

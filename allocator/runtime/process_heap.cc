@@ -175,7 +175,7 @@ ABSL_ATTRIBUTE_COLD void CheckObject(const Slice* slab, const void* ptr) {
   if (slab->slab.carved == 0) ReportAndAbort("double free", ptr);
   if (!Slab::IsObject(slab, ptr) ||
       static_cast<const Object*>(ptr)->mark == Slab::TokenAt(slab, ptr)) {
-    Slab::ReportBadFree(ptr, slab);
+    Slab::ReportBadUse(ptr, slab);
   }
 }
 
@@ -217,13 +217,13 @@ ABSL_ATTRIBUTE_NOINLINE void ProcessHeap::FreeOtherSlow(void* ptr,
         if (!heap.FreeBlockQuick(ptr)) heap.FreeBlock(slice, ptr);
         return TellIfNews();
       }
-      heap.MarkPosted(slice, ptr);
-      return PostOne(slice, ptr);
+      if (heap.MarkPosted(slice, ptr)) PostOne(slice, ptr);
+      return;
     }
     case RunKind::kSlab: {
       // It was given up, and is not in use.
-      if (slice->key == Slice::kNoSlab) ReportAndAbort("double free", ptr);
-      Slab::CheckAndMark(slice, ptr);
+      if (slice->key == Slice::kNoSlab) return ReportMisuse("double free", ptr);
+      if (!Slab::CheckAndMark(slice, ptr)) return;
       ThreadState* state = this_thread.state;
       if (ABSL_PREDICT_FALSE(state == nullptr)) state = AcquireState();
       if (state != nullptr && !SubHeapOf(slice).is_open()) {
@@ -238,7 +238,7 @@ ABSL_ATTRIBUTE_NOINLINE void ProcessHeap::FreeOtherSlow(void* ptr,
       ArenaOfRun(slice).FreeLarge(FindRun(slice), ptr);
       return TellIfNews();
     default:
-      ReportAndAbort("double free", ptr);
+      ReportMisuse("double free", ptr);
   }
 }
 

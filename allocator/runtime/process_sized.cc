@@ -25,7 +25,7 @@ void CheckSize(const void* ptr, size_t size, size_t alignment, bool exact) {
   size = Max(size, 1);
   if (ABSL_PREDICT_FALSE(!IsPowerOfTwo(alignment) ||
                          reinterpret_cast<uintptr_t>(ptr) % alignment != 0)) {
-    ReportAndAbort("free with a wrong alignment", ptr);
+    ReportMisuse("free with a wrong alignment", ptr);
   }
   const Slice* slice;
   const bool is_object =
@@ -35,7 +35,7 @@ void CheckSize(const void* ptr, size_t size, size_t alignment, bool exact) {
           exact && is_object
               ? AlignUp(AlignUp(size, alignment), kMinAlignment) != usable
               : !IsPlausible(size, alignment, usable))) {
-    ReportAndAbort("free with a wrong size", ptr);
+    ReportMisuse("free with a wrong size", ptr);
   }
 }
 

@@ -1,6 +1,7 @@
 #include "allocator/slabs/slab.h"
 
 #include <atomic>
+#include <cstdlib>
 #include <cstring>
 
 #include "allocator/base/check.h"
@@ -11,14 +12,19 @@
 namespace myonly::internal {
 
 void Slab::ReportBadFree(const void* ptr, const Slice* slice) {
-  ReportAndAbort(IsObject(slice, ptr) ? "double free"
-                                      : "free of an address inside a block",
-                 ptr);
+  ReportMisuse(IsObject(slice, ptr) ? "double free"
+                                    : "free of an address inside a block",
+               ptr);
+}
+
+void Slab::ReportBadUse(const void* ptr, const Slice* slice) {
+  ReportBadFree(ptr, slice);
+  abort();
 }
 
 Object* Slab::ReportBadList(Object* list, const Slice* slice,
                             bool is_too_long) {
-  if (!is_too_long && !IsObject(slice, list)) ReportBadFree(list, slice);
+  if (!is_too_long && !IsObject(slice, list)) ReportBadUse(list, slice);
   ReportAndAbort(is_too_long ? "double free" : "overwritten free object", list);
 }
 

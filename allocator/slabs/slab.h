@@ -74,24 +74,27 @@ class Slab {
   // Two tokens differ in more than a position can make up for.
   static constexpr int kPositionBits = 12;
 
-  // What anybody does who frees an object: a bad address, and one that is free
-  // already, are reported.
-  static void CheckAndMark(Slice* slice, void* ptr) {
-    CheckAndMark(slice, ptr, TokenAt(slice, ptr));
+  // What anybody does who frees an object. False, and nothing done: it is a bad
+  // address, or is free already, which has been reported.
+  static bool CheckAndMark(Slice* slice, void* ptr) {
+    return CheckAndMark(slice, ptr, TokenAt(slice, ptr));
   }
-  static void CheckAndMark(Slice* slice, void* ptr, uintptr_t token_at) {
-    CheckStart(slice, ptr);
-    Mark(slice, ptr, token_at);
+  static bool CheckAndMark(Slice* slice, void* ptr, uintptr_t token_at) {
+    return CheckStart(slice, ptr) && Mark(slice, ptr, token_at);
   }
   // The same for an address that is known to be an object's, of a slab whose
   // owner has this token.
-  static void Mark(const Slice* slice, void* ptr, uintptr_t token) {
+  static bool Mark(const Slice* slice, void* ptr, uintptr_t token) {
     if constexpr (kChecksObjects) {
       auto* object = static_cast<Object*>(ptr);
-      if (ABSL_PREDICT_FALSE(object->mark == token)) ReportBadFree(ptr, slice);
+      if (ABSL_PREDICT_FALSE(object->mark == token)) {
+        ReportBadFree(ptr, slice);
+        return false;
+      }
       // Apart from the link next to it: one wide store of both costs more.
       __atomic_store_n(&object->mark, token, __ATOMIC_RELAXED);
     }
+    return true;
   }
   // What anybody does who takes an object from a list.
   static void ClearMark(Object* object) {
@@ -121,7 +124,10 @@ class Slab {
     return object;
   }
   // With the address first, where free() has it already.
-  [[noreturn]] static void ReportBadFree(const void* ptr, const Slice* slice);
+  ABSL_ATTRIBUTE_COLD static void ReportBadFree(const void* ptr,
+                                                const Slice* slice);
+  // The same for who can't go on.
+  [[noreturn]] static void ReportBadUse(const void* ptr, const Slice* slice);
 
   // A list that came back holds more than was handed out, or does not begin as
   // it must. It aborts; callers that take it for a function that returns need
@@ -132,13 +138,12 @@ class Slab {
 
   // The owner frees an object. True: the slab wants attention.
   static bool Free(Slice* slice, void* ptr) {
-    CheckStart(slice, ptr);
-    return FreeObject(slice, ptr, TokenAt(slice, ptr));
+    return CheckStart(slice, ptr) &&
+           FreeObject(slice, ptr, TokenAt(slice, ptr));
   }
   // The same for an address that has given the owner's token: an object's.
   static bool FreeObject(Slice* slice, void* ptr, uintptr_t token) {
-    Mark(slice, ptr, token);
-    return PutBack(slice, static_cast<Object*>(ptr));
+    return Mark(slice, ptr, token) && PutBack(slice, static_cast<Object*>(ptr));
   }
   // The same for one that is marked, as it has never been taken from its list.
   static bool PutBack(Slice* slice, Object* object) {
@@ -234,10 +239,12 @@ class Slab {
   }
 
  private:
-  static void CheckStart(const Slice* slice, const void* ptr) {
+  static bool CheckStart(const Slice* slice, const void* ptr) {
     if (kChecksObjects && ABSL_PREDICT_FALSE(!StartsObject(slice, ptr))) {
       ReportBadFree(ptr, slice);
+      return false;
     }
+    return true;
   }
 
   // One for all objects of a slab, others for what lies between: where a slab

@@ -23,13 +23,16 @@ class RemoteFreeBatch {
   static constexpr size_t kPlaces = 16;
   static constexpr size_t kMaxParkedBytes = 4096;  // a place
 
-  // Adds to what waits for the slab already. False, and nothing done: nothing
-  // does, or it would have to go. `token_at` is Slab::TokenAt.
+  // Adds to what waits for the slab already, or reports that it can't be freed.
+  // False, and nothing done: nothing waits, or it would have to go. `token_at`
+  // is Slab::TokenAt.
   bool AddQuick(Slice* slab, void* ptr, uintptr_t token_at) {
     Place& place = PlaceOf(slab);
     if (place.slab != slab || ABSL_PREDICT_FALSE(place.room == 1)) return false;
+    if (ABSL_PREDICT_FALSE(!Slab::CheckAndMark(slab, ptr, token_at))) {
+      return true;
+    }
     --place.room;
-    Slab::CheckAndMark(slab, ptr, token_at);
     auto* object = static_cast<Object*>(ptr);
     object->next = place.first;
     place.first = object;
