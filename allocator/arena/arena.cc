@@ -286,12 +286,14 @@ bool Arena::ResizeLarge(Slice* run, void* ptr, size_t size) {
   }
   if (ptr != runs_.AddressOf(run) + run->large.payload_offset)
     ReportInside(ptr);
+  if (size > kMaxLargeRequest) return false;
+  const size_t pages = AlignUp(size, kPageSize) / kPageSize;
+  if (pages == run->large.usable_pages) return true;
   // Small enough for another kind: moving gives the rest of the run back.
-  if (size > kMaxLargeRequest || size <= kMaxBlockRequest / 2) return false;
+  if (size <= kMaxBlockRequest / 2) return false;
+  if (kIsSecure && ground_ == nullptr) return false;
   const size_t slices = SlicesFor(run->large.payload_offset + size);
   const size_t old_slices = run->run_slices;
-  const size_t pages = AlignUp(size, kPageSize) / kPageSize;
-  if (kIsSecure && ground_ == nullptr) return pages == run->large.usable_pages;
   const size_t charge = ChargeOf(slices, pages);
   const size_t old_charge = ChargeOf(old_slices, run->large.usable_pages);
   const size_t more = charge > old_charge ? charge - old_charge : size_t{0};
@@ -314,8 +316,8 @@ bool Arena::ResizeHuge(HugeMapping* mapping, void** ptr, size_t size,
                        bool may_move) {
   MutexLock lock(mutex_);
   if (*ptr != mapping->start) ReportInside(*ptr);
-  if (size <= kMaxLargeRequest / 2) return false;
   const size_t before = mapping->bytes;
+  if (size <= kMaxLargeRequest / 2) return size == before;
   const size_t more =
       size > before ? AlignUp(size - before, kPageSize) : size_t{0};
   if (more != 0 && !Charge(more, more)) return false;
