@@ -10,6 +10,7 @@ using myonly::internal::Arena;
 using myonly::internal::ArenaHandle;
 using myonly::internal::Pressure;
 using myonly::internal::ProcessHeap;
+using myonly::internal::Quota;
 using myonly::internal::Status;
 
 static_assert(MYONLY_PRESSURE_SOFT == Pressure::kSoft);
@@ -41,17 +42,14 @@ extern "C" {
 
 myonly_status myonly_arena_set_limit(myonly_arena* arena,
                                      size_t limit_bytes) noexcept {
-  return With(arena, [limit_bytes](Arena& found) {
-    found.quota().set_limit_bytes(limit_bytes);
-  });
+  return Return(ProcessHeap::SetLimit(HandleOf(arena), &Quota::set_limit_bytes,
+                                      limit_bytes));
 }
 
 myonly_status myonly_arena_set_soft_limit(myonly_arena* arena,
                                           size_t soft_limit_bytes) noexcept {
-  return With(arena, [soft_limit_bytes](Arena& found) {
-    found.quota().set_soft_limit_bytes(soft_limit_bytes);
-    ProcessHeap::TellIfNews();
-  });
+  return Return(ProcessHeap::SetLimit(
+      HandleOf(arena), &Quota::set_soft_limit_bytes, soft_limit_bytes));
 }
 
 myonly_status myonly_arena_charged(myonly_arena* arena,

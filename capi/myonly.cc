@@ -241,11 +241,7 @@ size_t myonly_arena_alloc_batch(myonly_arena* arena, size_t size, void** out,
 }
 
 myonly_status myonly_arena_reset(myonly_arena* handle) noexcept {
-  Status status;
-  Arena* arena = FindArena(handle, &status);
-  if (arena == nullptr) return Fail(status);
-  Heap::ResetArena(*arena);
-  return MYONLY_OK;
+  return Return(Heap::ResetArena(HandleOf(handle)));
 }
 
 myonly_status myonly_arena_destroy(myonly_arena* arena,

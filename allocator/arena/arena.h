@@ -116,7 +116,9 @@ class Arena {
 
   // Drops every block. Single slices go into the caller's `cache` if it has
   // one.
-  ABSL_ATTRIBUTE_COLD void Reset(SliceCache* cache = nullptr);
+  void Reset(SliceCache* cache = nullptr) { ResetIf(token_, cache); }
+  // The same unless it is closed, or another arena by now: false.
+  ABSL_ATTRIBUTE_COLD bool ResetIf(uintptr_t token, SliceCache* cache);
   // The same, and the arena is no more. False and nothing done if
   // `require_empty` and a block is live, if it has children, or if a callback
   // of it is running.
@@ -194,7 +196,10 @@ class Arena {
   // A value for whoever registers arenas: their handle. 0 at first.
   uintptr_t token() const { return token_; }
   uintptr_t PeekToken() const { return Peek(token_); }
-  void set_token(uintptr_t token) { token_ = token; }
+  void set_token(uintptr_t token) {
+    MutexLock lock(mutex_);
+    token_ = token;
+  }
 
   Mutex& mutex_for_fork() { return mutex_; }
 

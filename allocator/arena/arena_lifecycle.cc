@@ -56,11 +56,13 @@ void Arena::KeepFromShares(bool keep) {
   }
 }
 
-void Arena::Reset(SliceCache* cache) {
+bool Arena::ResetIf(uintptr_t token, SliceCache* cache) {
   MutexLock lock(mutex_);
+  if (token_ != token || IsClosed()) return false;
   NotePeak();
   DropAll(cache);
   resets_.fetch_add(1, std::memory_order_relaxed);
+  return true;
 }
 
 bool Arena::Close(bool require_empty, SliceCache* cache) {

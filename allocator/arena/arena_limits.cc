@@ -55,13 +55,14 @@ void Arena::ReleaseSpareOf(SubHeap* share) {
 Status Arena::MoveTo(Arena& to, Slice* run, HugeMapping* mapping,
                      const void* ptr) {
   MutexLock lock(mutex_);
-  MutexLock lock_to(to.mutex_);
   const bool is_live =
       run != nullptr
           ? run->kind == RunKind::kLarge && run->owner == this &&
                 ptr == runs_.AddressOf(run) + run->large.payload_offset
           : mapping->owner == this && ptr == mapping->start;
-  if (!is_live || !to.is_open_) return Status::kInvalid;
+  if (!is_live) return Status::kInvalid;
+  if (&to == this) return Status::kOk;
+  MutexLock lock_to(to.mutex_);
   if (&runs_ != &to.runs_ || &huge_ != &to.huge_) return Status::kUnsupported;
   const size_t held =
       run != nullptr ? run->run_slices * kSliceSize : mapping->bytes;

@@ -71,9 +71,18 @@ Status ArenaRegistry::MoveTo(ArenaHandle to, Slice* run, HugeMapping* mapping,
   if (target == nullptr) return status;
   auto* from =
       static_cast<Arena*>(run != nullptr ? run->owner : mapping->owner);
-  if (from == nullptr) return Status::kInvalid;
-  return from == target ? Status::kOk
-                        : from->MoveTo(*target, run, mapping, ptr);
+  return from == nullptr ? Status::kInvalid
+                         : from->MoveTo(*target, run, mapping, ptr);
+}
+
+Status ArenaRegistry::SetLimit(ArenaHandle handle, void (Quota::*set)(size_t),
+                               size_t bytes) {
+  MutexLock lock(mutex_);
+  Status status;
+  Arena* arena = Find(handle, &status);
+  if (arena == nullptr) return status;
+  (arena->quota().*set)(bytes);
+  return Status::kOk;
 }
 
 // The table is addresses only; a page of it is touched for every 170 arenas.
@@ -113,10 +122,11 @@ Arena* ArenaRegistry::Find(ArenaHandle handle, Status* status) const {
     return nullptr;
   }
   const Slot& slot = table_.load(std::memory_order_acquire)[index];
-  const uint64_t now = slot.generation.load(std::memory_order_acquire);
+  uint64_t now = slot.generation.load(std::memory_order_acquire);
   // A slot between two arenas has the generation of the next one.
   if (generation == now && slot.live.load(std::memory_order_acquire))
     return slot.arena;
+  now = slot.generation.load(std::memory_order_acquire);  // destroyed meanwhile
   if (generation < now) *status = Status::kStale;
   return nullptr;
 }
@@ -138,8 +148,9 @@ Status ArenaRegistry::Destroy(ArenaHandle handle, bool require_empty,
   if (!arena->Close(require_empty, cache)) return Status::kBusy;
   const size_t index = SlotOf(handle);
   Slot& slot = slots_[index];
-  slot.live.store(false, std::memory_order_relaxed);
+  // In this order: who finds it not live finds its handle stale.
   slot.generation.fetch_add(1, std::memory_order_release);
+  slot.live.store(false, std::memory_order_release);
   GiveSlotBack(index);
   return Status::kOk;
 }

@@ -53,6 +53,11 @@ class ArenaRegistry {
   // NULL: `*status` tells whether the handle is stale or never was one.
   Arena* Find(ArenaHandle handle, Status* status) const;
 
+  // Sets a limit of an arena that is not destroyed meanwhile, nor another's by
+  // then.
+  ABSL_ATTRIBUTE_COLD Status SetLimit(ArenaHandle handle,
+                                      void (Quota::*set)(size_t), size_t bytes);
+
   // kBusy and nothing done if `require_empty` and a block is live, if it is
   // the parent of others, or if a callback of it is running. Single slices go
   // into the caller's `cache` if it has one.

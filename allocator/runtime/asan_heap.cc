@@ -146,9 +146,9 @@ size_t AsanHeap::UsableSize(const void* ptr) {
   return usable;
 }
 
-void AsanHeap::ResetArena(Arena& arena) {
-  TellAll(arena.token(), /*live=*/false);
-  ProcessHeap::ResetArena(arena);
+Status AsanHeap::ResetArena(ArenaHandle handle) {
+  if (handle != 0) TellAll(handle, /*live=*/false);
+  return ProcessHeap::ResetArena(handle);
 }
 
 Status AsanHeap::DestroyArena(ArenaHandle handle, bool require_empty) {

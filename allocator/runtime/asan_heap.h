@@ -36,7 +36,7 @@ class AsanHeap : public ProcessHeap {
   static void* Reallocate(void* ptr, size_t size);
   static bool TryResize(void* ptr, size_t size);
   static size_t UsableSize(const void* ptr);
-  static void ResetArena(Arena& arena);
+  static Status ResetArena(ArenaHandle handle);
   static Status DestroyArena(ArenaHandle handle, bool require_empty);
 };
 

@@ -174,7 +174,12 @@ class ProcessHeap {
   ABSL_ATTRIBUTE_COLD static Status DestroyArena(ArenaHandle handle,
                                                  bool require_empty);
   static Arena& DefaultArena();
-  ABSL_ATTRIBUTE_COLD static void ResetArena(Arena& arena);
+  // kStale, too, if it is destroyed before this has its lock, whatever arena is
+  // in its place then; the next one, too.
+  ABSL_ATTRIBUTE_COLD static Status ResetArena(ArenaHandle handle);
+  ABSL_ATTRIBUTE_COLD static Status SetLimit(ArenaHandle handle,
+                                             void (Quota::*set)(size_t),
+                                             size_t bytes);
 
   // The allocate family on an arena of the program. NULL, too, for a handle
   // that Find would not find.

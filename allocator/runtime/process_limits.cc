@@ -104,7 +104,16 @@ void* ProcessHeap::TellOfResize(Arena& arena, void* ptr) {
   return handle == 0 || life.Look() == Status::kOk ? ptr : Fail(Status::kStale);
 }
 
+Status ProcessHeap::SetLimit(ArenaHandle handle, void (Quota::*set)(size_t),
+                             size_t bytes) {
+  const Status status = g.registry.SetLimit(handle, set, bytes);
+  TellIfNews();
+  return status;
+}
+
 Status ProcessHeap::Transfer(void* ptr, ArenaHandle to) {
+  Status status;
+  if (g.registry.Find(to, &status) == nullptr) return status;
   Slice* slice = g.runs.Find(ptr);
   if (g.own.Refine(ptr, nullptr) != nullptr) return Status::kUnsupported;
   HugeMapping* mapping = nullptr;
@@ -126,7 +135,7 @@ Status ProcessHeap::Transfer(void* ptr, ArenaHandle to) {
         return Status::kInvalid;
     }
   }
-  const Status status = g.registry.MoveTo(to, run, mapping, ptr);
+  status = g.registry.MoveTo(to, run, mapping, ptr);
   if (status == Status::kQuota) {
     Status found;
     Arena* arena = g.registry.Find(to, &found);

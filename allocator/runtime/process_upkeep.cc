@@ -54,9 +54,13 @@ Status ProcessHeap::DestroyArena(ArenaHandle handle, bool require_empty) {
   return status;
 }
 
-void ProcessHeap::ResetArena(Arena& arena) {
-  arena.Reset(SlicesOfThisThread());
+Status ProcessHeap::ResetArena(ArenaHandle handle) {
+  Status status;
+  Arena* arena = g.registry.Find(handle, &status);
+  if (arena == nullptr) return status;
+  if (!arena->ResetIf(handle, SlicesOfThisThread())) return Status::kStale;
   TellIfNews();
+  return Status::kOk;
 }
 
 namespace {

@@ -94,6 +94,21 @@ TEST_F(ArenaLifecycleTest, ResetDropsEveryBlock) {
   }
 }
 
+TEST_F(ArenaLifecycleTest, AnotherArenaInItsPlaceIsNotReset) {
+  arena().set_token(16);
+  arena().Open(ArenaOptions());
+  AllocateSome();
+  EXPECT_TRUE(arena().ResetIf(16, nullptr));
+  EXPECT_TRUE(arena().Close(/*require_empty=*/true));
+  EXPECT_FALSE(arena().ResetIf(16, nullptr));
+  arena().set_token(32);
+  arena().Open(ArenaOptions());
+  AllocateSome();
+  EXPECT_FALSE(arena().ResetIf(16, nullptr));
+  EXPECT_EQ(arena().Stats().live_blocks, 8U);
+  EXPECT_EQ(arena().Stats().resets, 0U);
+}
+
 TEST_F(ArenaLifecycleTest, CloseDropsEveryBlock) {
   AllocateSome();
   EXPECT_FALSE(arena().Close(/*require_empty=*/true));

@@ -6,6 +6,7 @@
 #include <string.h>
 #include <sys/mman.h>
 
+#include <atomic>
 #include <thread>
 #include <vector>
 
@@ -111,6 +112,51 @@ TEST(ArenaHandleTest, WorksInEveryThread) {
   std::thread([&] { myonly_free(block); }).join();
   EXPECT_EQ(myonly_arena_destroy(arena, MYONLY_DESTROY_REQUIRE_EMPTY),
             MYONLY_OK);
+}
+
+// What another thread does with the handles of arenas that are being destroyed.
+void Meddle(const std::atomic<myonly_arena*>& seen,
+            const std::atomic<bool>& stop) {
+  const auto expect = [](myonly_status status) {
+    EXPECT_TRUE(status == MYONLY_OK || status == MYONLY_ERR_STALE) << status;
+  };
+  for (int i = 0; !stop; ++i) {
+    myonly_arena* handle = seen;
+    if (i % 2 == 0) expect(myonly_arena_set_limit(handle, 32 * kMiB));
+    if (i % 2 == 1) expect(myonly_arena_reset(handle));
+  }
+}
+
+TEST(ArenaHandleTest, CallsBesideADestroyTouchNoOtherArena) {
+  constexpr int kRounds = 3000;
+  myonly_arena_options options = MYONLY_ARENA_OPTIONS_INIT;
+  options.limit_bytes = 64 * kMiB;
+  options.name = "seen";
+  std::atomic<myonly_arena*> seen{NewArena()};
+  ASSERT_EQ(myonly_arena_destroy(seen, MYONLY_DESTROY_FREE), MYONLY_OK);
+  std::atomic<bool> stop{false};
+  std::thread other([&] { Meddle(seen, stop); });
+  for (int i = 0; i < kRounds && !HasFailure(); ++i) {
+    myonly_arena* arena = nullptr;
+    options.name = "seen";
+    EXPECT_EQ(myonly_arena_create(&options, &arena), MYONLY_OK);
+    for (int j = 0; j < 20; ++j) myonly_arena_alloc(arena, 70000);
+    seen = arena;
+    EXPECT_EQ(myonly_arena_destroy(arena, MYONLY_DESTROY_FREE), MYONLY_OK);
+    // One that nobody has seen, in its place.
+    options.name = "another";
+    EXPECT_EQ(myonly_arena_create(&options, &arena), MYONLY_OK);
+    EXPECT_NE(myonly_arena_alloc(arena, 100), nullptr);
+    std::this_thread::yield();
+    myonly_arena_stats_t stats = MYONLY_ARENA_STATS_INIT;
+    EXPECT_EQ(myonly_arena_stats(arena, &stats), MYONLY_OK);
+    EXPECT_EQ(stats.live_blocks, 1u);
+    EXPECT_EQ(stats.resets, 0u);
+    EXPECT_EQ(stats.limit_bytes, 64 * kMiB);
+    EXPECT_EQ(myonly_arena_destroy(arena, MYONLY_DESTROY_FREE), MYONLY_OK);
+  }
+  stop = true;
+  other.join();
 }
 
 void ExpectForeign(const void* ptr) {

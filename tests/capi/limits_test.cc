@@ -437,6 +437,22 @@ TEST(LimitsTest, NotEveryBlockCanGo) {
   Destroy(parent);
 }
 
+TEST(LimitsTest, TransferChecksTheBlockAndTheHandleFirst) {
+  myonly_arena* arena = NewArena(0);
+  myonly_arena* stale = NewArena(0);
+  Destroy(stale);
+  for (size_t size : {kMiB, 10 * kMiB}) {
+    auto* block = static_cast<char*>(myonly_arena_alloc(arena, size));
+    EXPECT_EQ(myonly_arena_transfer(block, arena), MYONLY_OK);
+    EXPECT_EQ(myonly_arena_transfer(block + 16, arena), MYONLY_ERR_INVALID);
+    myonly_free(block);
+  }
+  void* small = myonly_arena_alloc(arena, 100);
+  EXPECT_EQ(myonly_arena_transfer(small, stale), MYONLY_ERR_STALE);
+  EXPECT_EQ(myonly_arena_transfer(small, nullptr), MYONLY_ERR_INVALID);
+  Destroy(arena);
+}
+
 // --- Purge, and stale handles. ---
 
 TEST(LimitsTest, PurgeGivesBackWhatTheArenaKeepsFree) {
