@@ -108,7 +108,7 @@ std::string Table(const std::vector<Allocator>& allocators) {
     rows += " |\n";
     fprintf(stderr, "%s\n", row.program.c_str());
   }
-  std::string summary = Header(allocators, "programs that end");
+  std::string summary = Header(allocators, "programs");
   for (const char* group :
        {"detected", "stopped by a fault at the access", "harmless",
         "data overwritten or leaked, unseen", "**bad**", "not applicable"}) {
