@@ -246,8 +246,8 @@ class RunPool {
   static constexpr size_t kMaxGuardMappings = 4096;
 
   // Memory fills from below: a heap smaller than this has no huge pages, of
-  // which the first touch takes 2 MiB; 16 MiB.
-  static constexpr size_t kSmallPagesSlices = 512;
+  // which the first touch takes 2 MiB; 4 MiB.
+  static constexpr size_t kSmallPagesSlices = 128;
 
  private:
   Slice* FindSlow(const void* address) const;

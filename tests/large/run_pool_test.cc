@@ -221,15 +221,15 @@ class RunPoolHugePagesTest : public ::testing::Test {
   size_t part_ = 1;  // of a run that will soon be used
 };
 
-TEST_F(RunPoolHugePagesTest, NoneForTheFirst16MiB) {
+TEST_F(RunPoolHugePagesTest, NoneForTheFirst4MiB) {
   const char* start = Take(1);
   ASSERT_EQ(pages_.Count(Verb::kAdviseHugePages), 1U);
   for (const FakePageSource::Call& call : pages_.journal()) {
     if (call.verb != Verb::kAdviseHugePages) continue;
     EXPECT_LT(call.start, start);
-    EXPECT_EQ(static_cast<char*>(call.start) + call.bytes, start + 16 * kMiB);
+    EXPECT_EQ(static_cast<char*>(call.start) + call.bytes, start + 4 * kMiB);
   }
-  while (Take(1) < start + 16 * kMiB - kSliceSize) {
+  while (Take(1) < start + 4 * kMiB - kSliceSize) {
   }
   EXPECT_EQ(Populated(), 0U);
 }
