@@ -19,14 +19,16 @@ Status ArenaRegistry::CreateWith(const ArenaOptions& options, Arena* own,
   const size_t index = TakeSlot();
   if (index == 0) return Status::kNoMemory;
   Slot& slot = slots_[index];
-  slot.arena = own != nullptr ? own : slot.recycled;
-  if (!GiveExtras(slot.arena->quota(), known)) {
+  Arena* const arena = own != nullptr ? own : slot.recycled;
+  if (!GiveExtras(arena->quota(), known)) {
     GiveSlotBack(index);
     return Status::kNoMemory;
   }
   *out = Pack(index, slot.generation.load(std::memory_order_relaxed));
-  slot.arena->set_token(*out);
-  slot.arena->Open(known, parent == nullptr ? nullptr : &parent->quota());
+  arena->set_token(*out);
+  arena->Open(known, parent == nullptr ? nullptr : &parent->quota());
+  // Who has found the slot live with an old handle may still read it.
+  slot.arena.store(arena, std::memory_order_release);
   slot.live.store(true, std::memory_order_release);
   return Status::kOk;
 }
@@ -125,7 +127,7 @@ Arena* ArenaRegistry::Find(ArenaHandle handle, Status* status) const {
   uint64_t now = slot.generation.load(std::memory_order_acquire);
   // A slot between two arenas has the generation of the next one.
   if (generation == now && slot.live.load(std::memory_order_acquire))
-    return slot.arena;
+    return slot.arena.load(std::memory_order_acquire);
   now = slot.generation.load(std::memory_order_acquire);  // destroyed meanwhile
   if (generation < now) *status = Status::kStale;
   return nullptr;
@@ -134,7 +136,9 @@ Arena* ArenaRegistry::Find(ArenaHandle handle, Status* status) const {
 Arena* ArenaRegistry::NextLocked(size_t* slot) const {
   while (++*slot <= num_slots_.load(std::memory_order_relaxed)) {
     const Slot& next = slots_[*slot];
-    if (next.live.load(std::memory_order_relaxed)) return next.arena;
+    if (next.live.load(std::memory_order_relaxed)) {
+      return next.arena.load(std::memory_order_acquire);
+    }
   }
   return nullptr;
 }

@@ -80,7 +80,7 @@ class ArenaRegistry {
   void VisitAllLocked(Visit visit) {
     for (size_t i = 1; i <= num_slots_; ++i) {
       if (slots_[i].live.load(std::memory_order_relaxed))
-        visit(*slots_[i].arena);
+        visit(*slots_[i].arena.load(std::memory_order_relaxed));
     }
   }
 
@@ -93,7 +93,7 @@ class ArenaRegistry {
 
  private:
   struct Slot {
-    Arena* arena;
+    std::atomic<Arena*> arena;
     Arena* recycled;  // constant once set: slots keep their arena object
     std::atomic<uint64_t> generation;
     std::atomic<bool> live;
