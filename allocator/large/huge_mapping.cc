@@ -261,6 +261,7 @@ bool HugeMappings::Resize(HugeMapping* mapping, size_t bytes, bool may_move) {
   if (bytes == old_bytes) return true;
   if constexpr (kIsSecure) return ResizeGuarded(mapping, bytes, may_move);
   if (bytes < old_bytes) {
+    // A new one would be as large; and a block that grows wants its end next.
     if (RoundUp(bytes, /*zeroed=*/false) == old_bytes) return true;
     if (!pages_.Release(mapping->start + bytes, old_bytes - bytes)) return true;
     MutexLock lock(mutex_);
