@@ -5,6 +5,7 @@
 #include <cstring>
 #include <string>
 
+#include "allocator/base/preset.h"
 #include "allocator/blocks/bin_manager.h"
 #include "allocator/blocks/block.h"
 #include "gtest/gtest.h"
@@ -200,12 +201,27 @@ TEST_F(BinManagerDamageDeathTest, LinksThatLeadNowhereAreNotFollowed) {
   EXPECT_DEATH(heap.Free(first), "myonlymalloc: overwritten free block");
 }
 
+// Its link is what the mark proves; without marks the list has lost a block.
 TEST_F(BinManagerDamageDeathTest, AQuickListThatLostItsBlocksIsTold) {
   Block* another = heap.Allocate(256);
   ASSERT_TRUE(heap.FreeQuick(second));
   ASSERT_TRUE(heap.FreeQuick(another));
   another->next_free() = nullptr;
-  EXPECT_DEATH(heap.Flush(), "myonlymalloc: lost free blocks");
+  EXPECT_DEATH(heap.Flush(), kChecksObjects
+                                 ? "myonlymalloc: overwritten free block"
+                                 : "myonlymalloc: lost free blocks");
+}
+
+// Whatever the link leads to, also to another block that is free and marked.
+TEST_F(BinManagerDamageDeathTest, AQuickBlockWithAnotherLinkIsNotTaken) {
+  if (!kChecksObjects) GTEST_SKIP() << "blocks have no marks in this preset";
+  Block* third = heap.Allocate(256);
+  Block* last = heap.Allocate(256);
+  for (Block* block : {second, third, last}) {
+    ASSERT_TRUE(heap.FreeQuick(block));
+  }
+  last->next_free() = second;
+  EXPECT_DEATH(heap.Allocate(256), "myonlymalloc: overwritten free block");
 }
 
 TEST_F(BinManagerDamageDeathTest, ResizingOverAnOverwrittenTagAborts) {
