@@ -321,7 +321,7 @@ bool Arena::ResizeHuge(HugeMapping* mapping, void** ptr, size_t size,
   const size_t more =
       size > before ? AlignUp(size - before, kPageSize) : size_t{0};
   if (more != 0 && !Charge(more, more)) return false;
-  if (!huge_.Resize(mapping, size, may_move)) {
+  if (!huge_.Resize(mapping, size, may_move, quota_.is_ruled())) {
     quota_.ReturnEither(more, more);
     return false;
   }

@@ -254,7 +254,8 @@ void HugeMappings::Unmap(const Surplus& surplus) {
   for (size_t i = 0; i < surplus.count; ++i) Unmap(surplus.ranges[i]);
 }
 
-bool HugeMappings::Resize(HugeMapping* mapping, size_t bytes, bool may_move) {
+bool HugeMappings::Resize(HugeMapping* mapping, size_t bytes, bool may_move,
+                          bool is_limited) {
   if (bytes > kMaxRequest - kPageSize) return false;
   bytes = AlignUp(bytes, kPageSize);
   const size_t old_bytes = mapping->bytes;
@@ -262,7 +263,9 @@ bool HugeMappings::Resize(HugeMapping* mapping, size_t bytes, bool may_move) {
   if constexpr (kIsSecure) return ResizeGuarded(mapping, bytes, may_move);
   if (bytes < old_bytes) {
     // A new one would be as large; and a block that grows wants its end next.
-    if (RoundUp(bytes, /*zeroed=*/false) == old_bytes) return true;
+    if (!is_limited && RoundUp(bytes, /*zeroed=*/false) == old_bytes) {
+      return true;
+    }
     if (!pages_.Release(mapping->start + bytes, old_bytes - bytes)) return true;
     MutexLock lock(mutex_);
     CutPieces(mapping, bytes);

@@ -78,7 +78,9 @@ class HugeMappings {
   ABSL_ATTRIBUTE_COLD void FreePoisoned(HugeMapping* mapping);
 
   // Changes the size, and the address if `may_move`. False: nothing changed.
-  bool Resize(HugeMapping* mapping, size_t bytes, bool may_move);
+  // With a limit that counts it the mapping has no more than was asked for.
+  bool Resize(HugeMapping* mapping, size_t bytes, bool may_move,
+              bool is_limited = false);
 
   // The live mapping that has `address`, or NULL. Safe for every address.
   HugeMapping* Find(const void* address);

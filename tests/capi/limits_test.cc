@@ -74,6 +74,24 @@ TEST(LimitsTest, ASetLimitHoldsAlsoBelowTheCharge) {
   Destroy(arena);
 }
 
+TEST(LimitsTest, WhatAHugeBlockShrinksByIsNotChargedAnyMore) {
+  myonly_arena* arena = NewArena(64 * kMiB);
+  // Whole huge pages, of which less than one goes.
+  void* block = myonly_arena_alloc(arena, 32 * kMiB);
+  for (const size_t size : {32 * kMiB - 4096, 31 * kMiB, 30 * kMiB + 4096}) {
+    block = myonly_arena_realloc(arena, block, size);
+    ASSERT_NE(block, nullptr);
+    EXPECT_EQ(Charged(arena), size);
+    EXPECT_EQ(myonly_usable_size(block), size);
+  }
+  EXPECT_EQ(myonly_try_resize(block, 30 * kMiB, nullptr), 1);
+  EXPECT_EQ(Charged(arena), 30 * kMiB);
+  EXPECT_EQ(myonly_try_resize(block, 29 * kMiB, nullptr), 1);
+  EXPECT_EQ(Charged(arena), 29 * kMiB);
+  EXPECT_EQ(myonly_arena_check(arena), MYONLY_OK);
+  Destroy(arena);
+}
+
 TEST(LimitsTest, StatisticsTellOfLimitsAndChildren) {
   myonly_arena_options options = MYONLY_ARENA_OPTIONS_INIT;
   options.limit_bytes = 4 * kMiB;
