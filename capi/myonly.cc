@@ -254,14 +254,10 @@ myonly_status myonly_arena_destroy(myonly_arena* arena,
 myonly_status myonly_arena_stats(myonly_arena* handle,
                                  myonly_arena_stats_t* out) noexcept {
   if (!HasSize(out)) return Fail(Status::kInvalid);
-  Status status;
-  Arena* arena = nullptr;
-  if (handle != nullptr) {
-    arena = FindArena(handle, &status);
-    if (arena == nullptr) return Fail(status);
-  }
-  StoreStats(arena == nullptr ? Heap::Stats() : Heap::StatsOf(*arena), out);
-  return MYONLY_OK;
+  ArenaStats stats;
+  const Status status = Heap::StatsOf(HandleOf(handle), &stats);
+  if (status == Status::kOk) StoreStats(stats, out);
+  return Return(status);
 }
 
 }  // extern "C"

@@ -11,7 +11,6 @@
 
 namespace {
 
-using myonly::internal::Arena;
 using myonly::internal::ArenaHandle;
 using myonly::internal::Explanation;
 using myonly::internal::ProcessHeap;
@@ -71,15 +70,9 @@ myonly_status myonly_arena_stats_write(myonly_arena* handle, int32_t format,
                                        myonly_write_fn write,
                                        void* ctx) noexcept {
   if (write == nullptr || !IsFormat(format)) return Return(Status::kInvalid);
-  Arena* arena = nullptr;
-  if (handle != nullptr) {
-    Status status = Status::kOk;
-    arena = ProcessHeap::FindArena(HandleOf(handle), &status);
-    if (arena == nullptr) return Return(status);
-  }
   ReportWriter out(write, ctx);
-  myonly::internal::WriteStatsOf(arena, static_cast<StatsFormat>(format), &out);
-  return MYONLY_OK;
+  return Return(myonly::internal::WriteStatsOf(
+      HandleOf(handle), static_cast<StatsFormat>(format), &out));
 }
 
 myonly_status myonly_stats_write(int32_t format, myonly_write_fn write,

@@ -130,8 +130,10 @@ class Arena {
   ABSL_ATTRIBUTE_COLD size_t Purge(MayLook may_look = LookAtAll);
 
   // The same until about `keep_bytes` of what is not live are left. Returns
-  // the bytes given back and purged.
-  ABSL_ATTRIBUTE_COLD size_t PurgeTo(size_t keep_bytes, MayLook may_look);
+  // the bytes given back and purged: none if it is closed, or another arena
+  // than that of the token by now.
+  ABSL_ATTRIBUTE_COLD size_t PurgeTo(uintptr_t token, size_t keep_bytes,
+                                     MayLook may_look);
 
   // At the limit: shares that may be looked into give back what they keep
   // free, the owners of the others are asked to. True: something went back.
@@ -218,6 +220,9 @@ class Arena {
   // Destroyed since the caller found it. The default arena is never opened.
   bool IsClosed() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
     return ABSL_PREDICT_FALSE(!is_open_) && token_ != 0;
+  }
+  bool IsNot(uintptr_t token) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
+    return token_ != token || IsClosed();
   }
   void* AllocateBlock(size_t size, size_t alignment, Status* status)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);

@@ -58,7 +58,7 @@ void Arena::KeepFromShares(bool keep) {
 
 bool Arena::ResetIf(uintptr_t token, SliceCache* cache) {
   MutexLock lock(mutex_);
-  if (token_ != token || IsClosed()) return false;
+  if (IsNot(token)) return false;
   NotePeak();
   DropAll(cache);
   resets_.fetch_add(1, std::memory_order_relaxed);
@@ -139,7 +139,7 @@ ArenaStats Arena::Stats(MayLook may_look) {
   MutexLock lock(mutex_);
   NotePeak();
   ArenaStats stats = {};
-  stats.name = name_;
+  memcpy(stats.name, name_, sizeof(stats.name));
   stats.live_blocks = allocations_ - frees_;
   stats.live_bytes = LiveBytes();
   stats.peak_live_bytes = peak_live_bytes_;
@@ -176,7 +176,7 @@ ArenaStats Arena::PeekStats() const ABSL_NO_THREAD_SAFETY_ANALYSIS {
   // Whoever goes from one list to another must not lead this in a circle.
   constexpr int kMostShares = 1 << 20;
   ArenaStats stats = {};
-  stats.name = name_;
+  for (size_t i = 0; i < kMaxArenaName; ++i) stats.name[i] = Peek(name_[i]);
   stats.allocations = Peek(allocations_);
   stats.frees = Min(Peek(frees_), stats.allocations);
   stats.live_blocks = stats.allocations - stats.frees;

@@ -7,11 +7,12 @@
 
 namespace myonly::internal {
 
-size_t Arena::PurgeTo(size_t keep_bytes, MayLook may_look) {
+size_t Arena::PurgeTo(uintptr_t token, size_t keep_bytes, MayLook may_look) {
   const uint64_t free_bytes = Stats(may_look).free_block_bytes;
   if (free_bytes <= keep_bytes) return 0;
   const uint64_t wanted = free_bytes - keep_bytes;
   MutexLock lock(mutex_);
+  if (IsNot(token)) return 0;
   size_t held = blocks_.region_bytes();
   size_t purged = blocks_.Purge();
   purged += held - blocks_.region_bytes();

@@ -26,7 +26,7 @@ struct ArenaOptions {
 
 // The fields of myonly_arena_stats_t, where they are explained.
 struct ArenaStats {
-  const char* name;
+  char name[kMaxArenaName + 1];
   uint64_t live_blocks;
   uint64_t live_bytes;
   uint64_t peak_live_bytes;

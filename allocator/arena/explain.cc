@@ -357,6 +357,8 @@ void HeapExplainer::AddChain(const SubHeap& share, const Object* first) {
 }
 
 void HeapExplainer::Finish() {
+  // It may be another arena's place by now, and that be made.
+  MutexLock lock(arena_.mutex_);
   // Both are seen as free and not in their slabs or bins: these are the ones
   // that are on the way.
   const size_t posted = Min(posted_bytes_, out_.parts[kThreadLists]);

@@ -110,7 +110,8 @@ class Quota {
 
   // What it and its children hold; what it holds itself.
   size_t charged_bytes() const {
-    return charged_.load(std::memory_order_relaxed);
+    // What the caller reads next is not older.
+    return charged_.load(std::memory_order_acquire);
   }
   size_t own_bytes() {
     size_t charged;

@@ -101,7 +101,7 @@ void WriteText(const StatsSource& source, ReportWriter* out) {
                kProcessFigures, out);
   }
   VisitFigures(source, [out](const ArenaFigures& figures) {
-    out->Text("arena ").Quoted(figures.name).Text(" ");
+    out->Text("arena ").Quoted(figures.stats.name).Text(" ");
     out->Address(figures.handle).Text("\n");
     WriteLines(kArenaTexts, ArenaValues(figures.stats).values, kArenaFigures,
                out);
@@ -128,7 +128,8 @@ void WriteJson(const StatsSource& source, ReportWriter* out) {
   }
   bool is_first = true;
   VisitFigures(source, [out, &is_first](const ArenaFigures& figures) {
-    out->Text(is_first ? "{\"arena\":" : ",{\"arena\":").Quoted(figures.name);
+    out->Text(is_first ? "{\"arena\":" : ",{\"arena\":")
+        .Quoted(figures.stats.name);
     out->Text(",\"id\":\"").Address(figures.handle).Text("\",");
     WriteMembers(kArenaTexts, ArenaValues(figures.stats).values, kArenaFigures,
                  out);
@@ -169,7 +170,7 @@ void WritePrometheus(const StatsSource& source, ReportWriter* out) {
     WriteFamily("myonly_arena_", text, out);
     VisitFigures(source, [i, text, out](const ArenaFigures& figures) {
       out->Text("myonly_arena_").Text(text).Text("{arena=");
-      out->Quoted(figures.name).Text(",id=\"").Address(figures.handle);
+      out->Quoted(figures.stats.name).Text(",id=\"").Address(figures.handle);
       out->Text("\"} ").Number(ArenaValues(figures.stats).values[i]);
       out->Text("\n");
     });

@@ -12,10 +12,9 @@
 
 namespace myonly::internal {
 
-// What is told of one arena. stats.name is not used: it may be gone.
+// What is told of one arena.
 struct ArenaFigures {
   uintptr_t handle;  // 0: the default arena
-  char name[kMaxArenaName + 1];
   ArenaStats stats;
 };
 

@@ -2,8 +2,6 @@
 
 #include "allocator/runtime/process_report.h"
 
-#include <cstring>
-
 #include "allocator/base/preset.h"
 #include "allocator/runtime/process_heap.h"
 #include "allocator/runtime/sampling.h"
@@ -13,13 +11,6 @@ namespace myonly::internal {
 namespace {
 
 ProcessGlobals& g = process_globals;
-
-void StoreFigures(uintptr_t handle, const ArenaStats& stats,
-                  ArenaFigures* out) {
-  out->handle = handle;
-  memcpy(out->name, stats.name, sizeof(out->name));
-  out->stats = stats;
-}
 
 bool MayLook(uintptr_t token) {
   return token == this_thread.token || ThreadRegistry::IsOrphan(token);
@@ -37,7 +28,7 @@ Next StoreNext(size_t* position, bool has_shares, ArenaFigures* out) {
   }
   *position = slot + 1;
   if (arena == nullptr) return Next::kNone;
-  StoreFigures(arena->token(), arena->Stats(MayLook), out);
+  *out = {arena->token(), arena->Stats(MayLook)};
   return Next::kStored;
 }
 
@@ -56,7 +47,7 @@ Next StoreNext(size_t* position, ArenaFigures* out) {
 bool NextFigures(void* /*ctx*/, size_t* position, ArenaFigures* out) {
   if (*position == 0) {
     ++*position;
-    StoreFigures(0, ProcessHeap::Stats(), out);
+    *out = {0, ProcessHeap::Stats()};
     return true;
   }
   const Next next = StoreNext(position, out);
@@ -67,12 +58,7 @@ bool NextFigures(void* /*ctx*/, size_t* position, ArenaFigures* out) {
 bool OneArena(void* ctx, size_t* position, ArenaFigures* out) {
   if (*position != 0) return false;
   ++*position;
-  auto* arena = static_cast<Arena*>(ctx);
-  if (arena == nullptr) {
-    StoreFigures(0, ProcessHeap::Stats(), out);
-  } else {
-    StoreFigures(arena->token(), ProcessHeap::StatsOf(*arena), out);
-  }
+  *out = *static_cast<ArenaFigures*>(ctx);
   return true;
 }
 
@@ -109,7 +95,7 @@ Status Explain(ArenaHandle handle, Explanation* out) {
   if (OwnGround* ground = arena->ground()) {
     out->given_bytes = g.own.BytesOf(*ground);
   }
-  return Status::kOk;
+  return handle == 0 ? Status::kOk : g.registry.Look(handle);
 }
 
 ArenaHandle NextArena(size_t* position) {
@@ -118,8 +104,13 @@ ArenaHandle NextArena(size_t* position) {
   return arena == nullptr ? 0 : arena->token();
 }
 
-void WriteStatsOf(Arena* arena, StatsFormat format, ReportWriter* out) {
-  WriteStats(format, {OneArena, arena, nullptr, ""}, out);
+Status WriteStatsOf(ArenaHandle handle, StatsFormat format, ReportWriter* out) {
+  ArenaFigures figures = {handle, {}};
+  const Status status = ProcessHeap::StatsOf(handle, &figures.stats);
+  if (status == Status::kOk) {
+    WriteStats(format, {OneArena, &figures, nullptr, ""}, out);
+  }
+  return status;
 }
 
 void WriteAllStats(StatsFormat format, const char* version, ReportWriter* out) {

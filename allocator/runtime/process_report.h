@@ -24,8 +24,8 @@ Status Explain(ArenaHandle handle, Explanation* out);
 // is found once.
 ArenaHandle NextArena(size_t* position);
 
-// NULL: of the default arena.
-void WriteStatsOf(Arena* arena, StatsFormat format, ReportWriter* out);
+// 0: of the default arena.
+Status WriteStatsOf(ArenaHandle handle, StatsFormat format, ReportWriter* out);
 // Of the process, the default arena and all arenas of the program.
 void WriteAllStats(StatsFormat format, const char* version, ReportWriter* out);
 

@@ -131,16 +131,21 @@ void ProcessHeap::LookElsewhere(SubHeap* heap, uint8_t news) {
   if ((news & SubHeap::kGrown) != 0) g.threads.ReclaimFromOrphan();
 }
 
-void ProcessHeap::PurgeArena(Arena& arena, size_t keep_bytes) {
+Status ProcessHeap::PurgeArena(ArenaHandle handle, size_t keep_bytes) {
+  Status status;
+  Arena* arena = g.registry.Find(handle, &status);
+  if (arena == nullptr) return status;
   {
-    SharesLock lock(arena);
-    arena.PurgeTo(keep_bytes, MayLook);
+    SharesLock lock(*arena);
+    arena->PurgeTo(handle, keep_bytes, MayLook);
     g.threads.NoteAsk();
   }
   g.threads.ReleaseSlices();
   g.huge.Purge(keep_bytes);
   g.runs.Purge(keep_bytes);
+  status = g.registry.Look(handle);
   TellIfNews();
+  return status;
 }
 
 void ProcessHeap::NoteIdle() {
@@ -161,14 +166,21 @@ bool ProcessHeap::ReleaseSpareOf(Arena& arena) {
   return arena.ReleaseSpare(MayLook);
 }
 
-ArenaStats ProcessHeap::StatsOf(Arena& arena) {
-  ArenaStats stats;
-  {
-    SharesLock lock(arena);
-    stats = arena.Stats(MayLook);
+Status ProcessHeap::StatsOf(ArenaHandle handle, ArenaStats* out) {
+  Status status = Status::kOk;
+  if (handle == 0) {
+    *out = Stats();
+    return status;
   }
+  Arena* arena = g.registry.Find(handle, &status);
+  if (arena == nullptr) return status;
+  {
+    SharesLock lock(*arena);
+    *out = arena->Stats(MayLook);
+  }
+  status = g.registry.Look(handle);
   TellIfNews();  // it has taken in what others had freed
-  return stats;
+  return status;
 }
 
 ArenaStats ProcessHeap::Stats() {
@@ -186,22 +198,32 @@ void ProcessHeap::ReportBroken(const BrokenInvariant& broken) {
   line.Text(" at ").Address(broken.where).Text("\n").WriteTo(2);
 }
 
-bool ProcessHeap::CheckArena(Arena& arena, BrokenInvariant* broken) {
-  bool holds;
-  {
-    SharesLock lock(arena);
-    holds = arena.CheckInvariants(MayLook, broken) &&
-            (arena.ground() == nullptr || arena.runs().Check(broken));
-  }
+namespace {
+
+bool Check(Arena& arena, BrokenInvariant* broken) {
+  SharesLock lock(arena);
+  return arena.CheckInvariants(MayLook, broken) &&
+         (arena.ground() == nullptr || arena.runs().Check(broken));
+}
+
+}  // namespace
+
+Status ProcessHeap::CheckArena(ArenaHandle handle, BrokenInvariant* broken) {
+  Status status;
+  Arena* arena = g.registry.Find(handle, &status);
+  if (arena == nullptr) return status;
+  const bool holds = Check(*arena, broken);
+  status = g.registry.Look(handle);
   TellIfNews();
-  return holds;
+  if (status != Status::kOk) *broken = BrokenInvariant();
+  return status == Status::kOk && !holds ? Status::kCorrupt : status;
 }
 
 bool ProcessHeap::CheckInvariants(BrokenInvariant* broken) {
   ThreadState* state = this_thread.state;
   return g.runs.Check(broken) && g.huge.Check(broken) &&
          (state == nullptr || state->heap().CheckInvariants(broken)) &&
-         g.threads.CheckOrphans(broken) && CheckArena(g.default_arena, broken);
+         g.threads.CheckOrphans(broken) && Check(g.default_arena, broken);
 }
 
 void ProcessHeap::ApplyOptions(const Options& options) {

@@ -7,6 +7,7 @@
 #include <sys/mman.h>
 
 #include <atomic>
+#include <string>
 #include <thread>
 #include <vector>
 
@@ -153,6 +154,90 @@ TEST(ArenaHandleTest, CallsBesideADestroyTouchNoOtherArena) {
     EXPECT_EQ(stats.live_blocks, 1u);
     EXPECT_EQ(stats.resets, 0u);
     EXPECT_EQ(stats.limit_bytes, 64 * kMiB);
+    EXPECT_EQ(myonly_arena_destroy(arena, MYONLY_DESTROY_FREE), MYONLY_OK);
+  }
+  stop = true;
+  other.join();
+}
+
+// Asks about them: the answer is stale, or about an arena of that name.
+class Asker {
+ public:
+  explicit Asker(const char* name) : name_(name) {}
+
+  void Ask(myonly_arena* handle, int which) {
+    myonly_arena_stats_t stats = MYONLY_ARENA_STATS_INIT;
+    text_.clear();
+    switch (which % 6) {
+      case 0:
+        if (IsAnswer(myonly_arena_stats(handle, &stats))) Expect(stats);
+        break;
+      case 1:
+        if (IsAnswer(myonly_arena_peek(handle, &stats))) Expect(stats);
+        break;
+      case 2:
+        if (IsAnswer(myonly_arena_explain_json(handle, Write, this))) Expect();
+        break;
+      case 3:
+        if (IsAnswer(myonly_arena_stats_write(handle, MYONLY_FORMAT_TEXT, Write,
+                                              this))) {
+          Expect();
+        }
+        break;
+      case 4:
+        if (IsAnswer(myonly_arena_charged(handle, &charged_))) {
+          EXPECT_LT(charged_, 2 * kMiB);
+        }
+        break;
+      default:
+        IsAnswer(myonly_arena_check(handle));
+        IsAnswer(myonly_arena_purge(handle, 0));
+    }
+  }
+
+ private:
+  static void Write(void* ctx, const char* text, size_t length) {
+    static_cast<Asker*>(ctx)->text_.append(text, length);
+  }
+  static bool IsAnswer(myonly_status status) {
+    EXPECT_TRUE(status == MYONLY_OK || status == MYONLY_ERR_STALE) << status;
+    return status == MYONLY_OK;
+  }
+  void Expect() const {
+    EXPECT_NE(text_.find('"' + name_ + '"'), std::string::npos) << text_;
+  }
+  void Expect(const myonly_arena_stats_t& stats) const {
+    EXPECT_EQ(stats.name, name_);
+    EXPECT_LT(stats.charged_bytes, 2 * kMiB);
+  }
+
+  const std::string name_;
+  std::string text_;
+  size_t charged_ = 0;
+};
+
+TEST(ArenaHandleTest, QuestionsBesideADestroyTellOfNoOtherArena) {
+  constexpr int kRounds = 2000;
+  myonly_arena_options options = MYONLY_ARENA_OPTIONS_INIT;
+  std::atomic<myonly_arena*> seen{NewArena()};
+  ASSERT_EQ(myonly_arena_destroy(seen, MYONLY_DESTROY_FREE), MYONLY_OK);
+  std::atomic<bool> stop{false};
+  std::thread other([&seen, &stop] {
+    Asker asker("seen");
+    for (int i = 0; !stop; ++i) asker.Ask(seen, i);
+  });
+  for (int i = 0; i < kRounds && !HasFailure(); ++i) {
+    myonly_arena* arena = nullptr;
+    options.name = "seen";
+    EXPECT_EQ(myonly_arena_create(&options, &arena), MYONLY_OK);
+    EXPECT_NE(myonly_arena_alloc(arena, 70000), nullptr);
+    seen = arena;
+    if (i % 2 == 0) std::this_thread::yield();
+    EXPECT_EQ(myonly_arena_destroy(arena, MYONLY_DESTROY_FREE), MYONLY_OK);
+    options.name = "another";
+    EXPECT_EQ(myonly_arena_create(&options, &arena), MYONLY_OK);
+    EXPECT_NE(myonly_arena_alloc(arena, 4 * kMiB), nullptr);
+    if (i % 2 == 1) std::this_thread::yield();
     EXPECT_EQ(myonly_arena_destroy(arena, MYONLY_DESTROY_FREE), MYONLY_OK);
   }
   stop = true;

@@ -229,11 +229,11 @@ MYONLY_API myonly_status myonly_arena_reset(myonly_arena* arena)
  * duty as for reset. `flags` is one of MYONLY_DESTROY_*. MYONLY_ERR_BUSY: it
  * has children, or its on_pressure is running, in any thread.
  *
- * Of another thread's use meanwhile this is detected: reset, destroy,
- * set_limit, set_soft_limit, walk and transfer come before it, or are
- * MYONLY_ERR_STALE and touch no arena that has its place by then. Not detected:
- * a call that allocates, resizes or frees, as it takes no lock; and any call
- * for an arena with memory of its own, if that memory goes. */
+ * Of another thread's use meanwhile this is detected: reset, destroy, purge,
+ * walk, transfer, limits, statistics, checks and reports come before it, or are
+ * MYONLY_ERR_STALE and neither touch nor tell of an arena that has its place by
+ * then. Not detected: a call that allocates, resizes or frees, as it takes no
+ * lock; any call for an arena with memory of its own, if that memory goes. */
 MYONLY_API myonly_status myonly_arena_destroy(myonly_arena* arena,
                                               uint64_t flags) MYONLY_NOEXCEPT;
 
