@@ -25,9 +25,6 @@ size_t AlignedBlockBytes(size_t size, size_t alignment) {
   return RoundToQuick(Block::BytesFor(size)) + alignment + Block::kMinBytes;
 }
 
-// 0 is what a heap has that has never had a region.
-uint64_t NextSealKey(uint64_t key) { return key == 0 ? 0 : MixBits(key) | 1; }
-
 }  // namespace
 
 bool BlockHeap::Serves(size_t size, size_t alignment) {
@@ -81,7 +78,7 @@ Slice* BlockHeap::TakeRun(size_t slices, bool is_least, Status* status) {
 // Regions double with what there is, so that a small heap stays small; when
 // that much can't be had, the least that serves.
 Status BlockHeap::AddRegion(size_t block_bytes) {
-  if (bins_.key() == 0) bins_.set_key(seed_() | 1);
+  if (!bins_.has_key()) bins_.set_key(seed_());
   const size_t least_bytes = block_bytes + BinManager::kRegionOverhead;
   const size_t least = SlicesFor(least_bytes);
   const size_t want =
@@ -286,7 +283,7 @@ void BlockHeap::DropAll(SliceCache* cache, bool poisons) {
   // With another key no tag left in these pages passes for a live block's.
   bins_.Reset();
   if (quick_ != nullptr) quick_->Reset();
-  if (!keeps_key_) bins_.set_key(NextSealKey(bins_.key()));
+  if (!keeps_key_) bins_.set_key(MixBits(bins_.key()));
   spare_region_ = nullptr;
   while (Slice* run = regions_) {
     regions_ = run->next;

@@ -103,10 +103,10 @@ class BlockHeap {
   void BeginEpoch() { idle_region_ = regions_; }
 
   // Its regions are in a block of a heap with this key. No tag here will pass
-  // for one of that, ever: the keys differ in a bit that changes every seal.
+  // for one of that, ever: the keys differ in a bit that changes each seal.
   // What is dropped is cleared, as its key is kept.
   void KeepSealsApart(uint64_t key) {
-    bins_.set_key(key ^ uint64_t{1} << 63);
+    bins_.set_key(key ^ Block::kApartKeyBit);
     keeps_key_ = true;
   }
 

@@ -38,8 +38,10 @@ class BinManager {
   // Bytes of a region that its first tag's place and its sentinel take.
   static constexpr size_t kRegionOverhead = 16;
 
-  // The key of all seals. Set it while there is no region.
-  void set_key(uint64_t key) { key_ = key; }
+  // The key of all seals: a random number, made odd. Set it while there is no
+  // region.
+  void set_key(uint64_t key) { key_ = key | 1; }
+  bool has_key() const { return key_ != kNoKey; }
   uint64_t key() const { return key_; }
   uint64_t PeekKey() const { return Peek(key_); }
 
@@ -172,7 +174,10 @@ class BinManager {
   }
   void CheckSealed(Block* block) const { CheckedWord(block); }
 
-  uint64_t key_ = 0;
+  // Under which nothing looks like a tag either, more often than by chance.
+  static constexpr uint64_t kNoKey = 0x9e3779b97f4a7c15;
+
+  uint64_t key_ = kNoKey;
   Block* victim_ = nullptr;
   size_t victim_bytes_ = 0;
   size_t free_bytes_ = 0;  // in bins

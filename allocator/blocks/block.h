@@ -66,6 +66,11 @@ class Block {
     return bytes < kMinBytes ? kMinBytes : bytes;
   }
 
+  // Keys are random and odd. Two that differ in this bit alone have no seal of
+  // a tag in common (of blocks below 4 MiB): as the sum in Product and the key
+  // are the same modulo 8, the products differ by a half of all numbers.
+  static constexpr uint64_t kApartKeyBit = uint64_t{1} << 62;
+
   // How a tag with these fields reads at this place under `key`.
   static uint64_t Pack(const Block* place, uint64_t key,
                        const BoundaryTag& tag) {
@@ -219,13 +224,15 @@ class Block {
   static constexpr int kSealShift = 44;
   static constexpr uint64_t kSealMask = ~uint64_t{0} << kSealShift;
 
-  // The top bits of a product depend on all bits of its factors (Knuth's
-  // multiplicative hashing): they are the seal.
+  // The top bits of a product depend on all bits of its factors: they are the
+  // seal. As the key is a factor, what two seals differ by says nothing of a
+  // third one (Dietzfelbinger et al., "A Reliable Randomized Algorithm for the
+  // Closest-Pair Problem", 1997).
   static uint64_t Product(const Block* place, uint64_t key, uint64_t word) {
     // The shift drops the seal itself.
     return (((word << (64 - kSealShift)) ^ key) +
             reinterpret_cast<uintptr_t>(place)) *
-           0x9e3779b97f4a7c15ULL;
+           key;
   }
   static uint64_t Seal(const Block* place, uint64_t key, uint64_t low) {
     return Product(place, key, low) & kSealMask;

@@ -13,7 +13,7 @@
 
 namespace myonly::internal {
 
-inline constexpr uint64_t kTestKey = 0x1234567890abcdef;
+inline constexpr uint64_t kTestKey = 0x9fb21c651e98df25;
 
 class TestRegion {
  public:

@@ -87,8 +87,8 @@ __attribute__((noinline)) void ArenaPairs(size_t count) {
 // coalesced with it again.
 __attribute__((noinline)) void SplitAndCoalesce(size_t count) {
   static BinManager bins;
-  if (bins.key() == 0) {
-    bins.set_key(0x123456789abcdef1);
+  if (!bins.has_key()) {
+    bins.set_key(0x9fb21c651e98df25);
     bins.AddRegion(region, sizeof(region));
   }
   for (size_t i = 0; i < count; ++i) {

@@ -12,7 +12,7 @@ alignas(16) char memory[64 * 1024];
 
 int main() {
   static BinManager bins;
-  bins.set_key(12345);  // of the seals; an arena takes a random one
+  bins.set_key(0x2545f4914f6cdd1d);  // of the seals: any random number
   bins.AddRegion(memory, sizeof(memory));
   Block* first = bins.Allocate(Block::BytesFor(100));
   Block* second = bins.Allocate(Block::BytesFor(1000));
