@@ -10,7 +10,9 @@
 // that quietly lands on another heap is a mistake.
 //
 // Both throw std::bad_alloc when the memory isn't there (built without
-// exceptions: abort), also when it is the arena's limit that is in the way.
+// exceptions: abort), also when it is the arena's limit that is in the way, and
+// std::bad_array_new_length for a count whose bytes are more than a size_t
+// holds.
 #ifndef MYONLY_CAPI_CPP_ALLOCATOR_H_
 #define MYONLY_CAPI_CPP_ALLOCATOR_H_
 
@@ -29,7 +31,7 @@ namespace myonly {
 // What allocate_at_least returns: the library's own type where it has one.
 #if defined(__cpp_lib_allocate_at_least)
 template <typename Pointer>
-using allocation_result = std::allocation_result<Pointer, std::size_t>;
+using allocation_result = std::allocation_result<Pointer>;
 #else
 template <typename Pointer>
 struct allocation_result {
@@ -43,9 +45,7 @@ namespace detail {
 // count * sizeof(T); throws when that doesn't fit.
 template <typename T>
 std::size_t array_bytes(std::size_t count) {
-  if (count > static_cast<std::size_t>(PTRDIFF_MAX) / sizeof(T)) {
-    throw_bad_alloc();
-  }
+  if (count > SIZE_MAX / sizeof(T)) throw_bad_array_new_length();
   return count * sizeof(T);
 }
 

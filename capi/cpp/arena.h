@@ -9,7 +9,8 @@
 //
 // The destructor destroys the arena and with it every block that still lives
 // in it, so whatever was built there must be gone before, its children too: a
-// parent of living arenas can't be destroyed, and stays for good.
+// parent of living arenas can't be destroyed, and stays for good, as does one
+// that has the memory of another arena in a block.
 //
 // Thread-safe as the C functions are: any thread may allocate and free; reset,
 // moving and destruction want the arena to themselves. Works with and without
@@ -162,12 +163,22 @@ class arena : public arena_functions {
   }
   friend void swap(arena& left, arena& right) noexcept { left.swap(right); }
 
+  // Takes an arena of the C API that the caller owns, such as release() gives,
+  // without the callback that went with it. NULL: there is none.
+  [[nodiscard]] static arena adopt(myonly_arena* handle) noexcept {
+    arena result(nowhere{});
+    result.handle_ = handle;
+    if (handle != nullptr) result.status_ = MYONLY_OK;
+    return result;
+  }
+
   // Why there is no arena, MYONLY_OK if there is one.
   [[nodiscard]] myonly_status status() const noexcept { return status_; }
 
   // What the destructor does, with an answer: MYONLY_ERR_BUSY while it has
-  // children, and with MYONLY_DESTROY_REQUIRE_EMPTY while a block is live. On
-  // failure the arena is still there.
+  // children or is another arena's memory, and with
+  // MYONLY_DESTROY_REQUIRE_EMPTY while a block is live. On failure the arena is
+  // still there.
   myonly_status destroy(std::uint64_t flags = MYONLY_DESTROY_FREE) noexcept {
     const myonly_status result = myonly_arena_destroy(handle_, flags);
     if (result == MYONLY_OK) {

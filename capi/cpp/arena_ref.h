@@ -135,11 +135,12 @@ class arena_functions {
     return ::new (place) T(std::forward<Args>(args)...);
 #endif
   }
+  // As what it was made: not by a pointer to a base, whose size is another one.
   template <typename T>
   static void delete_object(T* object) noexcept {
     if (object == nullptr) return;
     object->~T();
-    deallocate(object, sizeof(T), alignof(T));
+    deallocate(const_cast<std::remove_cv_t<T>*>(object), sizeof(T), alignof(T));
   }
 
   // --- The arena ---

@@ -28,6 +28,15 @@ namespace myonly::detail {
 #endif
 }
 
+// The same for a number of objects whose bytes are more than a size_t holds.
+[[noreturn]] inline void throw_bad_array_new_length() {
+#if defined(__cpp_exceptions)
+  throw std::bad_array_new_length();
+#else
+  std::abort();
+#endif
+}
+
 // A callable and what it threw.
 template <typename Function>
 class guarded_call {

@@ -131,6 +131,29 @@ TEST(CppAllocatorTest, TooLargeCountsThrow) {
   }
 }
 
+// As std::allocator: what is no size at all is told apart.
+TEST(CppAllocatorTest, ACountWhoseBytesOverflowIsABadLength) {
+  arena arena;
+  volatile size_t wraps = SIZE_MAX / sizeof(int) + 1;
+  const size_t count = wraps;
+  EXPECT_THROW((void)allocator<int>().allocate(count),
+               std::bad_array_new_length);
+  EXPECT_THROW((void)allocator<int>().allocate_at_least(count),
+               std::bad_array_new_length);
+  EXPECT_THROW((void)arena_allocator<int>(arena).allocate(count),
+               std::bad_array_new_length);
+  EXPECT_THROW((void)arena_allocator<int>(arena).allocate_at_least(count),
+               std::bad_array_new_length);
+  volatile size_t large = count - 1;
+  try {
+    (void)arena_allocator<int>(arena).allocate(large);
+    FAIL();
+  } catch (const std::bad_array_new_length&) {
+    FAIL() << "its bytes are a size_t";
+  } catch (const std::bad_alloc&) {
+  }
+}
+
 TEST(CppAllocatorTest, TheLimitAndAStaleArenaThrow) {
   arena arena("small", 1 << 20);
   const arena_allocator<char> allocator(arena);

@@ -141,6 +141,14 @@ TEST(CppArenaTest, ObjectsAreBuiltAlignedAndDestroyed) {
   EXPECT_EQ(arena.stats().live_blocks, 0U);
 }
 
+TEST(CppArenaTest, ConstObjectsComeAndGo) {
+  arena arena;
+  const int* number = arena.new_object<const int>(7);
+  EXPECT_EQ(*number, 7);
+  arena::delete_object(number);
+  EXPECT_EQ(arena.stats().live_blocks, 0U);
+}
+
 TEST(CppArenaTest, AnObjectWhoseConstructorThrowsLeavesNothing) {
   struct Thrower {
     Thrower() { throw std::runtime_error("no"); }
@@ -251,6 +259,22 @@ TEST(CppArenaTest, ReleaseGivesTheArenaAway) {
   myonly_arena* handle = arena.release();
   EXPECT_FALSE(arena);
   EXPECT_EQ(myonly_arena_destroy(handle, MYONLY_DESTROY_FREE), MYONLY_OK);
+}
+
+TEST(CppArenaTest, AdoptTakesWhatReleaseGave) {
+  arena_ref handle;
+  {
+    arena first("first");
+    const arena adopted = arena::adopt(first.release());
+    handle = adopted;
+    EXPECT_TRUE(adopted);
+    EXPECT_EQ(adopted.status(), MYONLY_OK);
+    EXPECT_STREQ(adopted.stats().name, "first");
+  }
+  EXPECT_EQ(handle.reset(), MYONLY_ERR_STALE);
+  const arena none = arena::adopt(nullptr);
+  EXPECT_FALSE(none);
+  EXPECT_EQ(none.status(), MYONLY_ERR_INVALID);
 }
 
 TEST(CppArenaTest, FailedCreationSaysWhy) {
