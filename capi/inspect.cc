@@ -11,6 +11,7 @@
 
 namespace {
 
+using myonly::internal::Arena;
 using myonly::internal::ArenaHandle;
 using myonly::internal::ArenaStats;
 using myonly::internal::BlockInfo;
@@ -30,6 +31,15 @@ myonly_status Return(Status status) {
 
 ArenaHandle HandleOf(myonly_arena* arena) {
   return reinterpret_cast<ArenaHandle>(arena);
+}
+
+// The arena of a handle, NULL for the process heap.
+Status Find(myonly_arena* handle, Arena** arena) {
+  Status status = Status::kOk;
+  *arena = nullptr;
+  if (handle == nullptr) return status;
+  *arena = ProcessHeap::FindArena(HandleOf(handle), &status);
+  return *arena == nullptr ? status : Status::kOk;
 }
 
 myonly_block_info Convert(const BlockInfo& block) {
@@ -72,10 +82,15 @@ Status ReadOptions(const myonly_walk_options* options, size_t* least_bytes) {
 }
 
 Status Check(myonly_arena* handle, BrokenInvariant* broken) {
-  if (handle != nullptr) {
-    return ProcessHeap::CheckArena(HandleOf(handle), broken);
-  }
-  return ProcessHeap::CheckInvariants(broken) ? Status::kOk : Status::kCorrupt;
+  Arena* arena;
+  Status status = Find(handle, &arena);
+  if (status != Status::kOk) return status;
+  const bool good = arena == nullptr ? ProcessHeap::CheckInvariants(broken)
+                                     : ProcessHeap::CheckArena(*arena, broken);
+  status = ProcessHeap::Look(HandleOf(handle));
+  if (status == Status::kOk) return good ? status : Status::kCorrupt;
+  *broken = BrokenInvariant();
+  return status;
 }
 
 }  // namespace
@@ -141,8 +156,11 @@ myonly_status myonly_block_of(const void* ptr,
 myonly_status myonly_arena_peek(myonly_arena* handle,
                                 myonly_arena_stats_t* out) noexcept {
   if (!HasSize(out)) return MYONLY_ERR_INVALID;
-  ArenaStats stats;
-  const Status status = ProcessHeap::PeekStats(HandleOf(handle), &stats);
+  Arena* arena;
+  Status status = Find(handle, &arena);
+  if (status != Status::kOk) return static_cast<myonly_status>(status);
+  const ArenaStats stats = ProcessHeap::PeekStats(arena);
+  status = ProcessHeap::Look(HandleOf(handle));
   if (status == Status::kOk) StoreStats(stats, out);
   return static_cast<myonly_status>(status);
 }

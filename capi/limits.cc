@@ -6,6 +6,7 @@
 
 namespace {
 
+using myonly::internal::Arena;
 using myonly::internal::ArenaHandle;
 using myonly::internal::Pressure;
 using myonly::internal::ProcessHeap;
@@ -23,6 +24,16 @@ myonly_status Return(Status status) {
 
 ArenaHandle HandleOf(myonly_arena* arena) {
   return reinterpret_cast<ArenaHandle>(arena);
+}
+
+// Calls use(Arena&) if there is such an arena.
+template <typename Use>
+myonly_status With(myonly_arena* handle, Use use) {
+  Status status = Status::kOk;
+  Arena* arena = ProcessHeap::FindArena(HandleOf(handle), &status);
+  if (arena == nullptr) return Return(status);
+  use(*arena);
+  return Return(ProcessHeap::Look(HandleOf(handle)));
 }
 
 }  // namespace
@@ -44,12 +55,19 @@ myonly_status myonly_arena_set_soft_limit(myonly_arena* arena,
 myonly_status myonly_arena_charged(myonly_arena* arena,
                                    size_t* charged_bytes) noexcept {
   if (charged_bytes == nullptr) return Return(Status::kInvalid);
-  return Return(ProcessHeap::ChargedBytes(HandleOf(arena), charged_bytes));
+  size_t charged = 0;
+  const myonly_status status = With(arena, [&charged](Arena& found) {
+    charged = found.quota().charged_bytes();
+  });
+  if (status == MYONLY_OK) *charged_bytes = charged;
+  return status;
 }
 
 myonly_status myonly_arena_purge(myonly_arena* arena,
                                  size_t keep_bytes) noexcept {
-  return Return(ProcessHeap::PurgeArena(HandleOf(arena), keep_bytes));
+  return With(arena, [arena, keep_bytes](Arena& found) {
+    ProcessHeap::PurgeArena(found, HandleOf(arena), keep_bytes);
+  });
 }
 
 myonly_status myonly_arena_transfer(void* ptr, myonly_arena* to) noexcept {

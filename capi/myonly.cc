@@ -254,8 +254,15 @@ myonly_status myonly_arena_destroy(myonly_arena* arena,
 myonly_status myonly_arena_stats(myonly_arena* handle,
                                  myonly_arena_stats_t* out) noexcept {
   if (!HasSize(out)) return Fail(Status::kInvalid);
-  ArenaStats stats;
-  const Status status = Heap::StatsOf(HandleOf(handle), &stats);
+  Status status;
+  Arena* arena = nullptr;
+  if (handle != nullptr) {
+    arena = FindArena(handle, &status);
+    if (arena == nullptr) return Fail(status);
+  }
+  const ArenaStats stats =
+      arena == nullptr ? Heap::Stats() : Heap::StatsOf(*arena);
+  status = Heap::Look(HandleOf(handle));
   if (status == Status::kOk) StoreStats(stats, out);
   return Return(status);
 }

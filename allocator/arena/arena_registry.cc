@@ -133,11 +133,6 @@ Arena* ArenaRegistry::Find(ArenaHandle handle, Status* status) const {
   return nullptr;
 }
 
-Status ArenaRegistry::Look(ArenaHandle handle) const {
-  Status status;
-  return Find(handle, &status) == nullptr ? status : Status::kOk;
-}
-
 Arena* ArenaRegistry::NextLocked(size_t* slot) const {
   while (++*slot <= num_slots_.load(std::memory_order_relaxed)) {
     const Slot& next = slots_[*slot];

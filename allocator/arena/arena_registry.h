@@ -52,8 +52,6 @@ class ArenaRegistry {
 
   // NULL: `*status` tells whether the handle is stale or never was one.
   Arena* Find(ArenaHandle handle, Status* status) const;
-  // kOk: its arena is alive, and so it was all the time since it was found.
-  ABSL_ATTRIBUTE_COLD Status Look(ArenaHandle handle) const;
 
   // Sets a limit of an arena that is not destroyed meanwhile, nor another's by
   // then.

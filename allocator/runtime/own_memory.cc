@@ -9,6 +9,17 @@
 
 namespace myonly::internal {
 
+namespace {
+
+// The arena in a block of which the address is; 0: none of the program.
+ArenaHandle HostOf(const void* address) {
+  const Arena* host =
+      FindArenaAt(process_globals.runs, process_globals.huge, address);
+  return host == nullptr ? 0 : host->PeekToken();
+}
+
+}  // namespace
+
 OwnRange* OwnMemory::NewRange() {
   OwnRange* range = spare_;
   if (range != nullptr) {
@@ -50,6 +61,8 @@ bool OwnMemory::Add(OwnGround* ground, void* start, size_t bytes,
   range->bytes = bytes;
   range->ground = ground;
   range->is_reserved = is_reserved;
+  range->is_guest = HostOf(start) != 0;
+  num_guests_.fetch_add(range->is_guest, std::memory_order_relaxed);
   range->left = range->right = nullptr;
   ranges_.Insert(*range);
   range->seen_bytes.store(bytes, std::memory_order_relaxed);
@@ -142,6 +155,7 @@ void OwnMemory::GiveUp(OwnGround* ground) {
     {
       MutexLock lock(mutex_);
       range->seen_start.store(nullptr, std::memory_order_release);
+      num_guests_.fetch_sub(range->is_guest, std::memory_order_relaxed);
       ranges_.Remove(*range);
       range->next = spare_;
       spare_ = range;
@@ -160,6 +174,17 @@ OwnGround* OwnMemory::Find(const void* address) {
   return range != nullptr && range->start <= static_cast<const char*>(address)
              ? range->ground
              : nullptr;
+}
+
+// A block may go from one arena to another: whose it is now, its address tells.
+bool OwnMemory::HasGuestOf(ArenaHandle host) const {
+  if (num_guests_.load(std::memory_order_relaxed) == 0) return false;
+  for (const OwnRange* range = records_.load(std::memory_order_acquire);
+       range != nullptr; range = range->next_record) {
+    const char* start = range->seen_start.load(std::memory_order_acquire);
+    if (start != nullptr && HostOf(start) == host) return true;
+  }
+  return false;
 }
 
 OwnGround* OwnMemory::PeekAt(const void* address) const {

@@ -29,6 +29,7 @@ struct OwnRange {
   size_t bytes;
   OwnGround* ground;
   bool is_reserved;  // by the program's function: it has to be released
+  bool is_guest;     // in a block of another arena of the program
   OwnRange* left;
   OwnRange* right;
   OwnRange* next;  // of the ground, or of the spare ones
@@ -77,6 +78,9 @@ class OwnMemory {
   // removed may be found or not.
   ABSL_ATTRIBUTE_COLD OwnGround* PeekAt(const void* address) const;
 
+  // Whether one has memory in a block of `host`, which must not go before it.
+  ABSL_ATTRIBUTE_COLD bool HasGuestOf(ArenaHandle host) const;
+
   Mutex& mutex_for_fork() { return mutex_; }
 
  private:
@@ -112,6 +116,7 @@ class OwnMemory {
   OwnRange* spare_ ABSL_GUARDED_BY(mutex_) = nullptr;
   void* spare_grounds_ ABSL_GUARDED_BY(mutex_) = nullptr;
   std::atomic<OwnRange*> records_{nullptr};
+  std::atomic<uint32_t> num_guests_{0};
 };
 
 }  // namespace myonly::internal

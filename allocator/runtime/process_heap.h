@@ -214,8 +214,8 @@ class ProcessHeap {
 
   // Gives free memory of an arena back until about `keep_bytes` of it are
   // left, and free pages that all arenas share as Purge does.
-  ABSL_ATTRIBUTE_COLD static Status PurgeArena(ArenaHandle handle,
-                                               size_t keep_bytes);
+  ABSL_ATTRIBUTE_COLD static void PurgeArena(Arena& arena, ArenaHandle handle,
+                                             size_t keep_bytes);
 
   // The arena is at its limit: gives back what shares of it keep free that
   // this thread may look into, and asks other threads to. True: something went
@@ -232,14 +232,13 @@ class ProcessHeap {
     if (Pressure::HasNews()) TellPressure();
   }
 
-  // What questions to an arena of the program tell is that arena's, or they are
-  // answered with kStale: another may get its place meanwhile.
+  // After questions to an arena that was found by its handle, 0: the default
+  // arena. kOk: the answers are its own, and not of another arena in its place.
+  ABSL_ATTRIBUTE_COLD static Status Look(ArenaHandle handle);
 
-  // What it and all threads' shares of it hold, 0: the default arena. What
-  // other threads do meanwhile may be missing, objects in their lists count as
-  // live.
-  ABSL_ATTRIBUTE_COLD static Status StatsOf(ArenaHandle handle,
-                                            ArenaStats* out);
+  // What it and all threads' shares of it hold. What other threads do meanwhile
+  // may be missing, objects in their lists count as live.
+  ABSL_ATTRIBUTE_COLD static ArenaStats StatsOf(Arena& arena);
   // Of the default arena and all threads' shares of it. What other threads do
   // meanwhile may be missing, objects in their lists count as live.
   ABSL_ATTRIBUTE_COLD static ArenaStats Stats();
@@ -251,13 +250,9 @@ class ProcessHeap {
   ABSL_ATTRIBUTE_COLD static Status ArenaOf(const void* ptr, ArenaHandle* out);
   // The block that has `ptr`; kInvalid: none has. Safe for every address.
   ABSL_ATTRIBUTE_COLD static Status BlockOf(const void* ptr, BlockInfo* out);
-  // Statistics of an arena of the program, 0: of the default arena and all
+  // Statistics of an arena of the program, NULL: of the default arena and all
   // threads' shares of it.
-  ABSL_ATTRIBUTE_COLD static Status PeekStats(ArenaHandle handle,
-                                              ArenaStats* out);
-  // What it and its children are charged.
-  ABSL_ATTRIBUTE_COLD static Status ChargedBytes(ArenaHandle handle,
-                                                 size_t* out);
+  ABSL_ATTRIBUTE_COLD static ArenaStats PeekStats(const Arena* arena);
 
   // --- Looking at everything. ---
 
@@ -280,10 +275,10 @@ class ProcessHeap {
   // of it.
   ABSL_ATTRIBUTE_COLD static void LookElsewhere(SubHeap* heap, uint8_t news);
 
-  // kCorrupt if an invariant of the arena does not hold: `*broken` says which.
-  ABSL_ATTRIBUTE_COLD static Status CheckArena(ArenaHandle handle,
-                                               BrokenInvariant* broken);
-  // False: one of the default arena, or of what all arenas share, does not.
+  // False if an invariant of the arena does not hold: `*broken` says which.
+  ABSL_ATTRIBUTE_COLD static bool CheckArena(Arena& arena,
+                                             BrokenInvariant* broken);
+  // The same for the default arena, and what all arenas share.
   ABSL_ATTRIBUTE_COLD static bool CheckInvariants(BrokenInvariant* broken);
   // One line on stderr.
   ABSL_ATTRIBUTE_COLD static void ReportBroken(const BrokenInvariant& broken);

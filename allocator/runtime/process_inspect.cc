@@ -85,28 +85,12 @@ Status ProcessHeap::BlockOf(const void* ptr, BlockInfo* out) {
   return Status::kOk;
 }
 
-Status ProcessHeap::PeekStats(ArenaHandle handle, ArenaStats* out) {
-  Status status = Status::kOk;
-  if (handle != 0) {
-    const Arena* arena = g.registry.Find(handle, &status);
-    if (arena == nullptr) return status;
-    *out = arena->PeekStats();
-    return g.registry.Look(handle);
-  }
-  *out = g.default_arena.PeekStats();
-  g.threads.PeekStats(out);
-  if constexpr (kIsSecure) Sampling::AddStats(out);
-  return status;
-}
-
-Status ProcessHeap::ChargedBytes(ArenaHandle handle, size_t* out) {
-  Status status;
-  Arena* arena = g.registry.Find(handle, &status);
-  if (arena == nullptr) return status;
-  const size_t charged = arena->quota().charged_bytes();
-  status = g.registry.Look(handle);
-  if (status == Status::kOk) *out = charged;
-  return status;
+ArenaStats ProcessHeap::PeekStats(const Arena* arena) {
+  if (arena != nullptr) return arena->PeekStats();
+  ArenaStats stats = g.default_arena.PeekStats();
+  g.threads.PeekStats(&stats);
+  if constexpr (kIsSecure) Sampling::AddStats(&stats);
+  return stats;
 }
 
 Status ProcessHeap::Walk(ArenaHandle handle, size_t least_bytes,

@@ -95,7 +95,7 @@ Status Explain(ArenaHandle handle, Explanation* out) {
   if (OwnGround* ground = arena->ground()) {
     out->given_bytes = g.own.BytesOf(*ground);
   }
-  return handle == 0 ? Status::kOk : g.registry.Look(handle);
+  return ProcessHeap::Look(handle);
 }
 
 ArenaHandle NextArena(size_t* position) {
@@ -105,8 +105,13 @@ ArenaHandle NextArena(size_t* position) {
 }
 
 Status WriteStatsOf(ArenaHandle handle, StatsFormat format, ReportWriter* out) {
-  ArenaFigures figures = {handle, {}};
-  const Status status = ProcessHeap::StatsOf(handle, &figures.stats);
+  Status status = Status::kOk;
+  Arena* arena = handle == 0 ? nullptr : g.registry.Find(handle, &status);
+  if (arena == nullptr && handle != 0) return status;
+  ArenaFigures figures = {handle, arena == nullptr
+                                      ? ProcessHeap::Stats()
+                                      : ProcessHeap::StatsOf(*arena)};
+  status = ProcessHeap::Look(handle);
   if (status == Status::kOk) {
     WriteStats(format, {OneArena, &figures, nullptr, ""}, out);
   }

@@ -47,7 +47,9 @@ Status ProcessHeap::CreateArenaOver(const PageFunctions& pages,
 Status ProcessHeap::DestroyArena(ArenaHandle handle, bool require_empty) {
   Status status;
   Arena* arena = g.registry.Find(handle, &status);
-  OwnGround* ground = arena == nullptr ? nullptr : arena->ground();
+  if (arena == nullptr) return status;
+  if (g.own.HasGuestOf(handle)) return Status::kBusy;
+  OwnGround* ground = arena->ground();
   status = g.registry.Destroy(handle, require_empty, SlicesOfThisThread());
   if (status == Status::kOk && ground != nullptr) g.own.Remove(ground);
   TellIfNews();  // its parents'
@@ -58,6 +60,7 @@ Status ProcessHeap::ResetArena(ArenaHandle handle) {
   Status status;
   Arena* arena = g.registry.Find(handle, &status);
   if (arena == nullptr) return status;
+  if (g.own.HasGuestOf(handle)) return Status::kBusy;
   if (!arena->ResetIf(handle, SlicesOfThisThread())) return Status::kStale;
   TellIfNews();
   return Status::kOk;
@@ -131,21 +134,17 @@ void ProcessHeap::LookElsewhere(SubHeap* heap, uint8_t news) {
   if ((news & SubHeap::kGrown) != 0) g.threads.ReclaimFromOrphan();
 }
 
-Status ProcessHeap::PurgeArena(ArenaHandle handle, size_t keep_bytes) {
-  Status status;
-  Arena* arena = g.registry.Find(handle, &status);
-  if (arena == nullptr) return status;
+void ProcessHeap::PurgeArena(Arena& arena, ArenaHandle handle,
+                             size_t keep_bytes) {
   {
-    SharesLock lock(*arena);
-    arena->PurgeTo(handle, keep_bytes, MayLook);
+    SharesLock lock(arena);
+    arena.PurgeTo(handle, keep_bytes, MayLook);
     g.threads.NoteAsk();
   }
   g.threads.ReleaseSlices();
   g.huge.Purge(keep_bytes);
   g.runs.Purge(keep_bytes);
-  status = g.registry.Look(handle);
   TellIfNews();
-  return status;
 }
 
 void ProcessHeap::NoteIdle() {
@@ -166,21 +165,21 @@ bool ProcessHeap::ReleaseSpareOf(Arena& arena) {
   return arena.ReleaseSpare(MayLook);
 }
 
-Status ProcessHeap::StatsOf(ArenaHandle handle, ArenaStats* out) {
+Status ProcessHeap::Look(ArenaHandle handle) {
   Status status = Status::kOk;
-  if (handle == 0) {
-    *out = Stats();
-    return status;
-  }
-  Arena* arena = g.registry.Find(handle, &status);
-  if (arena == nullptr) return status;
+  return handle == 0 || g.registry.Find(handle, &status) != nullptr
+             ? Status::kOk
+             : status;
+}
+
+ArenaStats ProcessHeap::StatsOf(Arena& arena) {
+  ArenaStats stats;
   {
-    SharesLock lock(*arena);
-    *out = arena->Stats(MayLook);
+    SharesLock lock(arena);
+    stats = arena.Stats(MayLook);
   }
-  status = g.registry.Look(handle);
   TellIfNews();  // it has taken in what others had freed
-  return status;
+  return stats;
 }
 
 ArenaStats ProcessHeap::Stats() {
@@ -198,32 +197,22 @@ void ProcessHeap::ReportBroken(const BrokenInvariant& broken) {
   line.Text(" at ").Address(broken.where).Text("\n").WriteTo(2);
 }
 
-namespace {
-
-bool Check(Arena& arena, BrokenInvariant* broken) {
-  SharesLock lock(arena);
-  return arena.CheckInvariants(MayLook, broken) &&
-         (arena.ground() == nullptr || arena.runs().Check(broken));
-}
-
-}  // namespace
-
-Status ProcessHeap::CheckArena(ArenaHandle handle, BrokenInvariant* broken) {
-  Status status;
-  Arena* arena = g.registry.Find(handle, &status);
-  if (arena == nullptr) return status;
-  const bool holds = Check(*arena, broken);
-  status = g.registry.Look(handle);
+bool ProcessHeap::CheckArena(Arena& arena, BrokenInvariant* broken) {
+  bool holds;
+  {
+    SharesLock lock(arena);
+    holds = arena.CheckInvariants(MayLook, broken) &&
+            (arena.ground() == nullptr || arena.runs().Check(broken));
+  }
   TellIfNews();
-  if (status != Status::kOk) *broken = BrokenInvariant();
-  return status == Status::kOk && !holds ? Status::kCorrupt : status;
+  return holds;
 }
 
 bool ProcessHeap::CheckInvariants(BrokenInvariant* broken) {
   ThreadState* state = this_thread.state;
   return g.runs.Check(broken) && g.huge.Check(broken) &&
          (state == nullptr || state->heap().CheckInvariants(broken)) &&
-         g.threads.CheckOrphans(broken) && Check(g.default_arena, broken);
+         g.threads.CheckOrphans(broken) && CheckArena(g.default_arena, broken);
 }
 
 void ProcessHeap::ApplyOptions(const Options& options) {

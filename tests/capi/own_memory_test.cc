@@ -261,6 +261,47 @@ TEST(OwnMemoryTest, ABufferMayBeABlockOfOurs) {
             MYONLY_OK);
 }
 
+// The arena that has the buffer's block is neither reset nor destroyed before
+// the one in the buffer.
+void ExpectHostWaits(size_t bytes) {
+  myonly_arena_options options = MYONLY_ARENA_OPTIONS_INIT;
+  myonly_arena* parent = nullptr;
+  myonly_arena* host = nullptr;
+  myonly_arena* next_host = nullptr;
+  ASSERT_EQ(myonly_arena_create(nullptr, &parent), MYONLY_OK);
+  options.parent = parent;
+  ASSERT_EQ(myonly_arena_create(&options, &host), MYONLY_OK);
+  ASSERT_EQ(myonly_arena_create(&options, &next_host), MYONLY_OK);
+  void* buffer = myonly_arena_alloc(host, bytes);
+  myonly_arena* guest = nullptr;
+  ASSERT_EQ(myonly_arena_create_in(buffer, bytes, nullptr, &guest), MYONLY_OK);
+  void* block = myonly_arena_alloc(guest, 1000);
+  ASSERT_NE(block, nullptr);
+  EXPECT_EQ(myonly_arena_reset(next_host), MYONLY_OK);
+  EXPECT_EQ(myonly_arena_reset(host), MYONLY_ERR_BUSY);
+  EXPECT_EQ(myonly_arena_destroy(host, MYONLY_DESTROY_FREE), MYONLY_ERR_BUSY);
+  EXPECT_EQ(myonly_last_status(), MYONLY_ERR_BUSY);
+  memset(block, 1, 1000);
+  myonly_free(block);
+  if (myonly_arena_transfer(buffer, next_host) == MYONLY_OK) {
+    std::swap(host, next_host);
+    EXPECT_EQ(myonly_arena_reset(host), MYONLY_ERR_BUSY);
+  }
+  EXPECT_EQ(myonly_arena_reset(next_host), MYONLY_OK);
+  EXPECT_EQ(myonly_arena_destroy(next_host, MYONLY_DESTROY_FREE), MYONLY_OK);
+  EXPECT_EQ(myonly_arena_reset(guest), MYONLY_OK);
+  EXPECT_EQ(myonly_arena_destroy(guest, MYONLY_DESTROY_FREE), MYONLY_OK);
+  EXPECT_EQ(myonly_arena_reset(host), MYONLY_OK);
+  EXPECT_EQ(myonly_arena_destroy(host, MYONLY_DESTROY_FREE), MYONLY_OK);
+  EXPECT_EQ(myonly_arena_destroy(parent, MYONLY_DESTROY_FREE), MYONLY_OK);
+}
+
+TEST(OwnMemoryTest, TheArenaAroundItsBufferWaitsForIt) {
+  for (const size_t bytes : {64 * kKiB, 100 * kKiB, 3 * kMiB, 20 * kMiB}) {
+    ExpectHostWaits(bytes);
+  }
+}
+
 // Seals have 20 bits: without further ado one in a million frees would take a
 // block in the buffer for one of the region around it.
 TEST(OwnMemoryTest, NoFreeInABlockOfOursIsTakenForOneOfTheRegion) {

@@ -45,7 +45,9 @@ struct myonly_page_source {
  * this library will do. All of it is for blocks but some 3.3 KiB and 64 bytes
  * for each 32 KiB. The program must leave the buffer alone until the arena is
  * destroyed, and may do with it what it likes then. options->pages must be
- * NULL. MYONLY_ERR_BUSY: another arena has a part of the buffer. */
+ * NULL. MYONLY_ERR_BUSY: another arena has a part of the buffer. One that has
+ * the buffer, or pages of a page source, in a block of its own can be neither
+ * reset nor destroyed before: MYONLY_ERR_BUSY. */
 MYONLY_API myonly_status myonly_arena_create_in(
     void* buffer, size_t bytes, const myonly_arena_options* options,
     myonly_arena** out) MYONLY_NOEXCEPT;

@@ -218,7 +218,7 @@ MYONLY_API size_t myonly_arena_alloc_batch(myonly_arena* arena, size_t size,
 /* Drops every block of the arena at once; the handle stays valid. The caller
  * must know that no thread uses a block of it any more, nor is in a call for
  * it: a call that comes later is answered as for an empty arena, or a stale
- * handle. */
+ * handle. MYONLY_ERR_BUSY: another arena has its memory in a block of it. */
 MYONLY_API myonly_status myonly_arena_reset(myonly_arena* arena)
     MYONLY_NOEXCEPT;
 
@@ -226,8 +226,8 @@ MYONLY_API myonly_status myonly_arena_reset(myonly_arena* arena)
 #define MYONLY_DESTROY_REQUIRE_EMPTY ((uint64_t)1) /* BUSY if any is live */
 
 /* Drops every block and the arena itself; the handle becomes stale. The same
- * duty as for reset. `flags` is one of MYONLY_DESTROY_*. MYONLY_ERR_BUSY: it
- * has children, or its on_pressure is running, in any thread.
+ * duty as for reset. `flags` is one of MYONLY_DESTROY_*. MYONLY_ERR_BUSY: as for
+ * reset; it has children, or its on_pressure is running, in any thread.
  *
  * Of another thread's use meanwhile this is detected: reset, destroy, purge,
  * walk, transfer, limits, statistics, checks and reports come before it, or are
