@@ -134,8 +134,11 @@ void RunPool::MarkInUse(Slice* run, size_t slices, RunKind kind, void* owner) {
 
 bool RunPool::Grow(size_t slices) {
   for (size_t i = num_reservations_; i-- > 0;) {
-    if (GrowReservation(i, Max(slices, grow_slices_)) ||
-        GrowReservation(i, slices)) {
+    // All up to a multiple of what huge pages are.
+    const size_t before = reservations_[i].committed_slices();
+    const size_t after =
+        AlignUp(before + Max(slices, grow_slices_), kGrowAlignmentSlices);
+    if (GrowReservation(i, after - before) || GrowReservation(i, slices)) {
       grow_slices_ = Min(grow_slices_ * 2, kMaxGrowSlices);
       return true;
     }
@@ -358,13 +361,30 @@ bool RunPool::TakePoisonOff() {
   return true;
 }
 
+// Commits what is missing behind a run that is to have `slices`, if all behind
+// it is clean or not committed yet.
+void RunPool::GrowBehind(const Slice* run, size_t slices) {
+  const Reservation& reservation = ReservationOf(run);
+  const size_t committed = reservation.committed_slices();
+  const size_t first = reservation.IndexOf(run);
+  if (first + slices <= committed) return;
+  const Slice* after = FreeRunAfter(run, run->run_slices);
+  const size_t clean =
+      after == nullptr || after->dirty ? 0 : size_t{after->run_slices};
+  if (first + run->run_slices + clean != committed) return;
+  GrowReservation(run->reservation,
+                  AlignUp(first + slices, kGrowAlignmentSlices) - committed);
+}
+
 bool RunPool::Extend(Slice* run, size_t slices) {
   MutexLock lock(mutex_);
   InsertKept();
   const size_t old_slices = run->run_slices;
+  GrowBehind(run, slices);
   Slice* after = FreeRunAfter(run, old_slices);
-  if (after == nullptr || old_slices + WholeSlices(after) < slices)
+  if (after == nullptr || old_slices + WholeSlices(after) < slices) {
     return false;
+  }
   Carve(TreeOf(after->dirty), after, slices - old_slices);
   live_slices_ -= old_slices;
   Slice* previous = run->previous;

@@ -275,6 +275,8 @@ class RunPool {
   bool GrowReservation(size_t index, size_t slices)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   bool AddReservation(size_t slices) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void GrowBehind(const Slice* run, size_t slices)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   // The oldest run that faults is usable again. False: there is none, or the
   // system refuses.
   ABSL_ATTRIBUTE_COLD bool TakePoisonOff()
@@ -372,8 +374,9 @@ class RunPool {
 
   ApartParts<kIsSecure, kMaxReservations> apart_ = {};
 
-  // 64 descriptors are one page: a small process touches no second one.
-  static constexpr size_t kFirstGrowSlices = 64;       // 2 MiB
+  // What has not grown into faults, also for who writes beyond a block.
+  static constexpr size_t kFirstGrowSlices = 16;       // 512 KiB
+  static constexpr size_t kGrowAlignmentSlices = 64;   // 2 MiB
   static constexpr size_t kMaxGrowSlices = 2048;       // 64 MiB
   static constexpr size_t kMinReservationSlices = 64;  // 2 MiB
   static constexpr size_t kMaxKeptSlices = 136;        // 4 MiB and a bit

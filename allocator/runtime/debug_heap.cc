@@ -166,9 +166,9 @@ bool MayTryAgain() {
 // A block that NoteFreed has found live.
 void FreeNoted(void* ptr, const BlockRecord& record) {
   // Of blocks that come as pages it is more; and 0, and reported, where
-  // something was written behind the end.
-  if (record.size <= kMaxBlockRequest && !record.is_of_arena &&
-      GuardedHeap::UsableSize(ptr) == record.size) {
+  // something was written behind the end. Blocks of no bytes have none to fill.
+  if (record.size != 0 && record.size <= kMaxBlockRequest &&
+      !record.is_of_arena && GuardedHeap::UsableSize(ptr) == record.size) {
     return Enqueue({ptr, record.size});
   }
   GuardedHeap::Free(ptr);

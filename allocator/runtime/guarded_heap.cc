@@ -181,6 +181,10 @@ void* GuardedHeap::Allocate(size_t size) {
     void* sampled = Sampling::Allocate(size, kMinAlignment);
     if (sampled != nullptr) return sampled;
   }
+  if (ABSL_PREDICT_FALSE(size == 0)) {
+    void* ptr = ProcessHeap::AllocateZeroSize();
+    if (ptr != nullptr) return ptr;
+  }
   return Protect(ProcessHeap::Allocate(WithCanary(size)), size,
                  /*is_fresh=*/true);
 }
@@ -304,6 +308,10 @@ void GuardedHeap::CheckSize(const void* ptr, size_t size) {
     return CheckSampledSize(ptr, size);
   } else {
     const Slice* slice = g.runs.Find(ptr);
+    if (g.zero_size.Has(ptr)) {
+      if (size != 0) ReportMisuse("free with a wrong size", ptr);
+      return;
+    }
     if (slice == nullptr ? g.huge.Find(ptr) == nullptr
                          : slice->kind != RunKind::kLarge) {
       return;

@@ -75,7 +75,8 @@ class GuardedHeap : public ProcessHeap {
   // behind its end. Reports nothing.
   ABSL_ATTRIBUTE_COLD static bool IsIntact(const void* ptr, size_t size);
 
-  // For what walks and questions tell: false if the block is not live. Its size becomes that of the payload.
+  // For what walks and questions tell: false if the block is not live. Its size
+  // becomes that of the payload.
   ABSL_ATTRIBUTE_COLD static bool Correct(BlockInfo* block);
 };
 

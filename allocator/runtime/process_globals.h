@@ -10,6 +10,7 @@
 #include "allocator/arena/arena.h"
 #include "allocator/arena/arena_registry.h"
 #include "allocator/blocks/quick_lists.h"
+#include "allocator/guard/zero_size_blocks.h"
 #include "allocator/large/huge_mapping.h"
 #include "allocator/large/run_pool.h"
 #include "allocator/pages/metadata_allocator.h"
@@ -33,6 +34,7 @@ struct ProcessGlobals {
   ThreadRegistry threads{metadata, runs, huge, default_arena, RandomSeed};
   ArenaRegistry registry{pages, metadata, runs, huge, RandomSeed};
   OwnMemory own{metadata, huge, registry, RandomSeed};
+  ZeroSizeBlocks zero_size{pages};
 };
 static_assert(std::is_trivially_destructible<ProcessGlobals>::value,
               "nothing is destroyed at exit");

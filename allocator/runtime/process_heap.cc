@@ -137,7 +137,7 @@ ABSL_ATTRIBUTE_COLD Arena* ArenaOfPlace(const Place& place) {
   if (place.mapping != nullptr) {
     return static_cast<Arena*>(place.mapping->owner);
   }
-  if (place.slice == nullptr) return nullptr;
+  if (place.slice == nullptr) return &g.default_arena;  // of no bytes
   switch (RunKind{place.slice->kind}) {
     case RunKind::kSlab:
     case RunKind::kSubHeapRegion:
@@ -244,6 +244,7 @@ ABSL_ATTRIBUTE_NOINLINE void ProcessHeap::FreeOtherSlow(void* ptr,
 
 void ProcessHeap::FreeElsewhere(void* ptr) noexcept {
   if (ptr == nullptr) return;
+  if (g.zero_size.Has(ptr)) return FreeZeroSize(ptr);
   const Place place = Locate(ptr);
   if (place.slice != nullptr) {
     // As Free, in another reservation than the first.
@@ -291,7 +292,9 @@ void* ProcessHeap::Allocate(size_t size) {
 
 void* ProcessHeap::AllocateSlow(size_t size) {
   void* ptr = nullptr;
-  if (size > kMaxSlabRequest) {
+  if (ABSL_PREDICT_FALSE(size == 0)) {
+    ptr = AllocateZeroSize();
+  } else if (size > kMaxSlabRequest) {
     ptr = AllocateMediumQuick(size);
   } else if (ABSL_PREDICT_TRUE(this_thread.state != nullptr)) {
     ptr = this_thread.state->AllocateBack(SizeClassFor(size));
@@ -343,7 +346,10 @@ size_t QuickUsableSize(const void* ptr, Slice** slice) {
 
 ABSL_ATTRIBUTE_COLD size_t UsableSizeOf(const Place& place, void* ptr) {
   if (place.mapping != nullptr) return Arena::UsableHuge(place.mapping, ptr);
-  if (place.slice == nullptr) ReportUnknown(place, ptr);
+  if (place.slice == nullptr) {
+    if (!g.zero_size.Has(ptr)) ReportUnknown(place, ptr);
+    return ProcessHeap::ZeroSizeOf(ptr);
+  }
   const Slice* slice = place.slice;
   switch (RunKind{slice->kind}) {
     case RunKind::kSlab:
@@ -367,7 +373,10 @@ ABSL_ATTRIBUTE_COLD bool ResizeInPlace(const Place& place, void** ptr,
     return static_cast<Arena*>(place.mapping->owner)
         ->ResizeHuge(place.mapping, ptr, size, may_move);
   }
-  if (place.slice == nullptr) ReportUnknown(place, *ptr);
+  if (place.slice == nullptr) {
+    // A block of no bytes, or nothing.
+    return UsableSizeOf(place, *ptr) == size;
+  }
   Slice* slice = place.slice;
   switch (RunKind{slice->kind}) {
     case RunKind::kSubHeapRegion:
@@ -576,12 +585,6 @@ void* ProcessHeap::AllocateAlignedIn(ArenaHandle handle, size_t alignment,
   if (!IsPowerOfTwo(alignment)) return Fail(Status::kInvalid);
   return AllocateInSlow(handle, size, Max(alignment, kMinAlignment));
 }
-
-Arena* ProcessHeap::FindArena(ArenaHandle handle, Status* status) {
-  return g.registry.Find(handle, status);
-}
-
-Arena& ProcessHeap::DefaultArena() { return g.default_arena; }
 
 Status ProcessHeap::LastStatus() { return this_thread.last_status; }
 void ProcessHeap::SetLastStatus(Status status) {

@@ -70,6 +70,10 @@ class ProcessHeap {
         ->AllocateMediumQuick(size);
   }
   static void* AllocateSlow(size_t size);
+  // What no byte of may be touched. NULL: use a block of some bytes.
+  ABSL_ATTRIBUTE_COLD static void* AllocateZeroSize();
+  // 0, of a live one that begins there; else it dies.
+  ABSL_ATTRIBUTE_COLD static size_t ZeroSizeOf(const void* ptr);
   static void* AllocateZeroed(size_t count, size_t size);
   // The part of it for objects of a few words, which are cleared here: a call
   // of memset takes as long as the whole. NULL: use AllocateZeroed.
@@ -307,6 +311,8 @@ class ProcessHeap {
 
  private:
   ABSL_ATTRIBUTE_COLD static void TellPressure();
+  ABSL_ATTRIBUTE_COLD static void FreeZeroSize(const void* ptr);
+  ABSL_ATTRIBUTE_COLD static void AddZeroSizeStats(ArenaStats* stats);
   static void* AllocateInSlower(ArenaHandle handle, SubHeap* share, size_t size,
                                 size_t alignment);
   // What is left to do when allocating in an arena has failed, or has news.

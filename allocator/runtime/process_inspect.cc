@@ -33,7 +33,19 @@ bool HasAddress(const GuardedBlock& block, const void* ptr) {
   return block.start <= address && address < block.start + Max(block.bytes, 1);
 }
 
-// Those that are not in any run.
+BlockInfo ZeroSizeInfo(void* start) { return {start, 0, true, 0, 0}; }
+
+// Those that are not in any run: of no bytes, and sampled ones.
+ABSL_ATTRIBUTE_COLD bool VisitZeroSize(ProcessHeap::VisitBlock visit,
+                                       void* context) {
+  size_t index = 0;
+  while (void* start = g.zero_size.NextLive(&index)) {
+    if (visit(context, ZeroSizeInfo(start)) != 0) return false;
+    ++index;
+  }
+  return true;
+}
+
 ABSL_ATTRIBUTE_COLD void VisitSampled(size_t least_bytes,
                                       ProcessHeap::VisitBlock visit,
                                       void* context) {
@@ -65,6 +77,10 @@ Status ProcessHeap::ArenaOf(const void* ptr, ArenaHandle* out) {
     *out = 0;
     return BlockOf(ptr, &block);
   }
+  if (g.zero_size.Has(ptr)) {
+    *out = 0;
+    return g.zero_size.IsLive(ptr) ? Status::kOk : Status::kInvalid;
+  }
   const Arena* arena = FindArenaAt(RunsAt(ptr), g.huge, ptr);
   *out = arena == nullptr ? 0 : arena->PeekToken();
   return arena == nullptr ? Status::kInvalid : Status::kOk;
@@ -76,6 +92,11 @@ Status ProcessHeap::BlockOf(const void* ptr, BlockInfo* out) {
     if (!Sampling::BlockAt(ptr, &block)) return Status::kInvalid;
     *out = InfoOf(block);
     return HasAddress(block, ptr) ? Status::kOk : Status::kInvalid;
+  }
+  if (g.zero_size.Has(ptr)) {
+    if (!g.zero_size.IsLive(ptr)) return Status::kInvalid;
+    *out = ZeroSizeInfo(const_cast<void*>(ptr));
+    return Status::kOk;
   }
   FoundBlock found = {};
   if (!FindBlock(RunsAt(ptr), g.huge, ptr, &found)) return Status::kInvalid;
@@ -89,6 +110,7 @@ ArenaStats ProcessHeap::PeekStats(const Arena* arena) {
   if (arena != nullptr) return arena->PeekStats();
   ArenaStats stats = g.default_arena.PeekStats();
   g.threads.PeekStats(&stats);
+  AddZeroSizeStats(&stats);
   if constexpr (kIsSecure) Sampling::AddStats(&stats);
   return stats;
 }
@@ -117,9 +139,10 @@ Status ProcessHeap::Walk(ArenaHandle handle, size_t least_bytes,
       if (visit(context, info) != 0) return Status::kOk;
     }
   }
-  if constexpr (kIsSecure) {
-    if (handle == 0) VisitSampled(least_bytes, visit, context);
+  if (handle != 0 || (least_bytes == 0 && !VisitZeroSize(visit, context))) {
+    return status;
   }
+  if constexpr (kIsSecure) VisitSampled(least_bytes, visit, context);
   return status;
 }
 

@@ -22,6 +22,7 @@ bool IsPlausible(size_t size, size_t alignment, size_t usable) {
 void CheckSize(const void* ptr, size_t size, size_t alignment, bool exact) {
   // What is wrong with the address itself, this or Free reports.
   const size_t usable = ProcessHeap::UsableSize(ptr);
+  if (ABSL_PREDICT_FALSE(usable == 0 && size == 0)) return;
   size = Max(size, 1);
   if (ABSL_PREDICT_FALSE(!IsPowerOfTwo(alignment) ||
                          reinterpret_cast<uintptr_t>(ptr) % alignment != 0)) {

@@ -25,6 +25,12 @@ SliceCache* SlicesOfThisThread() {
 
 }  // namespace
 
+Arena* ProcessHeap::FindArena(ArenaHandle handle, Status* status) {
+  return g.registry.Find(handle, status);
+}
+
+Arena& ProcessHeap::DefaultArena() { return g.default_arena; }
+
 Status ProcessHeap::CreateArena(const ArenaOptions& options, ArenaHandle* out) {
   return g.registry.Create(options, out);
 }
@@ -187,6 +193,7 @@ ArenaStats ProcessHeap::Stats() {
   ThreadState* state = this_thread.state;
   if (state != nullptr) state->heap().AddStats(&stats);
   g.threads.AddStats(state, &stats);
+  AddZeroSizeStats(&stats);
   if constexpr (kIsSecure) Sampling::AddStats(&stats);
   return stats;
 }
@@ -220,6 +227,7 @@ void ProcessHeap::ApplyOptions(const Options& options) {
   g.huge.set_cache_floor_bytes(options.huge_cache);
   g.runs.set_wants_huge_pages(options.huge_pages);
   g.huge.set_wants_huge_pages(options.huge_pages);
+  g.zero_size.set_is_on(options.zero_size_faults);
   SlabPool::set_sweeps_at_once(options.background);
   BlockHeap::set_purges_at_once(options.background);
 }

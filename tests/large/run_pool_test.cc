@@ -279,7 +279,7 @@ TEST_F(RunPoolHugePagesTest, AfterAFailureSomeUnitsAreLeftAsTheyAre) {
   Take(1);
   Take(63);
   ASSERT_EQ(Populated(), 1U);
-  pages_.FailCall(0);
+  pages_.FailCall(1);  // the first one makes room
   Take(1);
   ASSERT_TRUE(pages_.TakeFailed());
   ASSERT_EQ(Populated(), 2U);
@@ -287,6 +287,26 @@ TEST_F(RunPoolHugePagesTest, AfterAFailureSomeUnitsAreLeftAsTheyAre) {
   EXPECT_EQ(Populated(), 2U);
   Take(1);
   EXPECT_EQ(Populated(), 3U);
+}
+
+TEST_F(RunPoolTest, TheLastRunGrowsIntoWhatWasNeverUsed) {
+  Slice* run = Allocate(2);
+  const size_t commits = pages_.Count(FakePageSource::Verb::kCommit);
+  ASSERT_TRUE(pool_.Extend(run, 200));
+  EXPECT_EQ(run->run_slices, 200U);
+  EXPECT_EQ(pages_.Count(FakePageSource::Verb::kCommit), commits + 1);
+  pool_.CheckInvariants();
+  Slice* last = Allocate(1);
+  EXPECT_FALSE(pool_.Extend(run, 1000));
+  pool_.Free(last);
+  // What is dirty behind it stays apart from what is not.
+  EXPECT_FALSE(pool_.Extend(run, 1000));
+  pages_.FailFrom(0);
+  Slice* end = Allocate(1);
+  EXPECT_FALSE(pool_.Extend(end, 1000));
+  EXPECT_EQ(end->run_slices, 1U);
+  pages_.StopFailing();
+  pool_.CheckInvariants();
 }
 
 TEST_F(RunPoolTest, GrowsIntoTheFreeRunBehindOnly) {
