@@ -93,7 +93,7 @@ class GuardedPool {
 
   Figures figures() const;
   // Every slot has a live block, or will have in a moment.
-  bool IsFull() const;
+  bool IsFull() const ABSL_NO_THREAD_SAFETY_ANALYSIS;
   // How many slots have ever been used.
   size_t used_slots() const;
 

@@ -46,9 +46,8 @@ ABSL_ATTRIBUTE_COLD bool VisitZeroSize(ProcessHeap::VisitBlock visit,
   return true;
 }
 
-ABSL_ATTRIBUTE_COLD void VisitSampled(size_t least_bytes,
-                                      ProcessHeap::VisitBlock visit,
-                                      void* context) {
+[[maybe_unused]] ABSL_ATTRIBUTE_COLD void VisitSampled(
+    size_t least_bytes, ProcessHeap::VisitBlock visit, void* context) {
   GuardedBlock block;
   for (size_t slot = 0; Sampling::NextLive(&slot, &block); ++slot) {
     if (block.bytes < least_bytes) continue;
