@@ -11,7 +11,7 @@ use allocator_api2::alloc::{AllocError, Allocator};
 use core::alloc::{AllocError, Allocator};
 
 use crate::arena::Arena;
-use crate::global::{move_block, MyOnlyMalloc};
+use crate::global::{move_block, MyOnlyMalloc, BLOCK_ALIGNMENT};
 use myonlymalloc_sys as sys;
 
 /// A block and how many bytes it really has.
@@ -152,7 +152,8 @@ unsafe fn deallocate(block: NonNull<u8>, layout: Layout) {
     }
 }
 
-/// In place where that keeps the alignment, else by moving.
+/// In place where that keeps the alignment, else by moving. A smaller one has to
+/// explain the size of the block when that is freed, and may not.
 ///
 /// # Safety
 /// `block` is a live block of `old` of `allocator`.
@@ -162,7 +163,8 @@ unsafe fn resize(
     old: Layout,
     new: Layout,
 ) -> Result<NonNull<[u8]>, AllocError> {
-    let aligned = block.as_ptr() as usize % new.align() == 0;
+    let aligned = block.as_ptr() as usize % new.align() == 0
+        && new.align().max(BLOCK_ALIGNMENT) >= old.align();
     if aligned && old.size() != 0 && new.size() != 0 {
         let mut actual = 0;
         // SAFETY: the block is live.

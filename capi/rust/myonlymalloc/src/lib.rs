@@ -6,8 +6,7 @@
 //! what was allocated from it borrows it and so can't outlive either.
 #![no_std]
 #![cfg_attr(feature = "allocator_api", feature(allocator_api))]
-#![deny(unsafe_op_in_unsafe_fn)]
-#![warn(missing_docs)]
+#![deny(missing_docs, unsafe_op_in_unsafe_fn)]
 
 #[cfg(feature = "std")]
 extern crate std;

@@ -65,6 +65,36 @@ fn check_layout_changes(allocator: &impl Allocator) {
     }
 }
 
+/// A block keeps what it has by its alignment, which is more than a smaller
+/// alignment explains when it is freed.
+#[test]
+fn the_alignment_may_become_smaller() {
+    let arena = Arena::new().unwrap();
+    check_smaller_alignments(&&arena);
+    check_smaller_alignments(&MyOnlyMalloc);
+    assert_eq!(arena.stats().unwrap().live_blocks, 0);
+}
+
+fn check_smaller_alignments(allocator: &impl Allocator) {
+    for shift in 4..=16 {
+        let old = Layout::from_size_align(100, 1 << shift).unwrap();
+        for size in [1, 50, 100, 120, 5000] {
+            let new = Layout::from_size_align(size, 8).unwrap();
+            unsafe {
+                let block = allocator.allocate(old).unwrap().cast::<u8>();
+                block.as_ptr().write_bytes(7, 100);
+                let block = if size < 100 {
+                    allocator.shrink(block, old, new).unwrap()
+                } else {
+                    allocator.grow(block, old, new).unwrap()
+                };
+                assert_eq!(*block.cast::<u8>().as_ptr(), 7);
+                allocator.deallocate(block.cast(), new);
+            }
+        }
+    }
+}
+
 fn address(block: std::ptr::NonNull<[u8]>) -> usize {
     block.cast::<u8>().as_ptr() as usize
 }
