@@ -140,7 +140,8 @@ void* Arena::AllocateLarge(size_t size, size_t alignment, bool zeroed,
   const size_t slack = alignment > aligned ? alignment - aligned : 0;
   const size_t usable = AlignUp(Max(size, 1), kPageSize);
   const size_t guard = kIsSecure && ground_ == nullptr ? kPageSize : 0;
-  const size_t slices = SlicesFor(Max(size, 1) + slack + guard);
+  // All its pages are the block's; it may begin between those of the run.
+  const size_t slices = SlicesFor(usable + slack + guard);
   const size_t bytes = slices * kSliceSize;
   bool is_zero = false;
   Slice* run;
@@ -292,7 +293,8 @@ bool Arena::ResizeLarge(Slice* run, void* ptr, size_t size) {
   // Small enough for another kind: moving gives the rest of the run back.
   if (size <= kMaxBlockRequest / 2) return false;
   if (kIsSecure && ground_ == nullptr) return false;
-  const size_t slices = SlicesFor(run->large.payload_offset + size);
+  const size_t slices =
+      SlicesFor(run->large.payload_offset + pages * kPageSize);
   const size_t old_slices = run->run_slices;
   const size_t charge = ChargeOf(slices, pages);
   const size_t old_charge = ChargeOf(old_slices, run->large.usable_pages);

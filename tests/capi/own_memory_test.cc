@@ -377,6 +377,50 @@ TEST(OwnMemoryTest, EveryAlignmentThatFits) {
             MYONLY_OK);
 }
 
+// Slices begin anywhere in a buffer: an aligned block doesn't begin where its
+// run does, and ends in whole pages all the same.
+TEST(OwnMemoryTest, AlignedLargeBlocksEndInTheirRun) {
+  Buffer buffer(64 * kMiB, 16);
+  myonly_arena* arena = NewArenaIn(buffer, 64 * kMiB);
+  std::vector<unsigned char*> blocks;
+  const auto fill = [&blocks] {
+    for (size_t i = 0; i < blocks.size(); ++i) {
+      memset(blocks[i], static_cast<int>(i % 251 + 1),
+             myonly_usable_size(blocks[i]));
+    }
+  };
+  const auto expect_filled = [&blocks] {
+    for (size_t i = 0; i < blocks.size(); ++i) {
+      EXPECT_EQ(std::count(blocks[i], blocks[i] + myonly_usable_size(blocks[i]),
+                           i % 251 + 1),
+                static_cast<ptrdiff_t>(myonly_usable_size(blocks[i])))
+          << i;
+    }
+  };
+  for (size_t alignment = 32; alignment <= 8192; alignment *= 2) {
+    for (const size_t less : {0, 16, 100, 250, 500, 1000, 2000, 4000, 4096}) {
+      // And behind it one that begins where its run does.
+      for (const size_t each : {alignment, size_t{16}}) {
+        void* block = myonly_arena_aligned_alloc(arena, each, 96 * kKiB - less);
+        ASSERT_NE(block, nullptr);
+        blocks.push_back(static_cast<unsigned char*>(block));
+      }
+    }
+  }
+  fill();
+  expect_filled();
+  // Every other one shrinks and grows where it is.
+  for (size_t i = 0; i < blocks.size(); i += 2) {
+    for (const size_t less : {33 * kKiB, 32 * kKiB + 100, size_t{40}}) {
+      (void)myonly_try_resize(blocks[i], 96 * kKiB - less, nullptr);
+    }
+  }
+  fill();
+  expect_filled();
+  EXPECT_EQ(myonly_arena_check(arena), MYONLY_OK);
+  EXPECT_EQ(myonly_arena_destroy(arena, MYONLY_DESTROY_FREE), MYONLY_OK);
+}
+
 TEST(OwnMemoryTest, OneBlockMayHaveAlmostAllOfIt) {
   constexpr size_t kBytes = 64 * kMiB;
   Buffer buffer(kBytes);
