@@ -5,6 +5,7 @@
 #include <spawn.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -133,6 +134,30 @@ bool Spawn() {
 
 bool System() { return system(true_program) == 0 && HeapWorks(); }
 
+// As a daemon does: a child in a session of its own makes another one and goes;
+// that one lets go of all descriptors, and lives on.
+bool Daemon() {
+  // Ours is the grandchild when its parent is gone.
+  if (prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) != 0) return false;
+  std::thread([] {}).join();
+  const pid_t child = fork();
+  if (child < 0) return false;
+  if (child > 0) {
+    return EndedWell(child) && EndedWell(-1) && HeapWorks();
+  }
+  alarm(kChildSeconds);
+  if (setsid() < 0 || !HeapWorks()) _exit(kHeapFailed);
+  const pid_t daemon = fork();
+  if (daemon != 0) _exit(daemon < 0 ? kHeapFailed : 0);
+  alarm(kChildSeconds);
+  const int most = static_cast<int>(sysconf(_SC_OPEN_MAX));
+  for (int fd = 0; fd < most && fd < 4096; ++fd) close(fd);
+  if (chdir("/") != 0) _exit(kHeapFailed);
+  bool thread_good = false;
+  std::thread([&] { thread_good = HeapWorks(); }).join();
+  exit(thread_good && HeapWorks() ? 0 : kHeapFailed);
+}
+
 struct Mode {
   const char* name;
   bool (*run)();
@@ -142,7 +167,7 @@ constexpr Mode kModes[] = {
     {"handlers", WithHandlers}, {"early_handlers", WithHandlers},
     {"nested", Nested},         {"threads", FromThreads},
     {"vfork", Vfork},           {"spawn", Spawn},
-    {"system", System},
+    {"system", System},         {"daemon", Daemon},
 };
 
 }  // namespace

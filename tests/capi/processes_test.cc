@@ -45,7 +45,8 @@ TEST_P(ProcessesTest, ChildAndParentGoOn) {
 INSTANTIATE_TEST_SUITE_P(
     By, ProcessesTest,
     ::testing::Combine(::testing::Values("handlers", "early_handlers", "nested",
-                                         "threads", "vfork", "spawn", "system"),
+                                         "threads", "vfork", "spawn", "system",
+                                         "daemon"),
                        ::testing::ValuesIn(kWays)),
     [](const ::testing::TestParamInfo<ProcessesTest::ParamType>& info) {
       return std::string(std::get<0>(info.param)) +

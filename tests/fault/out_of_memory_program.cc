@@ -6,16 +6,21 @@
 //   out_of_memory lower MIB THREADS        those it may still get
 //   out_of_memory data MIB THREADS         pages it may write to
 //   out_of_memory maps LEFT THREADS        mappings that are left to it
+//   out_of_memory commit MIB THREADS       what strict overcommit leaves
 //   out_of_memory deny CALLS ERRNO THREADS see DenyCalls
+//   out_of_memory waves MIB THREADS        blocks of one size after the other,
+//                                          so much of each, written to
 #include <errno.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include <atomic>
 #include <cstddef>
+#include <cstdint>
 #include <initializer_list>
 #include <new>
 
@@ -27,6 +32,7 @@ using myonly::testing::DenyCalls;
 using myonly::testing::LimitAddresses;
 using myonly::testing::LimitData;
 using myonly::testing::LimitMoreAddresses;
+using myonly::testing::TakeCommitment;
 using myonly::testing::TakeMappings;
 
 constexpr size_t kKiB = 1024;
@@ -63,6 +69,14 @@ class Chain {
     memset(End(node), 0x5a, 8);
     first_ = node;
     bytes_ += size;
+    return true;
+  }
+
+  // The same, and all of it is written to.
+  bool PushFull(size_t size) {
+    if (!Push(size)) return false;
+    memset(reinterpret_cast<char*>(first_) + sizeof(Node), 0x5a,
+           size - sizeof(Node));
     return true;
   }
 
@@ -219,6 +233,43 @@ void RunJob(Job& job) {
   Stop(0, "ok");
 }
 
+// Of each size as much as `bytes`; all of it is freed before the next one. A
+// kernel that ends who has more pages than it may have (a limit of a cgroup)
+// tells nobody before: what is freed must serve other sizes or go back.
+void RunWaves(size_t bytes) {
+  for (int round = 0; round < 2; ++round) {
+    for (size_t size : {size_t{24}, size_t{100}, size_t{1000}, 5 * kKiB,
+                        40 * kKiB, 300 * kKiB, 3 * kMiB, 12 * kMiB}) {
+      Chain chain;
+      while (chain.bytes() + size <= bytes) {
+        Require(chain.PushFull(size), "there is memory, and none is given");
+      }
+      chain.CheckAndFreeAll();
+    }
+  }
+}
+
+void* RunWavesInThread(void* bytes) {
+  RunWaves(reinterpret_cast<uintptr_t>(bytes));
+  return nullptr;
+}
+
+// Threads in turn: each one's memory must serve the next one, too.
+[[noreturn]] void RunWavesOfThreads(size_t bytes, int threads) {
+  for (int i = 0; i < threads; ++i) {
+    pthread_t thread;
+    Require(pthread_create(&thread, nullptr, RunWavesInThread,
+                           reinterpret_cast<void*>(bytes)) == 0,
+            "no thread can be made");
+    pthread_join(thread, nullptr);
+  }
+  rusage usage = {};
+  getrusage(RUSAGE_SELF, &usage);
+  printf("%ld KiB at most\n", usage.ru_maxrss);
+  fflush(stdout);
+  _exit(0);
+}
+
 int Usage() {
   fprintf(stderr, "usage: see the top of out_of_memory_program.cc\n");
   return 2;
@@ -232,12 +283,19 @@ int main(int argc, char** argv) {
   Job job;
   job.threads = atoi(argv[argc - 1]);
   if (job.threads < 1 || job.threads > kMaxThreads) return Usage();
+  if (strcmp(mode, "waves") == 0 && argc == 4) {
+    RunWavesOfThreads(strtoul(argv[2], nullptr, 10) * kMiB, job.threads);
+  }
   if (strcmp(mode, "deny") == 0 && argc == 5) {
     job.calls = argv[2];
     job.error = atoi(argv[3]);
   } else if (strcmp(mode, "lower") == 0 && argc == 4) {
     if (!LimitMoreAddresses(strtoul(argv[2], nullptr, 10) * kMiB)) {
       Stop(kNotPossible, "the limit can't be set");
+    }
+  } else if (strcmp(mode, "commit") == 0 && argc == 4) {
+    if (!TakeCommitment(strtoul(argv[2], nullptr, 10) * kMiB)) {
+      Stop(kNotPossible, "the kernel promises memory that it may not have");
     }
   } else if (strcmp(mode, "maps") == 0 && argc == 4) {
     job.maps_left = argv[2];

@@ -1,9 +1,11 @@
 // Whole programs that run out of memory are told so, and go on with what they
 // free, as with libc's malloc.
 #include <errno.h>
+#include <stdlib.h>
 
 #include <ostream>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "gtest/gtest.h"
@@ -42,6 +44,9 @@ std::vector<Case> Cases() {
   for (const char* mib : {"48", "128", "512"}) {
     cases.push_back({"data", mib, ""});
   }
+  // What strict overcommit counts of all processes, "data" counts of this one:
+  // private pages that may be written to, when they are mapped or become so.
+  cases.push_back({"commit", "128", ""});
   for (const char* left : {"0", "20", "400"}) {
     cases.push_back({"maps", left, ""});
   }
@@ -100,6 +105,47 @@ TEST_P(OutOfMemoryTest, SixtyFourThreads) {
       name == "maps20" || name == "denyallError" + std::to_string(ENOMEM)) {
     ExpectGoesOn("64");
   }
+}
+
+// A limit of a cgroup does not refuse memory: who has more is killed. So what
+// a program has freed may not keep it from what it asks for next.
+class MemoryGroupTest : public ::testing::Test {
+ protected:
+  // Of the objects of 24 bytes, 58 MiB are live; glibc's malloc has 68.
+  static constexpr long kMostKiB = 128 << 10;
+
+  static ChildResult Run(std::vector<std::string> before) {
+    ChildOptions child;
+    child.argv = std::move(before);
+    child.argv.insert(
+        child.argv.end(),
+        {RunfilePath("tests/fault/out_of_memory_linked"), "waves", "40", "2"});
+    return RunChild(child);
+  }
+};
+
+TEST_F(MemoryGroupTest, FreedMemoryServesOtherSizes) {
+  const ChildResult result = Run({});
+  ASSERT_TRUE(result.Succeeded()) << result.Describe();
+  const long most_kib = strtol(result.out.c_str(), nullptr, 10);
+  RecordProperty("most_kib", static_cast<int>(most_kib));
+  EXPECT_GT(most_kib, 40 << 10);
+  EXPECT_LT(most_kib, kMostKiB);
+}
+
+TEST_F(MemoryGroupTest, AProgramLivesWithinItsGroupsLimit) {
+  const std::vector<std::string> in_group = {
+      "systemd-run",    "--scope", "--quiet",        "-p",
+      "MemoryMax=128M", "-p",      "MemorySwapMax=0"};
+  std::vector<std::string> probe = in_group;
+  probe.push_back("true");
+  ChildOptions child;
+  child.argv = probe;
+  if (!RunChild(child).Succeeded()) {
+    GTEST_SKIP() << "systemd-run makes no group with a limit here";
+  }
+  const ChildResult result = Run(in_group);
+  EXPECT_TRUE(result.Succeeded()) << result.Describe();
 }
 
 INSTANTIATE_TEST_SUITE_P(Cases, OutOfMemoryTest, ::testing::ValuesIn(Cases()),

@@ -81,6 +81,27 @@ bool LimitData(size_t bytes) {
   return setrlimit(RLIMIT_DATA, &limit) == 0;
 }
 
+bool TakeCommitment(size_t left) {
+  char mode = '0';
+  const int fd = open("/proc/sys/vm/overcommit_memory", O_RDONLY | O_CLOEXEC);
+  if (fd < 0) return false;
+  const bool is_read = read(fd, &mode, 1) == 1;
+  close(fd);
+  if (!is_read || mode != '2') return false;
+  const auto take = [](size_t bytes) {
+    return mmap(nullptr, bytes, PROT_READ | PROT_WRITE,
+                MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  };
+  // What shall be left is given back when all the rest is taken.
+  void* kept = take(left);
+  if (kept == MAP_FAILED) return false;
+  constexpr size_t kLeast = size_t{1} << 20;
+  for (size_t bytes = size_t{1} << 40; bytes >= kLeast;) {
+    if (take(bytes) == MAP_FAILED) bytes /= 2;
+  }
+  return munmap(kept, left) == 0;
+}
+
 bool TakeMappings(size_t left) {
   constexpr size_t kMost = 300'000;
   const auto page = static_cast<size_t>(sysconf(_SC_PAGESIZE));

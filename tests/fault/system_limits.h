@@ -15,6 +15,11 @@ bool LimitMoreAddresses(size_t bytes);
 // Lets it write to `bytes` of private pages in all.
 bool LimitData(size_t bytes);
 
+// Where the kernel promises no more memory than it has
+// (vm.overcommit_memory=2): takes promises until about `left` bytes are left to
+// the whole machine. False: it promises more.
+bool TakeCommitment(size_t left);
+
 // Makes mappings until the kernel allows about `left` more (vm.max_map_count).
 // False: it allows more than a test can make.
 bool TakeMappings(size_t left);
