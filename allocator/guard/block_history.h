@@ -22,6 +22,7 @@ struct BlockRecord {
   size_t size : 48;
   size_t is_live : 1;
   size_t is_of_arena : 1;  // one of the program, which may drop it
+  size_t is_of_new : 1;    // made by operator new, not by malloc's family
   size_t is_seen : 1;      // scratch of who searches for leaks
   StackDepot::Id made;
   StackDepot::Id freed;  // 0 while it is live

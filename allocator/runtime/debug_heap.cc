@@ -86,6 +86,7 @@ void* NoteMade(void* ptr, size_t size, Origin origin, Fill fill) {
       record->SetSize(size);
       record->is_live = true;
       record->is_of_arena = origin == Origin::kArena;
+      record->is_of_new = false;
       record->made = d.depot.Add(caller.frames, caller.count);
       record->freed = 0;
     }
@@ -236,10 +237,33 @@ size_t DebugHeap::AllocateBatch(ArenaHandle handle, size_t size, void** out,
   return made;
 }
 
+// The record is made by now, with the stack of whoever called new.
+void* DebugHeap::OfNew(void* ptr) {
+  if (ptr == nullptr) return nullptr;
+  const InCall call;
+  MutexLock lock(d.mutex);
+  BlockRecord* record = d.history.Find(ptr);
+  if (record != nullptr && record->is_live) record->is_of_new = true;
+  return ptr;
+}
+
 // --- Freeing. ---
 
-void DebugHeap::Free(void* ptr) {
-  if (ptr == nullptr) return;
+namespace {
+
+enum class Family : uint8_t { kMalloc, kNew };
+
+// Before it is noted as freed, so that it is shown as it is.
+void CheckFamily(void* ptr, Family family) {
+  BlockRecord record = {};
+  if (!d.history.Peek(ptr, &record) || !record.is_live) return;
+  if (record.is_of_new == (family == Family::kNew)) return;
+  ReportMisuse(family == Family::kNew ? "delete of what malloc has made"
+                                      : "free of what new has made",
+               ptr);
+}
+
+void FreeChecked(void* ptr) {
   const InCall call;
   const Caller caller;
   BlockRecord record = {};
@@ -253,11 +277,10 @@ void DebugHeap::Free(void* ptr) {
   }
 }
 
-void DebugHeap::FreeSized(void* ptr, size_t size, size_t alignment) {
-  if (ptr == nullptr) return;
+void CheckSizes(void* ptr, size_t size, size_t alignment) {
   BlockRecord record = {};
   if (!d.history.Peek(ptr, &record)) {
-    CheckSize(ptr, size);
+    GuardedHeap::CheckSize(ptr, size);
   } else if (record.is_live) {
     if (Max(record.size, 1) != Max(size, 1)) {
       ReportMisuse("free with a wrong size", ptr);
@@ -266,7 +289,33 @@ void DebugHeap::FreeSized(void* ptr, size_t size, size_t alignment) {
       ReportMisuse("free with a wrong alignment", ptr);
     }
   }
-  Free(ptr);
+}
+
+void FreeAs(void* ptr, Family family) {
+  if (ptr == nullptr) return;
+  CheckFamily(ptr, family);
+  FreeChecked(ptr);
+}
+
+void FreeSizedAs(void* ptr, size_t size, size_t alignment, Family family) {
+  if (ptr == nullptr) return;
+  CheckFamily(ptr, family);
+  CheckSizes(ptr, size, alignment);
+  FreeChecked(ptr);
+}
+
+}  // namespace
+
+void DebugHeap::Free(void* ptr) { FreeAs(ptr, Family::kMalloc); }
+
+void DebugHeap::Delete(void* ptr) { FreeAs(ptr, Family::kNew); }
+
+void DebugHeap::FreeSized(void* ptr, size_t size, size_t alignment) {
+  FreeSizedAs(ptr, size, alignment, Family::kMalloc);
+}
+
+void DebugHeap::Delete(void* ptr, size_t size, size_t alignment) noexcept {
+  FreeSizedAs(ptr, size, alignment, Family::kNew);
 }
 
 void DebugHeap::FreeBatch(void** ptrs, size_t count) {
@@ -296,6 +345,7 @@ void* DebugHeap::Reallocate(void* ptr, size_t size) {
   }
   const InCall call;
   const Caller caller;
+  CheckFamily(ptr, Family::kMalloc);
   BlockRecord record = {};
   const Found found = NoteFreed(ptr, caller, &record);
   if (found == Found::kFreed) {

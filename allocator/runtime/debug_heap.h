@@ -39,10 +39,12 @@ class DebugHeap : public GuardedHeap {
   static void Free(void* ptr);
   static void FreeInline(void* ptr) { Free(ptr); }
   static void FreeSized(void* ptr, size_t size, size_t alignment);
-  static void DeleteInline(void* ptr, size_t size) { FreeSized(ptr, size, 1); }
-  static void Delete(void* ptr, size_t size, size_t alignment) noexcept {
-    FreeSized(ptr, size, alignment);
-  }
+  // What new has made is deleted, and what malloc has made is freed.
+  static void* OfNew(void* ptr);
+  static void DeleteInline(void* ptr, size_t size) { Delete(ptr, size, 1); }
+  static void DeleteInline(void* ptr) { Delete(ptr); }
+  static void Delete(void* ptr, size_t size, size_t alignment) noexcept;
+  static void Delete(void* ptr);
   static void* Reallocate(void* ptr, size_t size);
   static bool TryResize(void* ptr, size_t size);
   static size_t UsableSize(const void* ptr);

@@ -36,6 +36,8 @@ class GuardedHeap : public ProcessHeap {
     Free(ptr);
   }
   static void DeleteInline(void* ptr, size_t size) { FreeSized(ptr, size, 1); }
+  static void DeleteInline(void* ptr) { Free(ptr); }
+  static void Delete(void* ptr) { Free(ptr); }
   static void Delete(void* ptr, size_t size, size_t alignment) noexcept {
     FreeSized(ptr, size, alignment);
   }

@@ -140,6 +140,13 @@ class ProcessHeap {
     Delete(ptr, size, kMinAlignment);
   }
   static void Delete(void* ptr, size_t size, size_t alignment) noexcept;
+  // What operator new returns, and the forms of delete without a size: only the
+  // preset debug knows whose a block is.
+  static void* OfNew(void* ptr) { return ptr; }
+  ABSL_ATTRIBUTE_ALWAYS_INLINE static void DeleteInline(void* ptr) {
+    FreeInline(ptr);
+  }
+  static void Delete(void* ptr) { Free(ptr); }
   // `ptr` NULL allocates from the default arena; `size` 0 frees and returns
   // NULL with LastStatus() unchanged.
   static void* Reallocate(void* ptr, size_t size);

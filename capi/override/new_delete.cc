@@ -53,8 +53,9 @@ using myonly::internal::IsPowerOfTwo;
 using myonly::internal::kMinAlignment;
 
 void* AllocateOnce(size_t size, size_t alignment) {
-  return alignment <= kMinAlignment ? Heap::Allocate(size)
-                                    : Heap::AllocateAligned(alignment, size);
+  return Heap::OfNew(alignment <= kMinAlignment
+                         ? Heap::Allocate(size)
+                         : Heap::AllocateAligned(alignment, size));
 }
 
 // Calls the new handler until there is memory or no handler. NULL: none left.
@@ -110,7 +111,7 @@ void* OrNull(size_t size, size_t alignment, Allocate allocate) noexcept {
 #define MYONLY_EXPORT __attribute__((weak, visibility("default")))
 
 MYONLY_EXPORT void* operator new(size_t size) {
-  void* ptr = Heap::AllocateQuick(size);
+  void* ptr = Heap::OfNew(Heap::AllocateQuick(size));
   return ABSL_PREDICT_TRUE(ptr != nullptr) ? ptr : NewSlow(size, kMinAlignment);
 }
 MYONLY_EXPORT void* operator new(size_t size, std::align_val_t alignment) {
@@ -147,11 +148,11 @@ MYONLY_HIDDEN void myonly_delete_aligned(void* ptr,
 
 // As free: aligned, and with no call in between.
 __attribute__((aligned(32))) void myonly_delete(void* ptr) noexcept {
-  Heap::FreeInline(ptr);
+  Heap::DeleteInline(ptr);
 }
 void myonly_delete_array(void* ptr) noexcept { ::operator delete(ptr); }
 void myonly_delete_aligned(void* ptr, std::align_val_t /*alignment*/) noexcept {
-  Heap::Free(ptr);
+  Heap::Delete(ptr);
 }
 
 MYONLY_EXPORT __attribute__((alias("myonly_delete"))) void operator delete(

@@ -27,6 +27,10 @@ NAMED char* make_block(size_t size) {
   return Launder(static_cast<char*>(malloc(size)));
 }
 
+NAMED char* new_block(size_t size) {
+  return Launder(static_cast<char*>(::operator new(size)));
+}
+
 NAMED void free_block(char* block) {
   free(block);
   asm volatile("" : : : "memory");
@@ -92,7 +96,7 @@ void WriteAfterFree() {
 }
 
 void DeleteWithWrongSize() {
-  char* block = make_block(300000);
+  char* block = new_block(300000);
   ::operator delete (Launder(block), size_t{299999});
 }
 
@@ -186,6 +190,25 @@ int Fork() {
   return 0;
 }
 
+char* Resized(char* block) { return static_cast<char*>(realloc(block, 100)); }
+
+// Each in its own way, also when an address passes from one to the other.
+int Families() {
+  for (size_t i = 0; i < 3000; ++i) {
+    const size_t size = 1 + i * 41 % 70000;
+    free_block(make_block(size));
+    delete[] Launder(new char[size]);
+    delete Launder(new (std::nothrow) char);
+    ::operator delete (Launder(static_cast<char*>(
+                           ::operator new (size, std::align_val_t{64}))),
+                       std::align_val_t{64});
+    ::operator delete(Launder(static_cast<char*>(::operator new(size))), size);
+    free(Launder(Resized(make_block(size))));
+    free(Launder(static_cast<char*>(calloc(1, size))));
+  }
+  return 0;
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
@@ -206,6 +229,10 @@ int main(int argc, char** argv) {
     free_block(block);
     free_again(block);
   }
+  if (is("delete_malloc")) delete Launder(make_block(48));
+  if (is("free_new")) free_block(Launder(new char[48]));
+  if (is("realloc_new")) free_block(Resized(Launder(new char)));
+  if (is("families")) return Families();
   if (is("inside")) free_block(make_block(48) + 16);
   if (is("foreign")) free_block(reinterpret_cast<char*>(&argc));
   return 0;

@@ -131,7 +131,30 @@ TEST(DebugTest, SizesAreExactAboveSixtyFourKilobytes) {
   const ChildResult result = RunProgram("size");
   EXPECT_EQ(result.signal, SIGABRT) << result.Describe();
   EXPECT_TRUE(Says(result, "free with a wrong size at 0x")) << result.err;
-  ExpectCalls(result.err, ", made by:", "make_block", "");
+  ExpectCalls(result.err, ", made by:", "new_block", "");
+}
+
+TEST(DebugTest, NewAndMallocDoNotMix) {
+  ChildResult result = RunProgram("delete_malloc");
+  EXPECT_EQ(result.signal, SIGABRT) << result.Describe();
+  EXPECT_TRUE(Says(result, "delete of what malloc has made at 0x"));
+  ExpectCalls(result.err, ", made by:", "make_block", "main");
+  EXPECT_TRUE(StackBelow(result.err, "  freed by:").empty());
+  for (const char* what : {"free_new", "realloc_new"}) {
+    result = RunProgram(what);
+    EXPECT_EQ(result.signal, SIGABRT) << result.Describe();
+    EXPECT_TRUE(Says(result, "free of what new has made at 0x")) << result.err;
+  }
+  // It is freed all the same.
+  result = RunProgram("delete_malloc", {{"MYONLY_ON_MISUSE", "report"}});
+  EXPECT_EQ(result.exit_code, 0) << result.Describe();
+  EXPECT_TRUE(Says(result, "delete of what malloc has made at 0x"));
+}
+
+TEST(DebugTest, ProgramsThatDoNotMixThemAreNotReported) {
+  const ChildResult result = RunProgram("families");
+  EXPECT_EQ(result.exit_code, 0) << result.Describe();
+  EXPECT_EQ(result.err, "");
 }
 
 TEST(DebugTest, DepthOfStacksIsAnOption) {
