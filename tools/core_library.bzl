@@ -44,9 +44,11 @@ def core_library(
         debug_defines = [],
         asan_deps = [],
         asan_defines = [],
+        valgrind_defines = [],
         **kwargs):
     asan = {} if not asan_defines else {"defines": select({
         "//tools:tells_asan": asan_defines,
+        "//tools:tells_valgrind": valgrind_defines,
         "//conditions:default": [],
     })}
     cc_library(
@@ -56,6 +58,7 @@ def core_library(
             "//conditions:default": [],
         }) + select({
             "//tools:tells_asan": asan_deps,
+            "//tools:tells_valgrind": asan_deps,
             "//conditions:default": [],
         }),
         **dict(asan, **kwargs)

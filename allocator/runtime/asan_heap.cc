@@ -2,14 +2,45 @@
 
 #include <cstring>
 
+#ifdef MYONLY_TELLS_VALGRIND
+#include <valgrind/memcheck.h>
+#else
 // Of the sanitizer's interface, which needs no header.
 extern "C" {
 void __asan_poison_memory_region(const volatile void* start, size_t bytes);
 void __asan_unpoison_memory_region(const volatile void* start, size_t bytes);
 }
+#endif
 
 namespace myonly::internal {
 namespace {
+
+#ifdef MYONLY_TELLS_VALGRIND
+void Poison(const void* start, size_t bytes) {
+  VALGRIND_MAKE_MEM_NOACCESS(start, bytes);
+}
+void Unpoison(const void* start, size_t bytes) {
+  VALGRIND_MAKE_MEM_DEFINED(start, bytes);
+}
+// While one lives, nothing that the thread touches is reported: every
+// instruction is looked at, also those of the library.
+struct Silence {
+  Silence() { VALGRIND_DISABLE_ERROR_REPORTING; }
+  ~Silence() { VALGRIND_ENABLE_ERROR_REPORTING; }
+  Silence(const Silence&) = delete;
+  Silence& operator=(const Silence&) = delete;
+};
+#else
+void Poison(const void* start, size_t bytes) {
+  __asan_poison_memory_region(start, bytes);
+}
+void Unpoison(const void* start, size_t bytes) {
+  __asan_unpoison_memory_region(start, bytes);
+}
+struct Silence {
+  Silence() {}
+};
+#endif
 
 ProcessGlobals& g = process_globals;
 
@@ -23,9 +54,9 @@ bool IsTold(const void* ptr) {
 void* Tell(void* ptr, size_t size) {
   if (ptr == nullptr) return nullptr;
   const size_t usable = ProcessHeap::UsableSize(ptr);
-  __asan_unpoison_memory_region(ptr, usable);
+  Unpoison(ptr, usable);
   if (size < usable && IsTold(ptr)) {
-    __asan_poison_memory_region(static_cast<char*>(ptr) + size, usable - size);
+    Poison(static_cast<char*>(ptr) + size, usable - size);
   }
   return ptr;
 }
@@ -33,7 +64,7 @@ void* Tell(void* ptr, size_t size) {
 // Before it is freed: afterwards it may be another one's.
 void TellFreed(const void* ptr) {
   if (!IsTold(ptr)) return;
-  __asan_poison_memory_region(ptr, ProcessHeap::UsableSize(ptr));
+  Poison(ptr, ProcessHeap::UsableSize(ptr));
 }
 
 void* Cleared(void* ptr, size_t bytes) {
@@ -45,9 +76,9 @@ void TellAll(ArenaHandle handle, bool live) {
       handle, 0,
       [](void* is_live, const BlockInfo& block) {
         if (*static_cast<bool*>(is_live)) {
-          __asan_unpoison_memory_region(block.start, block.bytes);
+          Unpoison(block.start, block.bytes);
         } else if (IsTold(block.start)) {
-          __asan_poison_memory_region(block.start, block.bytes);
+          Poison(block.start, block.bytes);
         }
         return 0;
       },
@@ -57,10 +88,12 @@ void TellAll(ArenaHandle handle, bool live) {
 }  // namespace
 
 void* AsanHeap::Allocate(size_t size) {
+  const Silence silence;
   return Tell(ProcessHeap::Allocate(size), size);
 }
 
 void* AsanHeap::AllocateZeroed(size_t count, size_t size) {
+  const Silence silence;
   size_t bytes;
   return __builtin_mul_overflow(count, size, &bytes)
              ? ProcessHeap::AllocateZeroed(count, size)
@@ -68,16 +101,19 @@ void* AsanHeap::AllocateZeroed(size_t count, size_t size) {
 }
 
 void* AsanHeap::AllocateAligned(size_t alignment, size_t size) {
+  const Silence silence;
   return Tell(ProcessHeap::AllocateAligned(alignment, size), size);
 }
 
 void* AsanHeap::AllocateInSlow(ArenaHandle handle, size_t size,
                                size_t alignment) {
+  const Silence silence;
   return Tell(ProcessHeap::AllocateInSlow(handle, size, alignment), size);
 }
 
 void* AsanHeap::AllocateZeroedIn(ArenaHandle handle, size_t count,
                                  size_t size) {
+  const Silence silence;
   size_t bytes;
   return __builtin_mul_overflow(count, size, &bytes)
              ? ProcessHeap::AllocateZeroedIn(handle, count, size)
@@ -86,31 +122,37 @@ void* AsanHeap::AllocateZeroedIn(ArenaHandle handle, size_t count,
 
 void* AsanHeap::AllocateAlignedIn(ArenaHandle handle, size_t alignment,
                                   size_t size) {
+  const Silence silence;
   return Tell(ProcessHeap::AllocateAlignedIn(handle, alignment, size), size);
 }
 
 size_t AsanHeap::AllocateBatch(ArenaHandle handle, size_t size, void** out,
                                size_t count) {
+  const Silence silence;
   const size_t made = ProcessHeap::AllocateBatch(handle, size, out, count);
   for (size_t i = 0; i < made; ++i) Tell(out[i], size);
   return made;
 }
 
 void AsanHeap::Free(void* ptr) {
+  const Silence silence;
   TellFreed(ptr);
   ProcessHeap::Free(ptr);
 }
 
 void AsanHeap::FreeSized(void* ptr, size_t size, size_t alignment) {
+  const Silence silence;
   TellFreed(ptr);
   ProcessHeap::FreeSized(ptr, size, alignment);
 }
 
 void AsanHeap::FreeBatch(void** ptrs, size_t count) {
+  const Silence silence;
   for (size_t i = 0; i < count; ++i) Free(ptrs[i]);
 }
 
 void* AsanHeap::Reallocate(void* ptr, size_t size) {
+  const Silence silence;
   if (ptr == nullptr) return Allocate(size);
   if (size == 0) {
     Free(ptr);
@@ -129,11 +171,12 @@ void* AsanHeap::Reallocate(void* ptr, size_t size) {
 }
 
 bool AsanHeap::TryResize(void* ptr, size_t size) {
+  const Silence silence;
   if (!IsTold(ptr)) return ProcessHeap::TryResize(ptr, size);
   const size_t usable = ProcessHeap::UsableSize(ptr);
   // What it loses may be another one's at once.
   if (size < usable) {
-    __asan_poison_memory_region(static_cast<char*>(ptr) + size, usable - size);
+    Poison(static_cast<char*>(ptr) + size, usable - size);
   }
   const bool resized = ProcessHeap::TryResize(ptr, size);
   Tell(ptr, resized ? size : usable);
@@ -141,17 +184,20 @@ bool AsanHeap::TryResize(void* ptr, size_t size) {
 }
 
 size_t AsanHeap::UsableSize(const void* ptr) {
+  const Silence silence;
   const size_t usable = ProcessHeap::UsableSize(ptr);
-  if (ptr != nullptr) __asan_unpoison_memory_region(ptr, usable);
+  if (ptr != nullptr) Unpoison(ptr, usable);
   return usable;
 }
 
 Status AsanHeap::ResetArena(ArenaHandle handle) {
+  const Silence silence;
   if (handle != 0) TellAll(handle, /*live=*/false);
   return ProcessHeap::ResetArena(handle);
 }
 
 Status AsanHeap::DestroyArena(ArenaHandle handle, bool require_empty) {
+  const Silence silence;
   if (!require_empty && handle != 0) TellAll(handle, /*live=*/false);
   const Status status = ProcessHeap::DestroyArena(handle, require_empty);
   if (status == Status::kBusy && !require_empty) TellAll(handle, /*live=*/true);

@@ -2,6 +2,7 @@
 // --define=myonly_asan=arenas: the sanitizer is told which bytes of ours are a
 // live block's, so that it reports what touches others. Up to 8 MiB, and not in
 // memory that programs have given. The library itself is not instrumented then.
+// With --define=myonly_valgrind=arenas valgrind's memcheck is told the same.
 //
 // A call that resizes moves the block unless it can stay.
 //

@@ -14,7 +14,7 @@
 #ifdef MYONLY_PRESET_DEBUG
 #include "allocator/runtime/debug_heap.h"
 #endif
-#ifdef MYONLY_TELLS_ASAN
+#if defined(MYONLY_TELLS_ASAN) || defined(MYONLY_TELLS_VALGRIND)
 #include "allocator/runtime/asan_heap.h"
 #endif
 
@@ -25,7 +25,7 @@ inline constexpr bool kIsDebug = true;
 using Heap = DebugHeap;
 #else
 inline constexpr bool kIsDebug = false;
-#ifdef MYONLY_TELLS_ASAN
+#if defined(MYONLY_TELLS_ASAN) || defined(MYONLY_TELLS_VALGRIND)
 using Heap = AsanHeap;
 #else
 using Heap = std::conditional_t<kIsSecure, GuardedHeap, ProcessHeap>;
