@@ -17,6 +17,15 @@ bool HasBody(const httplib::Request& request) {
          request.has_header("Transfer-Encoding");
 }
 
+// Digits, and no more than a size_t holds. httplib takes what is none for 0,
+// and the body for the next request.
+bool HasGoodLength(const httplib::Request& request) {
+  if (!request.has_header("Content-Length")) return true;
+  const std::string length = request.get_header_value("Content-Length");
+  return !length.empty() && length.size() < 20 &&
+         length.find_first_not_of("0123456789") == std::string::npos;
+}
+
 size_t DeclaredBytes(const httplib::Request& request) {
   // A packed body says nothing of what comes out of it.
   if (request.has_header("Content-Encoding")) return 0;
@@ -29,6 +38,13 @@ size_t DeclaredBytes(const httplib::Request& request) {
 bool ReadBody(const httplib::Request& request,
               const httplib::ContentReader& reader, const Call& call,
               Tenant* tenant, Body* body, httplib::Response* response) {
+  if (!HasGoodLength(request)) {
+    // Nobody knows where the next request begins.
+    response->set_header("Connection", "close");
+    AnswerError(*response, kBadRequest, "body",
+                "Content-Length is not a number of bytes");
+    return false;
+  }
   if (request.is_multipart_form_data()) {
     SkipBody(request, reader);
     AnswerError(*response, kUnsupportedMedia, "media",

@@ -71,15 +71,20 @@ class Routes {
       AnswerError(response, kBadRequest, "key", "at most 512 bytes");
       return;
     }
+    const long cache = Parameter(request, "cache", 0, 0, 1);
+    if (cache < 0) {
+      SkipBody(request, reader);
+      AnswerError(response, kBadRequest, "cache", "0 or 1");
+      return;
+    }
     const Call call(&service_, tenant.get());
     Body body(call.arena());
     if (!ReadBody(request, reader, call, tenant.get(), &body, &response)) {
       return CountRefusal(response, *tenant);
     }
-    const bool is_cache = Parameter(request, "cache", 0, 0, 1) == 1;
     Try(call, response, [&] {
       const bool is_new =
-          tenant->Put(key, &body, is_cache ? Kind::kCache : Kind::kKept);
+          tenant->Put(key, &body, cache == 1 ? Kind::kCache : Kind::kKept);
       response.status = is_new ? kCreated : kOk;
     });
     CountRefusal(response, *tenant);

@@ -111,6 +111,8 @@ TenantLimits Service::LimitsFor(size_t limit_bytes, long soft_percent) const {
 
 bool IsTenantName(const std::string& name) {
   if (name.empty() || name.size() > kLongestName) return false;
+  // No client would ask for these: they are folders of a path.
+  if (name == "." || name == "..") return false;
   for (const char letter : name) {
     const bool is_letter =
         std::isalnum(static_cast<unsigned char>(letter)) != 0;

@@ -138,6 +138,7 @@ TEST_F(ServerTest, SaysWhatIsWrong) {
   EXPECT_EQ(Put("/tenants/a%20b").code, 400);
   EXPECT_EQ(Put("/tenants/a?limit_mb=x").code, 400);
   EXPECT_EQ(Put("/tenants/a/keys/" + std::string(600, 'k'), "v").code, 400);
+  EXPECT_EQ(Put("/tenants/a/keys/k?cache=7", "v").code, 400);
   const std::string form =
       "--b\r\nContent-Disposition: form-data; name=\"x\"\r\n\r\ntext\r\n"
       "--b--\r\n";
@@ -146,6 +147,18 @@ TEST_F(ServerTest, SaysWhatIsWrong) {
   EXPECT_EQ(AnswerOf(posted).code, 415);
   // The connection goes on after each of them.
   EXPECT_EQ(Put("/tenants/a/keys/k", "v").code, 201);
+}
+
+TEST_F(ServerTest, ALengthThatIsNoneIsNotTakenForOne) {
+  for (const char* length : {"abc", "-5", "2x", "99999999999999999999999"}) {
+    httplib::Client client("127.0.0.1", server_.port());
+    const httplib::Headers headers = {{"Content-Length", length}};
+    const httplib::Result result =
+        client.Put("/tenants/a/keys/k", headers, "hi", kText);
+    EXPECT_EQ(AnswerOf(result).code, 400) << length;
+    EXPECT_TRUE(Contains(AnswerOf(result).body, "Content-Length")) << length;
+  }
+  EXPECT_EQ(Get("/tenants/a/keys/k").code, 404);
 }
 
 // --- Limits ---
