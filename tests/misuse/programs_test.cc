@@ -185,7 +185,6 @@ TEST(ExpectedRowsTest, BadOnesAreFew) {
       "free_reused_large",
       "free_reused_medium",
       "free_reused_small",
-      "write_after_free_medium_genuine_fake",
   };
   const std::vector<ExpectedRow> rows = ReadExpectedRows();
   EXPECT_GE(rows.size(), 150u);
