@@ -73,4 +73,8 @@ MYONLY_COPTS = _WARNINGS
 MYONLY_TEST_COPTS = _NO_BUILTIN_MALLOC + [
     "-Wall",
     "-Wextra",
-]
+] + select({
+    # gcc declares operator delete with a size from C++14 on.
+    "//tools:clang": ["-fsized-deallocation"],
+    "//conditions:default": [],
+})

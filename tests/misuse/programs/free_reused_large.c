@@ -5,7 +5,7 @@
 void Program(void) {
   char* block = Get(kLarge);
   Drop(block);
-  const int count = kLarge < kMedium ? 4000 : 20;
+  const int count = 20;
   for (int i = 0; i < count && Get(kLarge) != block; ++i) {
   }
   Free(block);

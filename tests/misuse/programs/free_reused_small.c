@@ -5,7 +5,7 @@
 void Program(void) {
   char* block = Get(kSmall);
   Drop(block);
-  const int count = kSmall < kMedium ? 4000 : 20;
+  const int count = 4000;
   for (int i = 0; i < count && Get(kSmall) != block; ++i) {
   }
   Free(block);

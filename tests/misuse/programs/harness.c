@@ -16,7 +16,12 @@
 #include <time.h>
 #include <unistd.h>
 
+// clang makes no copies of functions for some of their arguments.
+#ifdef __clang__
+#define HIDDEN __attribute__((noinline))
+#else
 #define HIDDEN __attribute__((noinline, noclone))
+#endif
 
 enum { kMaxLive = 1 << 14, kMaxSizes = 16, kMaxChosen = 8 };
 enum { kTimeoutMs = 10000, kFakeBytes = 1 << 16 };
