@@ -133,7 +133,9 @@ TEST(TryResizeTest, ToWhatTheBlockHasIsDone) {
           << size << ' ' << alignment;
       EXPECT_EQ(actual, before);
       // To no bytes frees.
-      if (before != 0) EXPECT_EQ(myonly_realloc(block, before), block);
+      if (before != 0) {
+        EXPECT_EQ(myonly_realloc(block, before), block);
+      }
       myonly_free(block);
     }
   }

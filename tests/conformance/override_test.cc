@@ -3,7 +3,9 @@
 #include <errno.h>
 #include <malloc.h>
 #include <stdlib.h>
+#include <string.h>
 
+#include <algorithm>
 #include <memory>
 #include <new>
 
@@ -55,7 +57,8 @@ class OtherNamesOfMallocFamily final : public Heap {
   }
 };
 
-class OperatorNew final : public Heap {
+// As one heap, which it is in every preset but debug.
+class NewAndMalloc : public Heap {
  public:
   void* Allocate(size_t size) override {
     return operator new(size, std::nothrow);
@@ -78,10 +81,30 @@ class OperatorNew final : public Heap {
   bool SetsErrno() const override { return false; }
 };
 
+class OperatorNew final : public NewAndMalloc {
+ public:
+  void* AllocateZeroed(size_t count, size_t size) override {
+    size_t bytes;
+    if (__builtin_mul_overflow(count, size, &bytes)) return nullptr;
+    void* block = Allocate(bytes);
+    return block == nullptr ? nullptr : memset(block, 0, bytes);
+  }
+  void* Reallocate(void* block, size_t size) override {
+    if (block == nullptr) return Allocate(size);
+    void* moved = size == 0 ? nullptr : Allocate(size);
+    if (moved == nullptr && size != 0) return nullptr;
+    if (moved != nullptr)
+      memcpy(moved, block, std::min(size, UsableSize(block)));
+    Free(block);
+    return moved;
+  }
+};
+
 MYONLY_INSTANTIATE_CONFORMANCE(
     {"Malloc", [] { return std::make_unique<MallocFamily>(); }},
     {"OtherNames", [] { return std::make_unique<OtherNamesOfMallocFamily>(); }},
-    {"OperatorNew", [] { return std::make_unique<OperatorNew>(); }});
+    {"OperatorNew", [] { return std::make_unique<OperatorNew>(); }},
+    {"NewAndMalloc", [] { return std::make_unique<NewAndMalloc>(); }});
 
 }  // namespace
 }  // namespace myonly::testing
