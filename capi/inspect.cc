@@ -87,7 +87,7 @@ Status Check(myonly_arena* handle, BrokenInvariant* broken) {
   if (status != Status::kOk) return status;
   const bool good = arena == nullptr ? ProcessHeap::CheckInvariants(broken)
                                      : ProcessHeap::CheckArena(*arena, broken);
-  status = ProcessHeap::Look(HandleOf(handle));
+  status = ProcessHeap::StatusOf(HandleOf(handle));
   if (status == Status::kOk) return good ? status : Status::kCorrupt;
   *broken = BrokenInvariant();
   return status;
@@ -160,7 +160,7 @@ myonly_status myonly_arena_peek(myonly_arena* handle,
   Status status = Find(handle, &arena);
   if (status != Status::kOk) return static_cast<myonly_status>(status);
   const ArenaStats stats = ProcessHeap::PeekStats(arena);
-  status = ProcessHeap::Look(HandleOf(handle));
+  status = ProcessHeap::StatusOf(HandleOf(handle));
   if (status == Status::kOk) StoreStats(stats, out);
   return static_cast<myonly_status>(status);
 }

@@ -33,7 +33,7 @@ myonly_status With(myonly_arena* handle, Use use) {
   Arena* arena = ProcessHeap::FindArena(HandleOf(handle), &status);
   if (arena == nullptr) return Return(status);
   use(*arena);
-  return Return(ProcessHeap::Look(HandleOf(handle)));
+  return Return(ProcessHeap::StatusOf(HandleOf(handle)));
 }
 
 }  // namespace

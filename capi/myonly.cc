@@ -262,7 +262,7 @@ myonly_status myonly_arena_stats(myonly_arena* handle,
   }
   const ArenaStats stats =
       arena == nullptr ? Heap::Stats() : Heap::StatsOf(*arena);
-  status = Heap::Look(HandleOf(handle));
+  status = Heap::StatusOf(HandleOf(handle));
   if (status == Status::kOk) StoreStats(stats, out);
   return Return(status);
 }

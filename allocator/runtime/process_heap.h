@@ -245,7 +245,7 @@ class ProcessHeap {
 
   // After questions to an arena that was found by its handle, 0: the default
   // arena. kOk: the answers are its own, and not of another arena in its place.
-  ABSL_ATTRIBUTE_COLD static Status Look(ArenaHandle handle);
+  ABSL_ATTRIBUTE_COLD static Status StatusOf(ArenaHandle handle);
 
   // What it and all threads' shares of it hold. What other threads do meanwhile
   // may be missing, objects in their lists count as live.

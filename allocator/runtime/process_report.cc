@@ -95,7 +95,7 @@ Status Explain(ArenaHandle handle, Explanation* out) {
   if (OwnGround* ground = arena->ground()) {
     out->given_bytes = g.own.BytesOf(*ground);
   }
-  return ProcessHeap::Look(handle);
+  return ProcessHeap::StatusOf(handle);
 }
 
 ArenaHandle NextArena(size_t* position) {
@@ -111,7 +111,7 @@ Status WriteStatsOf(ArenaHandle handle, StatsFormat format, ReportWriter* out) {
   ArenaFigures figures = {handle, arena == nullptr
                                       ? ProcessHeap::Stats()
                                       : ProcessHeap::StatsOf(*arena)};
-  status = ProcessHeap::Look(handle);
+  status = ProcessHeap::StatusOf(handle);
   if (status == Status::kOk) {
     WriteStats(format, {OneArena, &figures, nullptr, ""}, out);
   }

@@ -171,7 +171,7 @@ bool ProcessHeap::ReleaseSpareOf(Arena& arena) {
   return arena.ReleaseSpare(MayLook);
 }
 
-Status ProcessHeap::Look(ArenaHandle handle) {
+Status ProcessHeap::StatusOf(ArenaHandle handle) {
   Status status = Status::kOk;
   return handle == 0 || g.registry.Find(handle, &status) != nullptr
              ? Status::kOk

@@ -12,7 +12,9 @@
  *  3. Calls that allocate return a pointer, or NULL with errno = ENOMEM (EINVAL
  *     for a bad alignment) and the reason in myonly_last_status(). The other
  *     calls return a myonly_status. Freeing keeps errno.
- *  4. A size of 0 gives a block of its own. Products are checked for overflow.
+ *  4. A size of 0 gives a block of its own. Of the process heap every touch of
+ *     it faults (MYONLY_ZERO_SIZE_FAULTS=0: it has 16 bytes). Products are
+ *     checked for overflow.
  *     Every power of two is a valid alignment; blocks are aligned to 16 bytes
  *     at least. Sizes and alignments are in bytes.
  *  5. Thread-safe: every function may be called by any thread at any time,
