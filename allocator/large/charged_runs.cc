@@ -5,7 +5,7 @@
 namespace myonly::internal {
 
 Slice* ChargedRuns::Allocate(size_t slices, RunKind kind, void* owner,
-                             Status* status, size_t bytes_soon) {
+                             Status* status, Growth growth) {
   const size_t bytes = slices * kSliceSize;
   if (!quota_.Charge(bytes)) {
     *status = Status::kQuota;
@@ -20,7 +20,7 @@ Slice* ChargedRuns::Allocate(size_t slices, RunKind kind, void* owner,
     quota_.Return(bytes);
     *status = Status::kNoMemory;
   } else if (zeroed) {
-    pool_.Populate(run, bytes_soon);
+    pool_.Populate(run, growth);
   }
   return run;
 }

@@ -22,10 +22,10 @@ class ChargedRuns {
                         SliceCache* cache = nullptr)
       : pool_(pool), quota_(quota), cache_(cache) {}
 
-  // As RunPool::Allocate. NULL: `*status` says why. The first `bytes_soon` will
-  // soon be written to: where all is fresh they don't fault one by one.
+  // As RunPool::Allocate. NULL: `*status` says why. What the run's owner will
+  // soon write to is told by `growth`.
   Slice* Allocate(size_t slices, RunKind kind, void* owner, Status* status,
-                  size_t bytes_soon = 0);
+                  Growth growth = {});
   // The same of the end of given memory, whose last slice is short: of `bytes`
   // or more. Without it `*status` stays as it is.
   ABSL_ATTRIBUTE_COLD Slice* AllocateAtEnd(size_t bytes, RunKind kind,

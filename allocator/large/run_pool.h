@@ -84,6 +84,15 @@ class ApartParts<true, kReservations> {
   ApartMetadata of_[kReservations];
 };
 
+// What is expected of a fresh run.
+struct Growth {
+  // Who has less like it is not known to use what it takes.
+  static constexpr size_t kLeastDenseBytes = size_t{512} << 10;
+
+  size_t bytes_soon = 0;  // the first ones, which will soon be written to
+  bool is_dense = false;  // its owner has much like it, and uses most of that
+};
+
 class RunPool {
  public:
   constexpr explicit RunPool(PageSource& pages) : pages_(pages) {}
@@ -186,9 +195,9 @@ class RunPool {
   // In the secure preset: the pages [start, start + bytes) of a run in use
   // fault when they are touched, if the system can do that, until FreePoisoned.
   void Guard(char* start, size_t bytes) { pages_.Guard(start, bytes); }
-  // A fresh run will soon be written to, its first `bytes`: they, or what lies
-  // around them, are made resident at once.
-  void Populate(Slice* run, size_t bytes);
+  // Makes resident at once what will soon be written to of a fresh run, or all
+  // that lies around it.
+  void Populate(Slice* run, Growth growth);
 
   // Makes a run in use larger, in place, or changes nothing and returns false.
   bool Extend(Slice* run, size_t slices);
@@ -284,7 +293,8 @@ class RunPool {
   // `rest` of it is free and clean. False: the system can't.
   bool PopulateUnit(char* unit, Slice* rest)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
-  // The unit of 2 MiB that a fresh run reaches into, if all behind is as fresh.
+  // The unit of 2 MiB that a fresh run ends in, if all behind is as fresh, and
+  // a part of it that is worth a huge page.
   char* FreshUnit(const Slice* run, size_t slices)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void MarkInUse(Slice* run, size_t slices, RunKind kind, void* owner)
@@ -361,7 +371,9 @@ class RunPool {
   size_t poisoned_runs_ ABSL_GUARDED_BY(mutex_) = 0;
   bool kept_for_long_ ABSL_GUARDED_BY(mutex_) = false;
   bool wants_huge_pages_ ABSL_GUARDED_BY(mutex_) = false;
-  size_t units_to_skip_ ABSL_GUARDED_BY(mutex_) = 0;
+  const char* last_unit_ ABSL_GUARDED_BY(mutex_) = nullptr;  // populated
+  size_t tries_to_skip_ ABSL_GUARDED_BY(mutex_) = 0;
+  size_t next_skip_ ABSL_GUARDED_BY(mutex_) = kFirstSkip;
   size_t num_reservations_ ABSL_GUARDED_BY(mutex_) = 0;
   size_t live_slices_ ABSL_GUARDED_BY(mutex_) = 0;
   size_t elsewhere_slices_ ABSL_GUARDED_BY(mutex_) = 0;  // live, not ours
@@ -383,6 +395,10 @@ class RunPool {
   static constexpr size_t kDirtyFloorSlices = 32;      // 1 MiB
   static constexpr size_t kFewSlices = 4;
   static constexpr int kPeakShift = 6;
+  // After a failure: the system has no huge page ready, or others touched what
+  // it put together. Twice as many after the next one.
+  static constexpr size_t kFirstSkip = 4;
+  static constexpr size_t kMaxSkip = 256;
 };
 
 }  // namespace myonly::internal

@@ -10,27 +10,32 @@ namespace {
 constexpr size_t kUnitSlices = (size_t{2} << 20) / kSliceSize;
 // Larger runs may be buffers that are never filled.
 constexpr size_t kMaxDenseSlices = 8;
-// After a failure: the system has no huge page ready, or refuses.
-constexpr size_t kUnitsToSkip = 4;
+// Of a unit, so much is worth it: putting it together takes as long as eight
+// faults or so.
+constexpr size_t kLeastFreshSlices = kUnitSlices / 4;
 
 }  // namespace
 
 // The lock is given up while the system is at work, a millisecond or more. What
 // is left of the unit is busy meanwhile: others take the next one, as the
 // system gives up where somebody touches what it puts together.
-void RunPool::Populate(Slice* run, size_t bytes) {
+void RunPool::Populate(Slice* run, Growth growth) {
   const size_t slices = run->run_slices;
-  // Many owners with a page or two in each run would have much in vain.
-  const bool is_dense = bytes >= slices * kSliceSize / 2;
-  if (is_dense &&
-      (ReservationOf(run).IndexOf(run) + slices - 1) % kUnitSlices < slices) {
+  if (growth.is_dense && slices <= kMaxDenseSlices) {
     MutexLock lock(mutex_);
     if (char* unit = FreshUnit(run, slices)) {
-      if (PopulateUnit(unit, run - slices)) return;
-      units_to_skip_ = kUnitsToSkip;
+      if (PopulateUnit(unit, run - slices)) {
+        last_unit_ = unit;
+        next_skip_ = kFirstSkip;
+        return;
+      }
+      tries_to_skip_ = next_skip_;
+      next_skip_ = Min(2 * next_skip_, kMaxSkip);
     }
   }
-  if (bytes > kPageSize) pages_.Populate(AddressOf(run), bytes);
+  if (growth.bytes_soon > kPageSize) {
+    pages_.Populate(AddressOf(run), growth.bytes_soon);
+  }
 }
 
 bool RunPool::PopulateUnit(char* unit, Slice* rest) {
@@ -47,26 +52,26 @@ bool RunPool::PopulateUnit(char* unit, Slice* rest) {
   return ok;
 }
 
-// Memory is taken from below, so the run that reaches into a unit comes before
-// the others in it.
 char* RunPool::FreshUnit(const Slice* run, size_t slices) {
   const Reservation& reservation = ReservationOf(run);
   const size_t first = reservation.IndexOf(run);
-  const size_t unit = AlignUp(first, kUnitSlices);
-  if (!wants_huge_pages_ || slices > kMaxDenseSlices ||
+  const size_t end = first + slices;
+  const size_t unit = AlignDown(end - 1, kUnitSlices);
+  const size_t unit_end = unit + kUnitSlices;
+  char* start = reservation.AddressOf(reservation.At(unit));
+  if (!wants_huge_pages_ || start == last_unit_ ||
+      unit_end - first < kLeastFreshSlices ||
       (run->reservation == 0 && unit < kSmallPagesSlices)) {
     return nullptr;
   }
   const Slice* rest = FreeRunAfter(run, slices);
-  if (rest == nullptr || rest->dirty ||
-      first + slices + rest->run_slices < unit + kUnitSlices) {
+  if (rest == nullptr || rest->dirty || end + rest->run_slices < unit_end) {
     return nullptr;
   }
-  if (units_to_skip_ != 0) {
-    --units_to_skip_;
+  if (tries_to_skip_ != 0) {
+    --tries_to_skip_;
     return nullptr;
   }
-  char* start = reservation.AddressOf(reservation.At(unit));
   const auto address = reinterpret_cast<uintptr_t>(start);
   return IsAligned(address, kUnitSlices * kSliceSize) ? start : nullptr;
 }

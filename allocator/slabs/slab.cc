@@ -229,10 +229,10 @@ unsigned Slab::Sweep(Slice* slice) {
   return pages;
 }
 
-void Slab::CheckSwept(const Slice* slice) {
+void Slab::CheckSwept(const Slice* slice, size_t most) {
   const SlabFields& slab = slice->slab;
   size_t left = slab.carved;
-  for (const Object* object = slab.free; !IsEnd(object);
+  for (const Object* object = slab.free; most-- != 0 && !IsEnd(object);
        object = object->next) {
     if (ABSL_PREDICT_FALSE(left-- == 0 ||
                            (PagesOf(object, ObjectBytes(slab.size_class)) &

@@ -175,8 +175,9 @@ class Slab {
   ABSL_ATTRIBUTE_COLD static unsigned Sweep(Slice* slice);
 
   // Dies if an object on a purged page has been freed. Its mark was purged too,
-  // so that nobody could see that it was free already.
-  ABSL_ATTRIBUTE_COLD static void CheckSwept(const Slice* slice);
+  // so that nobody could see that it was free already. Looks at `most` objects.
+  ABSL_ATTRIBUTE_COLD static void CheckSwept(const Slice* slice,
+                                             size_t most = SIZE_MAX);
 
   // Objects on purged pages.
   ABSL_ATTRIBUTE_COLD static size_t SweptObjects(const Slice* slice);

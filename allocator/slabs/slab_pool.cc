@@ -19,7 +19,7 @@ Object* SlabPool::TakeBack(size_t size_class) {
 }
 
 Object* SlabPool::TakeBackCarefully(Slice* slab) {
-  Slab::CheckSwept(slab);
+  Slab::CheckSwept(slab, takes_few_ != 0 ? kFew : SIZE_MAX);
   if (Slab::IsEnd(slab->slab.free)) return nullptr;
   const size_t used = slab->slab.needed;
   return NoteTakenBack(slab, used,
@@ -104,9 +104,15 @@ size_t SlabPool::SoonUsed(size_t size_class) const {
   return AlignDown(kSliceSize / kSlabsForWhole * slabs, kPageSize);
 }
 
+bool SlabPool::IsDense() const {
+  return slab_bytes() >= Growth::kLeastDenseBytes &&
+         used_bytes_ >= slab_bytes() / 2;
+}
+
 Slice* SlabPool::NewSlab(size_t size_class, Status* status) {
   Slice* slab =
-      runs_.Allocate(1, RunKind::kSlab, owner_, status, SoonUsed(size_class));
+      runs_.Allocate(1, RunKind::kSlab, owner_, status,
+                     {SoonUsed(size_class), IsDense()});
   if (slab == nullptr) return nullptr;
   ++num_slabs_;
   Slab::Open(slab, size_class, end());

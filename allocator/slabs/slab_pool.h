@@ -145,6 +145,8 @@ class SlabPool {
   ABSL_ATTRIBUTE_NOINLINE void Move(Slice* slab, size_t extra);
   Slice* NewSlab(size_t size_class, Status* status);
   size_t SoonUsed(size_t size_class) const;
+  // Its slabs are many, and most of what is on them is touched.
+  bool IsDense() const;
   void CheckSome(const Slice* slab) const;
   static bool BeginsWell(const Slice* slab, const Object* list, size_t carved);
   void GiveUp(Slice* slab);

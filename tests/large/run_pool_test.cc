@@ -211,14 +211,14 @@ class RunPoolHugePagesTest : public ::testing::Test {
   char* Take(size_t slices) {
     bool zeroed;
     Slice* run = pool_.Allocate(slices, RunKind::kSlab, &pool_, &zeroed);
-    if (zeroed) pool_.Populate(run, slices * kSliceSize / part_);
+    if (zeroed) pool_.Populate(run, {kSliceSize, is_dense_});
     return pool_.AddressOf(run);
   }
   size_t Populated() { return pages_.Count(Verb::kPopulateHuge); }
 
   FakePageSource pages_{size_t{256} << 20};
   RunPool pool_{pages_};
-  size_t part_ = 1;  // of a run that will soon be used
+  bool is_dense_ = true;
 };
 
 TEST_F(RunPoolHugePagesTest, NoneForTheFirst4MiB) {
@@ -266,27 +266,55 @@ TEST_F(RunPoolHugePagesTest, NoneForLargeRunsNorWhereNotWanted) {
 
 TEST_F(RunPoolHugePagesTest, NoneForOwnersWithLittle) {
   Take(512);
-  part_ = 4;
+  is_dense_ = false;
   for (size_t i = 0; i < 200; ++i) Take(1);
   EXPECT_EQ(Populated(), 0U);
-  part_ = 2;
-  for (size_t i = 0; i < 64; ++i) Take(1);
+  is_dense_ = true;
+  Take(1);
   EXPECT_EQ(Populated(), 1U);
 }
 
-TEST_F(RunPoolHugePagesTest, AfterAFailureSomeUnitsAreLeftAsTheyAre) {
+TEST_F(RunPoolHugePagesTest, AUnitWhoseBeginningIsInUseIsWorthItUpToAQuarter) {
   Take(512);
+  Take(48);
+  EXPECT_EQ(Populated(), 0U);  // large
   Take(1);
-  Take(63);
-  ASSERT_EQ(Populated(), 1U);
-  pages_.FailCall(1);  // the first one makes room
+  EXPECT_EQ(Populated(), 1U);
+  Take(15 + 49);
   Take(1);
-  ASSERT_TRUE(pages_.TakeFailed());
-  ASSERT_EQ(Populated(), 2U);
-  for (size_t i = 1; i < 5 * 64; ++i) Take(1);
+  EXPECT_EQ(Populated(), 1U);
+  for (size_t i = 0; i < 14; ++i) Take(1);
+  EXPECT_EQ(Populated(), 1U);
+  Take(1);
   EXPECT_EQ(Populated(), 2U);
-  Take(1);
-  EXPECT_EQ(Populated(), 3U);
+  pool_.CheckInvariants();
+}
+
+// Others may have touched what was put together: it is tried again, but less
+// and less often where there are no huge pages.
+TEST_F(RunPoolHugePagesTest, AfterAFailureItIsTriedAgainLater) {
+  Take(512);
+  bool zeroed;
+  pool_.Free(pool_.Allocate(2048, RunKind::kSlab, &pool_, &zeroed));
+  pool_.Purge(0);
+  pages_.FailFrom(0);
+  std::vector<size_t> tries;
+  for (size_t i = 0; i < 16 * 64; ++i) {
+    const size_t before = Populated();
+    Take(1);
+    if (Populated() != before) tries.push_back(i);
+  }
+  ASSERT_GE(tries.size(), 4U);
+  EXPECT_EQ(tries[0], 0U);
+  EXPECT_EQ(tries[1], 5U);
+  EXPECT_EQ(tries[2], 14U);
+  EXPECT_EQ(tries[3], 31U);
+  EXPECT_LT(tries.size(), 10U);
+  pages_.StopFailing();
+  const size_t failed = tries.size();
+  for (size_t i = 0; i < 12 * 64; ++i) Take(1);
+  EXPECT_GE(Populated(), failed + 4);
+  pool_.CheckInvariants();
 }
 
 TEST_F(RunPoolTest, TheLastRunGrowsIntoWhatWasNeverUsed) {
