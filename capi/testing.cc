@@ -23,10 +23,6 @@ myonly_status Return(Status status) {
   return static_cast<myonly_status>(status);
 }
 
-Arena* FindArena(myonly_arena* arena, Status* status) {
-  return ProcessHeap::FindArena(reinterpret_cast<ArenaHandle>(arena), status);
-}
-
 Status ReadOptions(const myonly_fault_options* given, FaultOptions* options) {
   if (given == nullptr || given->struct_size < sizeof(*given)) {
     return Status::kInvalid;
@@ -43,18 +39,12 @@ Status ReadOptions(const myonly_fault_options* given, FaultOptions* options) {
   return Status::kOk;
 }
 
-Status BeginIn(Arena& arena, const FaultOptions& options) {
-  if (arena.faults().is_on()) return Status::kBusy;
-  arena.faults().Begin(options);
-  arena.KeepFromShares(true);
-  return Status::kOk;
-}
-
-Status EndIn(Arena& arena, uint64_t* failures) {
-  if (!arena.faults().is_on()) return Status::kInvalid;
-  *failures = arena.faults().End();
-  arena.KeepFromShares(false);
-  return Status::kOk;
+Status SetFaults(myonly_arena* handle, const FaultOptions* options,
+                 uint64_t* failures) {
+  const auto token = reinterpret_cast<ArenaHandle>(handle);
+  Status status;
+  Arena* arena = ProcessHeap::FindArena(token, &status);
+  return arena == nullptr ? status : arena->SetFaults(token, options, failures);
 }
 
 }  // namespace
@@ -75,22 +65,17 @@ myonly_status myonly_no_alloc_end(void) noexcept {
 myonly_status myonly_fault_begin(myonly_arena* handle,
                                  const myonly_fault_options* given) noexcept {
   FaultOptions options;
-  Status status = ReadOptions(given, &options);
+  const Status status = ReadOptions(given, &options);
   if (status != Status::kOk) return Return(status);
-  if (handle == nullptr) return Return(RequestGate::BeginFaults(options));
-  Arena* arena = FindArena(handle, &status);
-  return Return(arena == nullptr ? status : BeginIn(*arena, options));
+  return Return(handle == nullptr ? RequestGate::BeginFaults(options)
+                                  : SetFaults(handle, &options, nullptr));
 }
 
 myonly_status myonly_fault_end(myonly_arena* handle,
                                uint64_t* failures) noexcept {
   uint64_t count = 0;
-  Status status = Status::kOk;
-  if (handle == nullptr) {
-    status = RequestGate::EndFaults(&count);
-  } else if (Arena* arena = FindArena(handle, &status)) {
-    status = EndIn(*arena, &count);
-  }
+  const Status status = handle == nullptr ? RequestGate::EndFaults(&count)
+                                          : SetFaults(handle, nullptr, &count);
   if (failures != nullptr) *failures = count;
   return Return(status);
 }

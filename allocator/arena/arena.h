@@ -190,14 +190,22 @@ class Arena {
   RunPool& runs() { return runs_; }
 
   // Requests to it that shall fail, for tests of programs. While there is a
-  // plan no thread finds its share: KeepFromShares. Not while threads allocate
-  // in it.
+  // plan no thread finds its share.
   FaultPlan& faults() { return faults_; }
-  ABSL_ATTRIBUTE_COLD void KeepFromShares(bool keep);
+  // Begins one, or ends it if `options` is NULL: `*failures` requests have
+  // failed. Not while threads allocate in it. kBusy: there is one; kInvalid:
+  // none, to end; kStale: it is closed, or another arena by now.
+  ABSL_ATTRIBUTE_COLD Status SetFaults(uintptr_t token,
+                                       const FaultOptions* options,
+                                       uint64_t* failures);
 
   // A value for whoever registers arenas: their handle. 0 at first.
   uintptr_t token() const { return token_; }
   uintptr_t PeekToken() const { return Peek(token_); }
+  // False from before the first block goes by Close().
+  bool PeekIsOpen() const ABSL_NO_THREAD_SAFETY_ANALYSIS {
+    return Peek(is_open_);
+  }
   void set_token(uintptr_t token) {
     MutexLock lock(mutex_);
     token_ = token;

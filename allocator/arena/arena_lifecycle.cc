@@ -49,11 +49,22 @@ bool Arena::OpenShare(SubHeap* share) {
   return true;
 }
 
-void Arena::KeepFromShares(bool keep) {
+Status Arena::SetFaults(uintptr_t token, const FaultOptions* options,
+                        uint64_t* failures) {
   MutexLock lock(mutex_);
-  for (SubHeap* share = shares_; share != nullptr; share = share->next) {
-    share->handle = keep ? token_ ^ ShareFront::kKeptMark : token_;
+  if (IsNot(token)) return Status::kStale;
+  if (options != nullptr) {
+    if (faults_.is_on()) return Status::kBusy;
+    faults_.Begin(*options);
+    token ^= ShareFront::kKeptMark;
+  } else {
+    if (!faults_.is_on()) return Status::kInvalid;
+    *failures = faults_.End();
   }
+  for (SubHeap* share = shares_; share != nullptr; share = share->next) {
+    share->handle = token;
+  }
+  return Status::kOk;
 }
 
 bool Arena::ResetIf(uintptr_t token, SliceCache* cache) {
@@ -68,16 +79,16 @@ bool Arena::ResetIf(uintptr_t token, SliceCache* cache) {
 bool Arena::Close(bool require_empty, SliceCache* cache) {
   MutexLock lock(mutex_);
   if (require_empty) {
-    uint64_t live_blocks = allocations_ - frees_;
+    ArenaStats stats = {};
+    stats.live_blocks = allocations_ - frees_;
     for (SubHeap* share = shares_; share != nullptr; share = share->next) {
-      ArenaStats stats = {};
       share->AddStats(&stats);
-      live_blocks += stats.live_blocks;
     }
-    if (live_blocks != 0) return false;
+    if (stats.live_blocks != 0) return false;
   }
   if (!quota_.BeginClose()) return false;
-  is_open_ = false;
+  // Whoever sees a block gone sees this, too.
+  __atomic_store_n(&is_open_, false, __ATOMIC_SEQ_CST);
   faults_.End();
   DropAll(cache);
   quota_.EndClose();

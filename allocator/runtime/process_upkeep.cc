@@ -172,10 +172,13 @@ bool ProcessHeap::ReleaseSpareOf(Arena& arena) {
 }
 
 Status ProcessHeap::StatusOf(ArenaHandle handle) {
-  Status status = Status::kOk;
-  return handle == 0 || g.registry.Find(handle, &status) != nullptr
-             ? Status::kOk
-             : status;
+  if (handle == 0) return Status::kOk;
+  Status status;
+  Arena* arena = g.registry.Find(handle, &status);
+  if (arena == nullptr) return status;
+  // It goes first, then its handle; or its place is another's by now.
+  if (!arena->PeekIsOpen()) return Status::kStale;
+  return g.registry.Find(handle, &status) != nullptr ? Status::kOk : status;
 }
 
 ArenaStats ProcessHeap::StatsOf(Arena& arena) {
@@ -260,16 +263,14 @@ void ProcessHeap::ParentAfterFork() {
   g.own.mutex_for_fork().UnlockAfterFork();
   g.huge.mutex_for_fork().UnlockAfterFork();
   g.runs.mutex_for_fork().UnlockAfterFork();
+  Pressure::mutex_for_fork().UnlockAfterFork();
   g.registry.VisitAllLocked([](Arena& arena) {
     if (arena.ground() != nullptr) {
       arena.runs().mutex_for_fork().UnlockAfterFork();
     }
+    arena.quota().mutex_for_fork().UnlockAfterFork();
+    arena.mutex_for_fork().UnlockAfterFork();
   });
-  Pressure::mutex_for_fork().UnlockAfterFork();
-  g.registry.VisitAllLocked(
-      [](Arena& arena) { arena.quota().mutex_for_fork().UnlockAfterFork(); });
-  g.registry.VisitAllLocked(
-      [](Arena& arena) { arena.mutex_for_fork().UnlockAfterFork(); });
   g.default_arena.mutex_for_fork().UnlockAfterFork();
   g.registry.mutex_for_fork().UnlockAfterFork();
   g.threads.mutex().UnlockAfterFork();
@@ -282,16 +283,14 @@ void ProcessHeap::ChildAfterFork() {
   g.own.mutex_for_fork().ResetAfterFork();
   g.huge.mutex_for_fork().ResetAfterFork();
   g.runs.mutex_for_fork().ResetAfterFork();
+  Pressure::mutex_for_fork().ResetAfterFork();
   g.registry.VisitAllLocked([](Arena& arena) {
     if (arena.ground() != nullptr) {
       arena.runs().mutex_for_fork().ResetAfterFork();
     }
+    arena.quota().ResetAfterFork();
+    arena.mutex_for_fork().ResetAfterFork();
   });
-  g.registry.VisitAllLocked(
-      [](Arena& arena) { arena.quota().ResetAfterFork(); });
-  Pressure::mutex_for_fork().ResetAfterFork();
-  g.registry.VisitAllLocked(
-      [](Arena& arena) { arena.mutex_for_fork().ResetAfterFork(); });
   g.default_arena.mutex_for_fork().ResetAfterFork();
   g.registry.mutex_for_fork().ResetAfterFork();
   g.threads.FreezeOthers(RequestGate::OwnState());

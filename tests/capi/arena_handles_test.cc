@@ -244,6 +244,45 @@ TEST(ArenaHandleTest, QuestionsBesideADestroyTellOfNoOtherArena) {
   other.join();
 }
 
+constexpr uint64_t kBlocks = 20;  // of each arena that is asked about
+
+// Statistics of an arena that has not changed since it was seen.
+void ExpectWhole(myonly_arena* handle, bool peeks) {
+  myonly_arena_stats_t stats = MYONLY_ARENA_STATS_INIT;
+  size_t charged = 0;
+  const myonly_status status = peeks ? myonly_arena_peek(handle, &stats)
+                                     : myonly_arena_stats(handle, &stats);
+  if (status == MYONLY_OK) {
+    EXPECT_EQ(stats.live_blocks, kBlocks) << peeks;
+    EXPECT_EQ(stats.large_bytes, kBlocks * 96 * 1024) << peeks;
+    EXPECT_EQ(stats.charged_bytes, kBlocks * 96 * 1024) << peeks;
+  } else {
+    EXPECT_EQ(status, MYONLY_ERR_STALE);
+  }
+  if (myonly_arena_charged(handle, &charged) == MYONLY_OK) {
+    EXPECT_EQ(charged, kBlocks * 96 * 1024);
+  }
+}
+
+TEST(ArenaHandleTest, QuestionsBesideADestroyTellOfAllOrNothing) {
+  constexpr int kRounds = 4000;
+  std::atomic<myonly_arena*> seen{NewArena()};
+  ASSERT_EQ(myonly_arena_destroy(seen, MYONLY_DESTROY_FREE), MYONLY_OK);
+  std::atomic<bool> stop{false};
+  std::thread other([&seen, &stop] {
+    for (int i = 0; !stop; ++i) ExpectWhole(seen, i % 2 == 0);
+  });
+  for (int i = 0; i < kRounds && !HasFailure(); ++i) {
+    myonly_arena* arena = NewArena();
+    for (uint64_t j = 0; j < kBlocks; ++j) myonly_arena_alloc(arena, 70000);
+    seen = arena;
+    if (i % 2 == 0) std::this_thread::yield();
+    EXPECT_EQ(myonly_arena_destroy(arena, MYONLY_DESTROY_FREE), MYONLY_OK);
+  }
+  stop = true;
+  other.join();
+}
+
 void ExpectForeign(const void* ptr) {
   int mark;
   auto* owner = reinterpret_cast<myonly_arena*>(&mark);

@@ -8,6 +8,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <atomic>
 #include <cmath>
 #include <cstddef>
 #include <thread>
@@ -308,6 +309,38 @@ TEST_P(TestingTest, FaultsOfAnArenaAreItsOwnAndOfAllThreads) {
   EXPECT_EQ(myonly_fault_end(arena_, nullptr), MYONLY_OK);
   EXPECT_EQ(myonly_arena_destroy(other, MYONLY_DESTROY_REQUIRE_EMPTY),
             MYONLY_OK);
+}
+
+TEST(FaultsTest, BegunBesideADestroyAreOfNoOtherArena) {
+  constexpr int kRounds = 20000;
+  std::atomic<myonly_arena*> seen{nullptr};
+  std::atomic<bool> stop{false};
+  std::thread other([&seen, &stop] {
+    myonly_fault_options options = MYONLY_FAULT_OPTIONS_INIT;
+    options.probability = 1;
+    while (!stop) {
+      myonly_arena* arena = seen;
+      if (arena == nullptr) continue;
+      myonly_fault_begin(arena, &options);
+      myonly_fault_end(arena, nullptr);
+      myonly_fault_begin(arena, &options);
+    }
+  });
+  for (int i = 0; i < kRounds && !testing::Test::HasFailure(); ++i) {
+    myonly_arena* arena = nullptr;
+    ASSERT_EQ(myonly_arena_create(nullptr, &arena), MYONLY_OK);
+    seen = arena;
+    if (i % 8 == 0) std::this_thread::yield();
+    EXPECT_EQ(myonly_arena_destroy(arena, MYONLY_DESTROY_FREE), MYONLY_OK);
+    // One that nobody has seen, in its place.
+    ASSERT_EQ(myonly_arena_create(nullptr, &arena), MYONLY_OK);
+    for (int j = 0; j < 10; ++j) {
+      EXPECT_NE(myonly_arena_alloc(arena, 70000), nullptr) << i;
+    }
+    EXPECT_EQ(myonly_arena_destroy(arena, MYONLY_DESTROY_FREE), MYONLY_OK);
+  }
+  stop = true;
+  other.join();
 }
 
 }  // namespace

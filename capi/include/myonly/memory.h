@@ -47,7 +47,8 @@ struct myonly_page_source {
  * destroyed, and may do with it what it likes then. options->pages must be
  * NULL. MYONLY_ERR_BUSY: another arena has a part of the buffer. One that has
  * the buffer, or pages of a page source, in a block of its own can be neither
- * reset nor destroyed before: MYONLY_ERR_BUSY. */
+ * reset nor destroyed before: MYONLY_ERR_BUSY. That is not detected while this
+ * call, or one that takes pages, is running in another thread. */
 MYONLY_API myonly_status myonly_arena_create_in(
     void* buffer, size_t bytes, const myonly_arena_options* options,
     myonly_arena** out) MYONLY_NOEXCEPT;

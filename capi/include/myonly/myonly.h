@@ -228,14 +228,15 @@ MYONLY_API myonly_status myonly_arena_reset(myonly_arena* arena)
 #define MYONLY_DESTROY_REQUIRE_EMPTY ((uint64_t)1) /* BUSY if any is live */
 
 /* Drops every block and the arena itself; the handle becomes stale. The same
- * duty as for reset. `flags` is one of MYONLY_DESTROY_*. MYONLY_ERR_BUSY: as for
- * reset; it has children, or its on_pressure is running, in any thread.
+ * duty as for reset. `flags` is one of MYONLY_DESTROY_*. MYONLY_ERR_BUSY: as
+ * for reset; it has children, or its on_pressure is running, in any thread.
  *
  * Of another thread's use meanwhile this is detected: reset, destroy, purge,
  * walk, transfer, limits, statistics, checks and reports come before it, or are
  * MYONLY_ERR_STALE and neither touch nor tell of an arena that has its place by
  * then. Not detected: a call that allocates, resizes or frees, as it takes no
- * lock; any call for an arena with memory of its own, if that memory goes. */
+ * lock, or makes an arena in a block; any call for an arena with memory of its
+ * own, if that memory goes. */
 MYONLY_API myonly_status myonly_arena_destroy(myonly_arena* arena,
                                               uint64_t flags) MYONLY_NOEXCEPT;
 

@@ -53,7 +53,8 @@ typedef struct myonly_fault_options {
  * in an arena which of them gets which number is up to them; begin and end
  * while no other thread allocates in it. Growing a block of an arena in place
  * counts only if it is larger than 64 KiB. Resetting the arena changes nothing,
- * destroying it ends this. MYONLY_ERR_BUSY: it was begun already. */
+ * destroying it ends this: in another thread meanwhile, MYONLY_ERR_STALE.
+ * MYONLY_ERR_BUSY: it was begun already. */
 MYONLY_API myonly_status myonly_fault_begin(
     myonly_arena* arena, const myonly_fault_options* options) MYONLY_NOEXCEPT;
 
