@@ -123,6 +123,16 @@ TEST_F(ArenaLifecycleTest, AnEmptyArenaCloses) {
   ExpectNothingHeld();
 }
 
+TEST_F(ArenaLifecycleTest, AClosedArenaGivesNothing) {
+  arena().set_token(16);
+  arena().Open(ArenaOptions());
+  EXPECT_TRUE(arena().Close(/*require_empty=*/true));
+  for (size_t size : {size_t{100}, size_t{60000}, kMiB, 10 * kMiB}) {
+    EXPECT_EQ(StatusOf(size), Status::kStale) << size;
+  }
+  ExpectNothingHeld();
+}
+
 TEST_F(ArenaLifecycleTest, OpenMakesANewArena) {
   AllocateSome();
   arena().Close(/*require_empty=*/false);
@@ -343,7 +353,30 @@ TEST_F(ArenaLifecycleTest, TheCheckNamesARunOfAnotherOwner) {
   BrokenInvariant broken;
   EXPECT_FALSE(arena().CheckInvariants(Arena::LookAtAll, &broken));
   EXPECT_EQ(broken.where, ptr);
+  EXPECT_STREQ(broken.what, "large block of another owner");
   run->owner = &arena();
+  EXPECT_TRUE(arena().CheckInvariants(Arena::LookAtAll, &broken));
+}
+
+TEST_F(ArenaLifecycleTest, TheCheckNamesAHugeBlockOfAnotherOwner) {
+  void* ptr = Allocate(9 * kMiB);
+  HugeMapping* mapping = ground().huge().Find(ptr);
+  mapping->owner = this;
+  BrokenInvariant broken;
+  EXPECT_FALSE(arena().CheckInvariants(Arena::LookAtAll, &broken));
+  EXPECT_EQ(broken.where, ptr);
+  EXPECT_STREQ(broken.what, "huge block of another owner");
+  mapping->owner = &arena();
+  EXPECT_TRUE(arena().CheckInvariants(Arena::LookAtAll, &broken));
+}
+
+TEST_F(ArenaLifecycleTest, TheCheckNamesARegionOfAnotherOwner) {
+  Slice* region = ground().runs().FindRun(ground().runs().Find(Allocate(100)));
+  region->owner = this;
+  BrokenInvariant broken;
+  EXPECT_FALSE(arena().CheckInvariants(Arena::LookAtAll, &broken));
+  EXPECT_STREQ(broken.what, "region of another owner");
+  region->owner = &arena();
   EXPECT_TRUE(arena().CheckInvariants(Arena::LookAtAll, &broken));
 }
 

@@ -233,5 +233,27 @@ TEST(FullArenaRegistryTest, TheTableHasRoomForAsManyAsItSays) {
   EXPECT_EQ(registry.Create(ArenaOptions(), &handle), Status::kNoMemory);
 }
 
+// What a limit with a reserve needs beside the arena.
+TEST_F(ArenaRegistryTest, WithoutMemoryForItsReserveThereIsNoArena) {
+  const ArenaHandle before = Create();
+  ASSERT_EQ(registry().Destroy(before, /*require_empty=*/true, nullptr),
+            Status::kOk);
+  ArenaOptions options;
+  options.limit_bytes = size_t{1} << 20;
+  options.reserve_bytes = 4096;
+  ArenaHandle handle = 0;
+  pages().FailFrom(0);
+  while (ground().metadata().Allocate(16) != nullptr) {
+  }
+  EXPECT_EQ(registry().Create(options, &handle), Status::kNoMemory);
+  EXPECT_EQ(handle, 0U);
+  // Its place is still there for one that needs none.
+  handle = Create();
+  EXPECT_EQ(registry().Destroy(handle, /*require_empty=*/true, nullptr),
+            Status::kOk);
+  pages().StopFailing();
+  EXPECT_EQ(registry().Create(options, &handle), Status::kOk);
+}
+
 }  // namespace
 }  // namespace myonly::internal

@@ -124,5 +124,30 @@ TEST(QuickListsTest, ResetForgetsTheBlocksAndKeepsTheLimit) {
   EXPECT_EQ(heap.quick.limit_bytes(), 12345U);
 }
 
+// --- Damage of a block that waits: its taker, or the check, names it. ---
+
+TEST(QuickListsDeathTest, AnOverwrittenLinkIsFoundWhenItIsTaken) {
+  OneRegion heap(kRegionBytes);
+  Block* block = heap.Allocate(64);
+  heap.Allocate(64);
+  ASSERT_TRUE(heap.FreeQuick(block));
+  auto* words = static_cast<uint64_t*>(block->payload());
+  words[0] = 0x4141414141414141;
+  words[1] = 0x4141414141414141;
+  EXPECT_DEATH(heap.Flush(), "myonlymalloc: overwritten free block at 0x");
+}
+
+TEST(QuickListsDeathTest, AnOverwrittenHeaderIsFoundWhenItIsTaken) {
+  OneRegion heap(kRegionBytes);
+  heap.Allocate(64);
+  Block* block = heap.Allocate(64);
+  heap.Allocate(64);
+  ASSERT_TRUE(heap.FreeQuick(block));
+  // The seal of the header.
+  static_cast<unsigned char*>(block->payload())[-1] ^= 0x55;
+  EXPECT_DEATH(heap.Flush(),
+               "myonlymalloc: overwritten header of a free block at 0x");
+}
+
 }  // namespace
 }  // namespace myonly::internal

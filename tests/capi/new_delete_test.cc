@@ -91,6 +91,9 @@ TEST_F(NewTest, EveryAlignedDeleteTakesWhatItsNewGave) {
       block = ::operator new[](size, alignment, std::nothrow);
       EXPECT_TRUE(IsAligned(block, power));
       ::operator delete[](block, alignment, std::nothrow);
+      block = ::operator new(size, alignment, std::nothrow);
+      EXPECT_TRUE(IsAligned(block, power));
+      ::operator delete(block, alignment, std::nothrow);
     }
   }
 }

@@ -362,6 +362,17 @@ TEST(WalkErrorsTest, HandlesAndOptionsAreChecked) {
   options.version = 1;
   EXPECT_EQ(myonly_arena_walk(nullptr, &options, visit, nullptr),
             MYONLY_ERR_UNSUPPORTED);
+  // Of a later version: what we don't know must not be asked for.
+  struct {
+    myonly_walk_options known = MYONLY_WALK_OPTIONS_INIT;
+    uint64_t unknown = 0;
+  } later;
+  later.known.struct_size = sizeof(later);
+  EXPECT_EQ(myonly_arena_walk(nullptr, &later.known, visit, nullptr),
+            MYONLY_OK);
+  later.unknown = 1;
+  EXPECT_EQ(myonly_arena_walk(nullptr, &later.known, visit, nullptr),
+            MYONLY_ERR_UNSUPPORTED);
   options.struct_size = 3;
   EXPECT_EQ(myonly_arena_walk(nullptr, &options, visit, nullptr),
             MYONLY_ERR_INVALID);
@@ -370,6 +381,36 @@ TEST(WalkErrorsTest, HandlesAndOptionsAreChecked) {
   ASSERT_EQ(myonly_arena_destroy(arena, MYONLY_DESTROY_FREE), MYONLY_OK);
   EXPECT_EQ(myonly_arena_walk(arena, nullptr, visit, nullptr),
             MYONLY_ERR_STALE);
+}
+
+// Structs of other versions: what is longer is zero where we know nothing,
+// what has no room for its size is refused.
+TEST(BlockOfTest, StructsOfOtherSizes) {
+  void* block = myonly_alloc(100);
+  struct {
+    myonly_block_info known = MYONLY_BLOCK_INFO_INIT;
+    uint64_t unknown = 7;
+  } later;
+  later.known.struct_size = sizeof(later);
+  EXPECT_EQ(myonly_block_of(block, &later.known), MYONLY_OK);
+  EXPECT_EQ(later.known.start, block);
+  EXPECT_EQ(later.known.struct_size, sizeof(later));
+  EXPECT_EQ(later.unknown, 0U);
+  myonly_block_info info = MYONLY_BLOCK_INFO_INIT;
+  info.struct_size = sizeof(uint32_t);
+  EXPECT_EQ(myonly_block_of(block, &info), MYONLY_ERR_INVALID);
+  EXPECT_EQ(info.start, nullptr);
+  EXPECT_EQ(myonly_block_of(block, nullptr), MYONLY_ERR_INVALID);
+  EXPECT_EQ(myonly_arena_of(block, nullptr), MYONLY_ERR_INVALID);
+  myonly_free(block);
+}
+
+TEST(TryResizeTest, NoBlockHasNoSize) {
+  size_t actual = 5;
+  EXPECT_EQ(myonly_try_resize(nullptr, 10, &actual), 0);
+  EXPECT_EQ(myonly_last_status(), MYONLY_ERR_INVALID);
+  EXPECT_EQ(actual, 0U);
+  EXPECT_EQ(myonly_try_resize(nullptr, 10, nullptr), 0);
 }
 
 TEST(WalkErrorsTest, AnArenaThatIsDestroyedMeanwhileIsStale) {

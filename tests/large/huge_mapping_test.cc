@@ -313,5 +313,33 @@ TEST_F(HugeMappingsTest, SizesThatNobodyHasAreRefused) {
   EXPECT_EQ(mapping->bytes, 9 * kMiB);
 }
 
+// --- Damage: the check names it, and where it is. ---
+
+TEST_F(HugeMappingsTest, TheCheckNamesARecordThatDoesNotAddUp) {
+  HugeMapping* mapping = Allocate(9 * kMiB);
+  mapping->bytes += kPageSize;
+  BrokenInvariant broken;
+  EXPECT_FALSE(huge_.Check(&broken));
+  EXPECT_STREQ(broken.what, "broken record of a huge mapping");
+  EXPECT_EQ(broken.where, mapping->start);
+  mapping->bytes -= kPageSize;
+}
+
+TEST_F(HugeMappingsTest, TheCheckNamesAMappingOutOfOrder) {
+  Allocate(9 * kMiB);
+  HugeMapping* mapping = Allocate(9 * kMiB);
+  Allocate(9 * kMiB);
+  char* const start = mapping->start;
+  BrokenInvariant broken;
+  // Below the first, then above the last: one of them is wrong where it is.
+  mapping->start = reinterpret_cast<char*>(uintptr_t{kPageSize});
+  const bool is_good_below = huge_.Check(&broken);
+  mapping->start = reinterpret_cast<char*>(uintptr_t{1} << 62);
+  const bool is_good_above = huge_.Check(&broken);
+  mapping->start = start;
+  EXPECT_FALSE(is_good_below && is_good_above);
+  EXPECT_STREQ(broken.what, "broken tree of huge mappings");
+}
+
 }  // namespace
 }  // namespace myonly::internal

@@ -478,5 +478,66 @@ TEST_F(RunPoolTest, APurgeThatFailsLosesNothing) {
   EXPECT_EQ(pool_.Purge(kSliceSize), 3 * kSliceSize);
 }
 
+// --- Damage: the check names it, and where it is. ---
+
+class RunPoolDamageTest : public RunPoolTest {
+ protected:
+  // What the check says, and of which address.
+  const char* Broken(const void** where) {
+    BrokenInvariant broken;
+    EXPECT_FALSE(pool_.Check(&broken));
+    *where = broken.where;
+    return broken.what;
+  }
+};
+
+TEST_F(RunPoolDamageTest, AFreeRunThatIsNotWhatItsTreeHolds) {
+  Slice* run = Allocate(4);
+  Allocate(4);
+  Fill(run, 4);
+  pool_.Free(run);
+  ASSERT_TRUE(run->dirty);
+  run->dirty = false;
+  const void* where = nullptr;
+  EXPECT_STREQ(Broken(&where), "broken descriptor of a free run");
+  EXPECT_NE(where, nullptr);
+  run->dirty = true;
+}
+
+TEST_F(RunPoolDamageTest, FreeRunsInAWrongOrder) {
+  Slice* large = Allocate(6);
+  Allocate(4);
+  Slice* small = Allocate(4);
+  Allocate(4);
+  pool_.Free(large);
+  pool_.Free(small);
+  large->run_slices = 1;
+  const void* where = nullptr;
+  EXPECT_STREQ(Broken(&where), "broken tree of free runs");
+  large->run_slices = 6;
+}
+
+TEST_F(RunPoolDamageTest, ARunThatDoesNotKnowWhereItIs) {
+  Slice* run = Allocate(4);
+  ++run->head;
+  const void* where = nullptr;
+  EXPECT_STREQ(Broken(&where), "broken descriptor of a run");
+  EXPECT_EQ(where, pool_.AddressOf(run));
+  --run->head;
+}
+
+TEST_F(RunPoolDamageTest, NeighboursThatAreFreeButNotOne) {
+  Slice* runs[] = {Allocate(4), Allocate(4)};
+  ASSERT_EQ(runs[1], runs[0] - 4);  // their slices rise
+  for (Slice* run : runs) {
+    run->kind = RunKind::kFree;
+    run->dirty = true;
+  }
+  const void* where = nullptr;
+  EXPECT_STREQ(Broken(&where), "free runs that are not coalesced");
+  EXPECT_EQ(where, pool_.AddressOf(runs[1]));
+  for (Slice* run : runs) run->kind = RunKind::kLarge;
+}
+
 }  // namespace
 }  // namespace myonly::internal

@@ -3,6 +3,7 @@
 
 #include <cstring>
 #include <set>
+#include <string>
 #include <vector>
 
 #include "allocator/base/preset.h"
@@ -244,6 +245,40 @@ TEST_F(SlabPoolDeathTest, AnAddressThatIsNoObjectIsReported) {
     EXPECT_DEATH(Free(reinterpret_cast<Object*>(start + offset)),
                  "myonlymalloc: free of an address inside a block at 0x");
   }
+}
+
+// --- Damage of descriptors: the check names it. ---
+
+class SlabDamageTest : public SlabPoolTest {
+ protected:
+  std::string Broken() {
+    BrokenInvariant broken;
+    return pool_.Check(&broken) ? "nothing" : broken.what;
+  }
+};
+
+TEST_F(SlabDamageTest, EachFieldIsLookedAt) {
+  const size_t size_class = SizeClassFor(48);
+  std::vector<Object*> taken = Take(size_class, SlabCapacity(size_class));
+  Slice* slab = runs_.Find(taken[0]);
+  ASSERT_EQ(Broken(), "nothing");
+  const Slice kept = *slab;
+  slab->owner = &taken;
+  EXPECT_EQ(Broken(), "slab of another owner");
+  *slab = kept;
+  slab->slab.size_class = 0;
+  EXPECT_EQ(Broken(), "broken descriptor of a slab");
+  *slab = kept;
+  slab->slab.carved = static_cast<uint16_t>(slab->slab.capacity + 1);
+  EXPECT_EQ(Broken(), "broken descriptor of a slab");
+  *slab = kept;
+  slab->swept_pages = 1;
+  EXPECT_EQ(Broken(), "wrong count of a slab's purged objects");
+  *slab = kept;
+  slab->slab.needed = static_cast<uint16_t>(slab->slab.needed + 1);
+  EXPECT_EQ(Broken(), "wrong count of a slab's free objects");
+  *slab = kept;
+  EXPECT_EQ(Broken(), "nothing");
 }
 
 }  // namespace

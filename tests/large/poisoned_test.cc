@@ -1,0 +1,97 @@
+// What is freed in the secure preset, and can't be made to fault: it is used
+// again, and nothing is lost. And mappings whose growth the system refuses.
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
+
+#include "allocator/base/sizes.h"
+#include "allocator/large/huge_mapping.h"
+#include "allocator/large/run_pool.h"
+#include "allocator/pages/fake_page_source.h"
+#include "allocator/pages/metadata_allocator.h"
+#include "allocator/pages/slice.h"
+#include "gtest/gtest.h"
+
+namespace myonly::internal {
+namespace {
+
+constexpr size_t kMiB = size_t{1} << 20;
+constexpr size_t kSlices = 8;
+
+class PoisonedRunsTest : public ::testing::Test {
+ protected:
+  Slice* Allocate() {
+    bool zeroed;
+    Slice* run = pool_.Allocate(kSlices, RunKind::kLarge, this, &zeroed);
+    if (run != nullptr) memset(pool_.AddressOf(run), 1, kSlices * kSliceSize);
+    return run;
+  }
+
+  FakePageSource pages_;
+  RunPool pool_{pages_};
+};
+
+TEST_F(PoisonedRunsTest, ARunThatStaysReadableIsFreeAtOnce) {
+  Slice* run = Allocate();
+  ASSERT_NE(run, nullptr);
+  pages_.FailFrom(0);
+  pool_.FreePoisoned(run);
+  pages_.StopFailing();
+  EXPECT_EQ(pool_.live_bytes(), 0U);
+  EXPECT_GE(pool_.dirty_bytes(), kSlices * kSliceSize);
+  pool_.CheckInvariants();
+  EXPECT_EQ(Allocate(), run);
+  pool_.CheckInvariants();
+}
+
+class PoisonedMappingsTest : public ::testing::Test {
+ protected:
+  HugeMapping* Allocate(size_t bytes) {
+    size_t fresh_bytes = 0;
+    return huge_.Allocate(bytes, kPageSize, /*zeroed=*/false, this,
+                          &fresh_bytes);
+  }
+
+  FakePageSource pages_;
+  MetadataAllocator metadata_{pages_};
+  HugeMappings huge_{pages_, metadata_};
+};
+
+TEST_F(PoisonedMappingsTest, AMappingThatStaysReadableIsGivenBack) {
+  HugeMapping* mapping = Allocate(9 * kMiB);
+  ASSERT_NE(mapping, nullptr);
+  const char* start = mapping->start;
+  pages_.FailCall(0);
+  huge_.FreePoisoned(mapping);
+  EXPECT_TRUE(pages_.TakeFailed());
+  EXPECT_EQ(huge_.live_bytes(), 0U);
+  EXPECT_EQ(huge_.Find(start), nullptr);
+  huge_.CheckInvariants();
+  bool is_released = false;
+  for (const FakePageSource::Call& call : pages_.journal()) {
+    is_released = is_released || (call.verb == FakePageSource::Verb::kRelease &&
+                                  call.start == start && call.ok);
+  }
+  EXPECT_TRUE(is_released);
+}
+
+TEST_F(PoisonedMappingsTest, WhatCannotGrowStaysAsItWas) {
+  HugeMapping* mapping = Allocate(9 * kMiB);
+  ASSERT_NE(mapping, nullptr);
+  char* start = mapping->start;
+  memset(start, 7, 9 * kMiB);
+  pages_.FailFrom(0);
+  EXPECT_FALSE(huge_.Resize(mapping, 20 * kMiB, /*may_move=*/true));
+  pages_.StopFailing();
+  EXPECT_EQ(mapping->start, start);
+  EXPECT_EQ(mapping->bytes, 9 * kMiB);
+  EXPECT_EQ(huge_.Find(start + 9 * kMiB - 1), mapping);
+  EXPECT_EQ(start[9 * kMiB - 1], 7);
+  huge_.CheckInvariants();
+  EXPECT_TRUE(huge_.Resize(mapping, 20 * kMiB, /*may_move=*/true));
+  EXPECT_EQ(mapping->start[9 * kMiB - 1], 7);
+  huge_.CheckInvariants();
+}
+
+}  // namespace
+}  // namespace myonly::internal
