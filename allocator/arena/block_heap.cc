@@ -219,7 +219,7 @@ void BlockHeap::FreeSpareRegion() {
   Block* first = spare_region_;
   spare_region_ = nullptr;
   if (first == nullptr) return;
-  const BoundaryTag tag = first->Read();
+  const BoundaryTag tag = Block::Unpack(bins_.CheckedWord(first));
   if (tag.used || first->Next(tag.size)->size() != 0) return;
   bins_.RemoveRegion(first);
   FreeRegion(runs_.pool().FindRun(runs_.pool().Find(first)));

@@ -289,6 +289,10 @@ inline void BinManager::CheckLinks(Block* block, size_t index) const {
   }
 }
 
+void BinManager::ReportHeader(Block* block) {
+  ReportAndAbort("overwritten header", block->payload());
+}
+
 void BinManager::ReportOverwritten(Block* block) {
   ReportAndAbort("overwritten free block", block->payload());
 }

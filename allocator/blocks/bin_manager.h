@@ -127,6 +127,16 @@ class BinManager {
   // Checks lists and bitmap.
   ABSL_ATTRIBUTE_COLD bool CheckBins(const BlockListCheck& check) const;
 
+  // The tag's word; dies if it was overwritten.
+  uint64_t CheckedWord(Block* block) const {
+    const uint64_t word = block->Load();
+    if (ABSL_PREDICT_FALSE(!block->IsSealed(key_, word))) {
+      ReportHeader(block);
+    }
+    return word;
+  }
+  void CheckSealed(Block* block) const { CheckedWord(block); }
+
   // Bytes of free blocks.
   size_t free_bytes() const { return free_bytes_ + victim_bytes_; }
   // The same by who holds no lock.
@@ -164,15 +174,7 @@ class BinManager {
   // Blocks are in [start, start + bytes), too.
   void NoteRegion(const void* start, size_t bytes);
   [[noreturn]] ABSL_ATTRIBUTE_COLD static void ReportOverwritten(Block* block);
-  // The tag's word; dies if it was overwritten.
-  uint64_t CheckedWord(Block* block) const {
-    const uint64_t word = block->Load();
-    if (ABSL_PREDICT_FALSE(!block->IsSealed(key_, word))) {
-      ReportAndAbort("overwritten header", block->payload());
-    }
-    return word;
-  }
-  void CheckSealed(Block* block) const { CheckedWord(block); }
+  [[noreturn]] ABSL_ATTRIBUTE_COLD static void ReportHeader(Block* block);
 
   // Under which nothing looks like a tag either, more often than by chance.
   static constexpr uint64_t kNoKey = 0x9e3779b97f4a7c15;

@@ -1,5 +1,6 @@
 // As misuse_program.cc, for the C API: arenas, and the process heap beside
 // libc's malloc.
+#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -86,6 +87,26 @@ void HeaderOverwritten() {
   BadFree(block);
 }
 
+// The region that was kept free, and has its first block again, is looked at
+// when the next one becomes free.
+void HeaderOverwrittenInAKeptRegion() {
+  constexpr size_t kMost = 60000;
+  constexpr int kBlocks = 300;
+  myonly_arena_options options = MYONLY_ARENA_OPTIONS_INIT;
+  options.flags = MYONLY_ARENA_EXACT_BYTES;  // threads have no shares of it
+  myonly_arena* arena = nullptr;
+  if (myonly_arena_create(&options, &arena) != MYONLY_OK) abort();
+  void* blocks[kBlocks];
+  for (void*& block : blocks) block = Block(arena, kMost);
+  for (void* block : blocks) myonly_free(block);
+  auto* first = static_cast<char*>(Block(arena, kMost));
+  for (void*& block : blocks) block = Block(arena, kMost);
+  const uint64_t overwritten = uint64_t{0x7ffff0};
+  memcpy(first - 8, &overwritten, 8);
+  AboutToMisuse();
+  for (void* block : blocks) myonly_free(block);
+}
+
 void FreeSizedTwice() {
   void* block = Block(NewArena(), kMedium);
   myonly_free_sized(block, kMedium, 16);
@@ -128,6 +149,7 @@ const Mode kModes[] = {
     {"ReallocAfterReset", ReallocAfterReset},
     {"FreeInside", FreeInside},
     {"HeaderOverwritten", HeaderOverwritten},
+    {"HeaderOverwrittenInAKeptRegion", HeaderOverwrittenInAKeptRegion},
     {"FreeSizedTwice", FreeSizedTwice},
     {"FreeBatchWithTheSameBlockTwice", FreeBatchWithTheSameBlockTwice},
     {"FreeOfLibcsBlock", FreeOfLibcsBlock},

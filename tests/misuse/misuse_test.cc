@@ -286,6 +286,7 @@ const Case kArenaCases[] = {
     {"ReallocAfterReset", kAny},
     {"FreeInside", kInside},
     {"HeaderOverwritten", kHeader},
+    {"HeaderOverwrittenInAKeptRegion", kHeader},
     {"FreeSizedTwice", kDouble},
     {"FreeBatchWithTheSameBlockTwice", kDouble},
     {"FreeOfLibcsBlock", kForeign},
