@@ -16,9 +16,9 @@ class MetadataAllocator {
  public:
   constexpr explicit MetadataAllocator(PageSource& pages) : pages_(pages) {}
 
-  // Zeroed memory aligned to 64 bytes (a cache line), or NULL. `bytes` is at
-  // most kChunkBytes.
-  void* Allocate(size_t bytes);
+  // Zeroed memory aligned to `alignment` (64, a cache line, up to a page), or
+  // NULL. `bytes` is at most kChunkBytes.
+  void* Allocate(size_t bytes, size_t alignment = 64);
 
   size_t reserved_bytes();
 

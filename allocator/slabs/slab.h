@@ -87,7 +87,7 @@ class Slab {
   static bool Mark(const Slice* slice, void* ptr, uintptr_t token) {
     if constexpr (kChecksObjects) {
       auto* object = static_cast<Object*>(ptr);
-      if (ABSL_PREDICT_FALSE(object->mark == token)) {
+      if (ABSL_PREDICT_FALSE(IsMarked(object, token))) {
         ReportBadFree(ptr, slice);
         return false;
       }
@@ -95,6 +95,15 @@ class Slab {
       __atomic_store_n(&object->mark, token, __ATOMIC_RELAXED);
     }
     return true;
+  }
+  // A byte first, which always comes from one store: a word of which the program
+  // has just written a part has to wait until that is in the cache, a dozen
+  // cycles for each object that is used for a moment.
+  ABSL_ATTRIBUTE_ALWAYS_INLINE static bool IsMarked(const Object* object,
+                                                    uintptr_t token) {
+    return ABSL_PREDICT_FALSE(LowByte(&object->mark) ==
+                              static_cast<uint8_t>(token)) &&
+           object->mark == token;
   }
   // What anybody does who takes an object from a list.
   static void ClearMark(Object* object) {
@@ -240,6 +249,11 @@ class Slab {
   }
 
  private:
+  static uint8_t LowByte(const uintptr_t* word) {
+    constexpr size_t kAt =
+        __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__ ? 0 : sizeof(*word) - 1;
+    return reinterpret_cast<const uint8_t*>(word)[kAt];
+  }
   static bool CheckStart(const Slice* slice, const void* ptr) {
     if (kChecksObjects && ABSL_PREDICT_FALSE(!StartsObject(slice, ptr))) {
       ReportBadFree(ptr, slice);

@@ -16,7 +16,7 @@ ThreadState* ThreadRegistry::Acquire(Object** lists) {
       num_orphans_.fetch_sub(1, std::memory_order_relaxed);
       state->phase_.store(ThreadState::Phase::kLive, std::memory_order_relaxed);
     } else {
-      void* memory = metadata_.Allocate(sizeof(ThreadState));
+      void* memory = metadata_.Allocate(sizeof(ThreadState), alignof(ThreadState));
       if (memory == nullptr) return nullptr;
       state = ::new (memory) ThreadState(arena_, runs_, huge_, seed_);
       state->next_ = states_;

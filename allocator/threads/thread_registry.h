@@ -50,7 +50,7 @@ class ThreadRegistry {
 
   // Whether the state with this token waits for a thread; under the lock.
   static bool IsOrphan(uintptr_t token) {
-    return reinterpret_cast<const ThreadState*>(token)->phase_.load(
+    return ThreadState::OfToken(token)->phase_.load(
                std::memory_order_relaxed) == ThreadState::Phase::kOrphan;
   }
   // With it no orphan finds a thread.
@@ -73,7 +73,7 @@ class ThreadRegistry {
   void PeekStats(ArenaStats* stats) const;
   // Of the thread that has or had the state with this token; 0 has none.
   static uint64_t IdOf(uintptr_t token) {
-    return token == 0 ? 0 : reinterpret_cast<const ThreadState*>(token)->id();
+    return token == 0 ? 0 : ThreadState::OfToken(token)->id();
   }
 
   // Gives back what orphans can spare; the threads of other states but `own`

@@ -50,13 +50,13 @@ struct SecureParts<true> {
   Quarantine quarantine;
 };
 
-class ThreadState {
+class alignas(256) ThreadState {
  public:
   ThreadState(Arena& arena, RunPool& runs, HugeMappings& huge,
               uint64_t (*seed)())
       : runs_(runs),
-        heap_(arena, runs, huge, seed, reinterpret_cast<uintptr_t>(this),
-              &slices_) {}
+        heap_(arena, runs, huge, seed,
+              reinterpret_cast<uintptr_t>(this) | kTokenByte, &slices_) {}
   ThreadState(const ThreadState&) = delete;
   ThreadState& operator=(const ThreadState&) = delete;
 
@@ -64,6 +64,9 @@ class ThreadState {
   // 1 for the first one that was made, and so on.
   uint64_t id() const { return id_; }
   uintptr_t token() const { return heap_.token(); }
+  static const ThreadState* OfToken(uintptr_t token) {
+    return reinterpret_cast<const ThreadState*>(token - kTokenByte);
+  }
 
   // A thread takes it, with the lists of objects in `lists`; and gives it up.
   void Attach(Object** lists) { heap_.LendLists(lists); }
@@ -157,6 +160,10 @@ class ThreadState {
 
   // Requests of a thread that an arena serves from what its threads have in
   // common before the thread gets a share.
+  // The lowest byte of all tokens, which free() looks at first: one that few
+  // blocks begin with, as it is no address's, no small number's and in no text.
+  static constexpr uintptr_t kTokenByte = 0xf5;
+
   static constexpr uint32_t kRequestsBeforeShare = 256;
   // Arenas that are told apart while they get there. Where more take turns none
   // would: of their requests one in so many opens a share of its arena.

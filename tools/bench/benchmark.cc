@@ -1,8 +1,11 @@
 #include "tools/bench/benchmark.h"
 
+#include <algorithm>
 #include <chrono>
 #include <cmath>
 #include <cstdio>
+#include <numeric>
+#include <random>
 #include <string>
 #include <vector>
 
@@ -42,10 +45,11 @@ class Session {
     }
     answer_.clear();
     has_answer_ = false;
+    std::vector<size_t> order(plan_.allocators.size());
+    std::iota(order.begin(), order.end(), size_t{0});
     for (int round = 0; round <= plan_.rounds; ++round) {
-      for (size_t turn = 0; turn < plan_.allocators.size(); ++turn) {
-        const size_t who =
-            (turn + static_cast<size_t>(round)) % plan_.allocators.size();
+      std::shuffle(order.begin(), order.end(), random_);
+      for (const size_t who : order) {
         Cell* cell = &cells_[first_cell + who];
         if (!interrupted_ && cell->status == kOk) {
           ShowRun(index, round, plan_.allocators[who].name);
@@ -107,6 +111,7 @@ class Session {
   const Clock::time_point start_ = Clock::now();
   size_t runs_ = 0;
   std::vector<Cell> cells_;
+  std::minstd_rand random_;  // the same in every session
   std::string answer_;  // of the workload that is running
   bool has_answer_ = false;
   bool interrupted_ = false;

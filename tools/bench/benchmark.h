@@ -20,8 +20,9 @@ struct Plan {
   int rounds = 1;
 };
 
-// Who starts a round moves on by one from round to round. The first round is a
-// warm-up and doesn't count. A cell whose run isn't well runs no more; a run
+// In each round the order is another one, at random: what ran before leaves the
+// machine warm or cold, so that nobody may always follow the same one. The
+// first round is a warm-up and doesn't count. A cell whose run isn't well runs no more; a run
 // whose answer differs from that of the first allocator that was well is a
 // wrong answer.
 //
