@@ -65,8 +65,9 @@ void* BlockHeap::Grow(size_t size, size_t alignment, Status* status) {
 Slice* BlockHeap::TakeRun(size_t slices, bool is_least, Status* status) {
   const size_t soon = AlignDown(
       Min(slices * kSliceSize, region_bytes_ / kRegionsForWhole), kPageSize);
-  Slice* run = runs_.Allocate(slices, kind_, owner_, status,
-                              {soon, region_bytes_ >= Growth::kLeastDenseBytes});
+  Slice* run =
+      runs_.Allocate(slices, kind_, owner_, status,
+                     {soon, region_bytes_ >= Growth::kLeastDenseBytes});
   if (ABSL_PREDICT_TRUE(run != nullptr)) return run;
   if (*status == Status::kQuota || !runs_.pool().GrowsFromSystem()) {
     FreeSpareRegion();

@@ -197,7 +197,7 @@ class RunPool {
   void Guard(char* start, size_t bytes) { pages_.Guard(start, bytes); }
   // Makes resident at once what will soon be written to of a fresh run, or all
   // that lies around it.
-  void Populate(Slice* run, Growth growth);
+  ABSL_ATTRIBUTE_COLD void Populate(Slice* run, Growth growth);
 
   // Makes a run in use larger, in place, or changes nothing and returns false.
   bool Extend(Slice* run, size_t slices);
@@ -284,18 +284,18 @@ class RunPool {
   bool GrowReservation(size_t index, size_t slices)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   bool AddReservation(size_t slices) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
-  void GrowBehind(const Slice* run, size_t slices)
+  ABSL_ATTRIBUTE_COLD void GrowBehind(const Slice* run, size_t slices)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   // The oldest run that faults is usable again. False: there is none, or the
   // system refuses.
   ABSL_ATTRIBUTE_COLD bool TakePoisonOff()
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   // `rest` of it is free and clean. False: the system can't.
-  bool PopulateUnit(char* unit, Slice* rest)
+  ABSL_ATTRIBUTE_COLD bool PopulateUnit(char* unit, Slice* rest)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   // The unit of 2 MiB that a fresh run ends in, if all behind is as fresh, and
   // a part of it that is worth a huge page.
-  char* FreshUnit(const Slice* run, size_t slices)
+  ABSL_ATTRIBUTE_COLD char* FreshUnit(const Slice* run, size_t slices)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void MarkInUse(Slice* run, size_t slices, RunKind kind, void* owner)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
@@ -311,7 +311,8 @@ class RunPool {
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   bool CheckTree(bool dirty, size_t* free_slices, BrokenInvariant* broken)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
-  void SetFreeTags(Slice* run, size_t slices, bool dirty)
+  ABSL_ATTRIBUTE_NOINLINE void SetFreeTags(Slice* run, size_t slices,
+                                           bool dirty)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 
   // Purging gives the lock up around the system call.

@@ -60,8 +60,10 @@ TEST(BenchmarkTest, RoundsInterleaveAndDropTheWarmUp) {
 TEST(BenchmarkTest, NobodyAlwaysFollowsTheSameOne) {
   Plan plan = SmallPlan();
   plan.workloads.resize(1);
-  plan.allocators = {{"a", "/a.so", {}}, {"b", "/b.so", {}},
-                     {"c", "/c.so", {}}, {"d", "/d.so", {}}};
+  plan.allocators = {{"a", "/a.so", {}},
+                     {"b", "/b.so", {}},
+                     {"c", "/c.so", {}},
+                     {"d", "/d.so", {}}};
   plan.rounds = 9;
   std::map<std::string, std::set<std::string>> before;
   std::string last;
@@ -70,7 +72,8 @@ TEST(BenchmarkTest, NobodyAlwaysFollowsTheSameOne) {
     last = allocator.name;
     return GoodRun(1);
   });
-  for (const auto& [name, others] : before) EXPECT_GE(others.size(), 3u) << name;
+  for (const auto& [name, others] : before)
+    EXPECT_GE(others.size(), 3u) << name;
 }
 
 TEST(BenchmarkTest, CellThatFailsRunsNoMoreAndTheRestGoesOn) {
