@@ -135,8 +135,9 @@ class Arena {
   ABSL_ATTRIBUTE_COLD size_t PurgeTo(uintptr_t token, size_t keep_bytes,
                                      MayLook may_look);
 
-  // At the limit: shares that may be looked into give back what they keep
-  // free, the owners of the others are asked to. True: something went back.
+  // At the limit: its own blocks and the shares that may be looked into give
+  // back what they keep free, the owners of the others are asked to. True:
+  // something went back.
   ABSL_ATTRIBUTE_COLD bool ReleaseSpare(MayLook may_look);
   // The owner of a share, who is in no call for this arena, does what it was
   // asked to.

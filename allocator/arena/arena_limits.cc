@@ -31,7 +31,10 @@ size_t Arena::PurgeTo(uintptr_t token, size_t keep_bytes, MayLook may_look) {
 
 bool Arena::ReleaseSpare(MayLook may_look) {
   MutexLock lock(mutex_);
-  bool released = false;
+  const size_t in_regions = blocks_.region_bytes();
+  blocks_.FlushQuickLists(0);
+  blocks_.FreeSpareRegion();
+  bool released = blocks_.region_bytes() < in_regions;
   for (SubHeap* share = shares_; share != nullptr; share = share->next) {
     if (!may_look(share->token()) || share->is_frozen()) {
       share->AskForSpare();

@@ -111,6 +111,23 @@ Status ProcessHeap::SetLimit(ArenaHandle handle, void (Quota::*set)(size_t),
   return status;
 }
 
+namespace {
+
+// To an arena that is at its limit: what it keeps free goes first.
+Status MoveToFull(ArenaHandle to, Slice* run, HugeMapping* mapping, void* ptr) {
+  Status status;
+  Arena* arena = g.registry.Find(to, &status);
+  if (arena == nullptr) return status;
+  if (ProcessHeap::ReleaseSpareOf(*arena)) {
+    status = g.registry.MoveTo(to, run, mapping, ptr);
+    if (status != Status::kQuota) return status;
+  }
+  arena->quota().NoteRefusal();
+  return Status::kQuota;
+}
+
+}  // namespace
+
 Status ProcessHeap::Transfer(void* ptr, ArenaHandle to) {
   Status status;
   if (g.registry.Find(to, &status) == nullptr) return status;
@@ -136,11 +153,7 @@ Status ProcessHeap::Transfer(void* ptr, ArenaHandle to) {
     }
   }
   status = g.registry.MoveTo(to, run, mapping, ptr);
-  if (status == Status::kQuota) {
-    Status found;
-    Arena* arena = g.registry.Find(to, &found);
-    if (arena != nullptr) arena->quota().NoteRefusal();
-  }
+  if (status == Status::kQuota) status = MoveToFull(to, run, mapping, ptr);
   TellIfNews();
   return status;
 }

@@ -426,6 +426,26 @@ TEST(LimitsTest, ABlockAndItsChargeGoToAnotherArena) {
   }
 }
 
+TEST(LimitsTest, WhatIsKeptFreeIsGivenBackBeforeATransferIsRefused) {
+  constexpr size_t kLimit = 4 * kMiB;
+  myonly_arena* parent = NewArena(0);
+  myonly_arena* from = NewArena(0, parent);
+  myonly_arena* to = NewArena(kLimit, parent);
+  std::vector<void*> blocks;
+  while (void* block = myonly_arena_alloc(to, 4000)) blocks.push_back(block);
+  for (void* block : blocks) myonly_free(block);
+  const size_t kept = Charged(to);
+  EXPECT_GT(kept, 0U);
+  void* block = myonly_arena_alloc(from, kLimit - 2 * kUnit);
+  ASSERT_NE(block, nullptr);
+  ASSERT_GT(kept + Charged(from), kLimit);
+  EXPECT_EQ(myonly_arena_transfer(block, to), MYONLY_OK);
+  EXPECT_EQ(StatsOf(to).refusals, 1U);  // of the request before
+  Destroy(from);
+  Destroy(to);
+  Destroy(parent);
+}
+
 TEST(LimitsTest, NotEveryBlockCanGo) {
   myonly_arena* parent = NewArena(0);
   myonly_arena* from = NewArena(0, parent);
