@@ -200,10 +200,10 @@ class RunPool {
   ABSL_ATTRIBUTE_COLD void Populate(Slice* run, Growth growth);
 
   // Makes a run in use larger, in place, or changes nothing and returns false.
-  bool Extend(Slice* run, size_t slices);
+  ABSL_ATTRIBUTE_COLD bool Extend(Slice* run, size_t slices);
 
   // Gives the end of a run in use back. 0 < `slices` < its size.
-  void Shrink(Slice* run, size_t slices);
+  ABSL_ATTRIBUTE_COLD void Shrink(Slice* run, size_t slices);
 
   // Purges dirty free runs, the largest first, until at most `keep_bytes` stay.
   // Returns the bytes that were purged.
@@ -276,7 +276,7 @@ class RunPool {
               bool may_grow) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   Slice* TakeFree(size_t slices, size_t* fresh)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
-  Slice* TakeMixed(size_t slices, size_t* fresh)
+  ABSL_ATTRIBUTE_COLD Slice* TakeMixed(size_t slices, size_t* fresh)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   Slice* Carve(LargeTree& tree, Slice* run, size_t slices)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);

@@ -12,6 +12,7 @@
 #include "allocator/guard/live_map.h"
 #include "allocator/guard/quarantine.h"
 #include "allocator/guard/zeros.h"
+#include "allocator/runtime/request_gate.h"
 #include "allocator/runtime/sampling.h"
 #include "allocator/threads/thread_state.h"
 
@@ -402,9 +403,16 @@ void* GuardedHeap::Reallocate(void* ptr, size_t size) {
   size_t old_size;
   if (!SizeAt(place, ptr, &bytes, &old_size)) return nullptr;
   if (ResizeTo(ptr, bytes, size)) return ptr;
-  const ArenaHandle arena = OwnerOf(place).token();
+  Arena& owner = OwnerOf(place);
+  // What shrinks is no request, and stays where there is no memory for less.
+  const bool shrinks = size <= old_size;
+  if (shrinks && RequestGate::AsksFor(owner)) return ptr;
+  const ArenaHandle arena = owner.token();
   void* moved = arena == 0 ? Allocate(size) : AllocateIn(arena, size);
-  if (moved == nullptr) return nullptr;
+  if (moved == nullptr) {
+    return shrinks && ProcessHeap::LastStatus() != Status::kStale ? ptr
+                                                                  : nullptr;
+  }
   memcpy(moved, ptr, Min(size, old_size));
   Free(ptr);
   return moved;

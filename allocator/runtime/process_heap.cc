@@ -406,22 +406,21 @@ bool ResizeQuickly(const Slice* slice, void* ptr, size_t usable, size_t size) {
 
 // Where requests are asked for first, what grows is a request.
 bool MayResizeInPlace(const Place& place, void* ptr, size_t size) {
-  const bool asks =
-      this_thread.gated != nullptr ||
-      (ArenaOfPlace(place) != nullptr && ArenaOfPlace(place)->faults().is_on());
-  return ABSL_PREDICT_TRUE(!asks) || size <= UsableSizeOf(place, ptr);
+  Arena* arena = ArenaOfPlace(place);
+  return ABSL_PREDICT_TRUE(arena == nullptr || !RequestGate::AsksFor(*arena)) ||
+         size <= UsableSizeOf(place, ptr);
 }
 
 }  // namespace
 
 // To a new block of the same arena.
 void* ProcessHeap::Move(Arena& arena, void* ptr, size_t usable, size_t size) {
-  if (ABSL_PREDICT_FALSE(arena.token() != 0)) {
-    return MoveInArena(arena, ptr, usable, size);
+  if (ABSL_PREDICT_FALSE(arena.token() != 0 || size <= usable)) {
+    return MoveSlowly(arena, ptr, usable, size);
   }
   void* moved = Allocate(size);
   if (moved == nullptr) return nullptr;
-  memcpy(moved, ptr, Min(size, usable));
+  memcpy(moved, ptr, usable);
   Free(ptr);
   return moved;
 }

@@ -331,8 +331,8 @@ class ProcessHeap {
   // After a resize in place: NULL if a callback has dropped the block.
   ABSL_ATTRIBUTE_COLD static void* TellOfResize(Arena& arena, void* ptr);
   static void* Move(Arena& arena, void* ptr, size_t usable, size_t size);
-  ABSL_ATTRIBUTE_COLD static void* MoveInArena(Arena& arena, void* ptr,
-                                               size_t usable, size_t size);
+  ABSL_ATTRIBUTE_COLD static void* MoveSlowly(Arena& arena, void* ptr,
+                                              size_t usable, size_t size);
   // With the address first, where free() has it already.
   static void FreeOther(void* ptr, Slice* slice, uintptr_t token_at) noexcept;
   static void FreeOtherSlow(void* ptr, Slice* slice);

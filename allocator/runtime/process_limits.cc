@@ -6,6 +6,7 @@
 
 #include "allocator/base/preset.h"
 #include "allocator/runtime/process_heap.h"
+#include "allocator/runtime/request_gate.h"
 #include "allocator/runtime/sampling.h"
 
 namespace myonly::internal {
@@ -45,6 +46,15 @@ void* AllocateOf(Arena& arena, size_t size, size_t alignment, Status* status) {
                         : arena.AllocateAligned(size, alignment, status);
 }
 
+// As far as the layout allows: what has become far too large for its kind stays
+// one of its kind.
+void ShrinkInPlace(void* ptr, size_t usable, size_t size) {
+  constexpr size_t kRun = kMaxBlockRequest / 2 + 1;
+  constexpr size_t kMapping = kMaxLargeRequest / 2 + 1;
+  const size_t least = usable > kMaxLargeRequest ? kMapping : kRun;
+  if (least < usable) ProcessHeap::TryResize(ptr, Max(size, least));
+}
+
 }  // namespace
 
 void ProcessHeap::TellPressure() {
@@ -79,21 +89,36 @@ void* ProcessHeap::FinishAllocateIn(ArenaHandle handle, void* ptr, size_t size,
   }
 }
 
-void* ProcessHeap::MoveInArena(Arena& arena, void* ptr, size_t usable,
-                               size_t size) {
+// What shrinks is no request, and stays where it is if there is no memory for
+// less.
+void* ProcessHeap::MoveSlowly(Arena& arena, void* ptr, size_t usable,
+                              size_t size) {
   const ArenaHandle handle = arena.token();
   const Life life(handle);
-  void* moved = AllocateIn(handle, size);
-  if (moved == nullptr) return nullptr;
-  if (life.Look() == Status::kOk) {
+  const auto is_alive = [handle, &life] {
+    return handle == 0 || life.Look() == Status::kOk;
+  };
+  const bool shrinks = size <= usable;
+  const Status before = LastStatus();
+  void* moved = nullptr;
+  if (!shrinks || !RequestGate::AsksFor(arena)) {
+    moved = handle == 0 ? Allocate(size) : AllocateIn(handle, size);
+    if (moved == nullptr && !shrinks) return nullptr;
+  }
+  if (!is_alive()) {
+    Free(moved);  // what was in `ptr` is gone
+    return Fail(Status::kStale);
+  }
+  if (moved == nullptr) {
+    ShrinkInPlace(ptr, usable, size);
+    moved = ptr;
+    SetLastStatus(before);
+  } else {
     memcpy(moved, ptr, Min(size, usable));
     Free(ptr);
     TellIfNews();
-    if (life.Look() == Status::kOk) return moved;
-  } else {
-    Free(moved);  // what was in `ptr` is gone
   }
-  return Fail(Status::kStale);
+  return is_alive() ? moved : Fail(Status::kStale);
 }
 
 void* ProcessHeap::TellOfResize(Arena& arena, void* ptr) {

@@ -37,6 +37,11 @@ class RequestGate {
                             !arena.faults().Fails(size));
   }
 
+  // Whether requests to the arena are asked for at all.
+  static bool AsksFor(Arena& arena) {
+    return this_thread.gated != nullptr || arena.faults().is_on();
+  }
+
   // A section that ends with the next LeaveSection, inner ones first.
   // kUnsupported: there are too many, or the thread can have no state.
   ABSL_ATTRIBUTE_COLD static Status EnterSection(bool aborts);

@@ -92,6 +92,20 @@ TEST(LimitsTest, WhatAHugeBlockShrinksByIsNotChargedAnyMore) {
   Destroy(arena);
 }
 
+TEST(LimitsTest, ABlockShrinksAtTheLimit) {
+  myonly_arena* arena = NewArena(kMiB);
+  void* block = myonly_arena_alloc(arena, 1040000);
+  ASSERT_NE(block, nullptr);
+  const size_t charged = Charged(arena);
+  ASSERT_EQ(myonly_realloc(block, 20000), block);
+  EXPECT_LT(Charged(arena), charged / 4);
+  // There is room for the smaller kind now.
+  void* moved = myonly_realloc(block, 10000);
+  EXPECT_NE(moved, nullptr);
+  myonly_free(moved);
+  Destroy(arena);
+}
+
 TEST(LimitsTest, StatisticsTellOfLimitsAndChildren) {
   myonly_arena_options options = MYONLY_ARENA_OPTIONS_INIT;
   options.limit_bytes = 4 * kMiB;

@@ -94,10 +94,37 @@ TEST_P(TestingTest, NothingIsHandedOutInASection) {
   EXPECT_EQ(myonly_realloc(large, 3 << 20), nullptr);
   EXPECT_EQ(myonly_try_resize(large, 3 << 20, nullptr), 0);
   EXPECT_EQ(myonly_realloc(own, 90), own);
+  ASSERT_EQ(myonly_realloc(large, 1000), large);
+  EXPECT_EQ(myonly_realloc(of_arena, 10), of_arena);
   myonly_free(own);
   myonly_free(of_arena);
   myonly_free(large);
   EXPECT_EQ(myonly_no_alloc_end(), MYONLY_OK);
+}
+
+// Whatever smaller block would serve it: to ask for less never fails.
+TEST_P(TestingTest, WhatShrinksIsNoRequest) {
+  myonly_fault_options options = MYONLY_FAULT_OPTIONS_INIT;
+  options.probability = 1;
+  for (size_t size : {2000, 40000, 100000, 1000000, 10 << 20}) {
+    for (bool in_arena : {false, true}) {
+      auto* block = static_cast<char*>(
+          in_arena ? myonly_arena_alloc(arena_, size) : myonly_alloc(size));
+      ASSERT_NE(block, nullptr);
+      memset(block, 7, size);
+      myonly_arena* where = in_arena ? arena_ : nullptr;
+      ASSERT_EQ(myonly_fault_begin(where, &options), MYONLY_OK);
+      for (size_t less = size / 2; less > 8; less /= 8) {
+        block = static_cast<char*>(myonly_realloc(block, less));
+        ASSERT_NE(block, nullptr) << size << " to " << less;
+        EXPECT_EQ(block[less - 1], 7);
+      }
+      uint64_t failures = 1;
+      EXPECT_EQ(myonly_fault_end(where, &failures), MYONLY_OK);
+      EXPECT_EQ(failures, 0U) << size;
+      myonly_free(block);
+    }
+  }
 }
 
 TEST_P(TestingTest, SectionsNest) {

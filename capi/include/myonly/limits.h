@@ -26,7 +26,8 @@
  * crossed the line, when that call has done its work and holds no lock; for a
  * parent it may be a call on one of its children. It may call everything, on
  * any arena, and is never called again for its own arena before it returns:
- * what happens meanwhile is told afterwards. MYONLY_PRESSURE_SOFT and
+ * what happens meanwhile is told afterwards, up to 8 events in a row; what is
+ * beyond them is told when a line is crossed again. MYONLY_PRESSURE_SOFT and
  * MYONLY_PRESSURE_RELIEVED come in turn. MYONLY_PRESSURE_LIMIT comes when a
  * request was refused, and again only after the charge has been below the limit
  * (less the reserve). Meanwhile destroying its own arena is MYONLY_ERR_BUSY, in
