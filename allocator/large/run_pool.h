@@ -311,8 +311,7 @@ class RunPool {
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   bool CheckTree(bool dirty, size_t* free_slices, BrokenInvariant* broken)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
-  ABSL_ATTRIBUTE_NOINLINE void SetFreeTags(Slice* run, size_t slices,
-                                           bool dirty)
+  void SetFreeTags(Slice* run, size_t slices, bool dirty)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 
   // Purging gives the lock up around the system call.
