@@ -57,15 +57,18 @@ void ExpectOneLineAndAbort(const Case& misuse, const ChildOptions& child) {
       << result.Describe();
 }
 
+// In the preset secure one block of some thousands is sampled, and its misuse
+// ends in more than a line: that is sampling_test's.
 ChildOptions Program(const char* name, const char* mode) {
   ChildOptions child;
   child.argv = {RunfilePath(std::string("tests/misuse/") + name), mode};
+  child.environment = {{"MYONLY_SAMPLE_RATE", "0"}};
   return child;
 }
 
 ChildOptions Preload(const char* library, const char* mode) {
   ChildOptions child = Program("misuse_plain", mode);
-  child.environment = {{"LD_PRELOAD", RunfilePath(library)}};
+  child.environment.emplace_back("LD_PRELOAD", RunfilePath(library));
   return child;
 }
 
@@ -170,7 +173,8 @@ class MisuseTest : public ::testing::TestWithParam<std::tuple<Case, NamedWay>> {
 };
 
 // In the preset secure no header is in front of a small block, but the end of
-// another one: that is reported when the other one is freed.
+// another one: that is reported when the other one is freed. In front of the
+// first of a run, which one of many is by chance, is a guard page.
 bool IsOverwrittenElsewhere(const Case& misuse, const NamedWay& way) {
   return std::regex_match(misuse.mode, std::regex("Header.*Small")) &&
          std::regex_match(way.name, std::regex("Secure.*"));
@@ -179,7 +183,9 @@ bool IsOverwrittenElsewhere(const Case& misuse, const NamedWay& way) {
 TEST_P(MisuseTest, EndsInOneLineAndAbort) {
   const auto& [misuse, way] = GetParam();
   if (IsOverwrittenElsewhere(misuse, way)) {
-    EXPECT_EQ(RunChild(way.child(misuse.mode)).exit_code, 3);
+    const ChildResult result = RunChild(way.child(misuse.mode));
+    EXPECT_TRUE(result.exit_code == 3 || result.signal == SIGSEGV)
+        << result.Describe();
   } else {
     ExpectOneLineAndAbort(misuse, way.child(misuse.mode));
   }
