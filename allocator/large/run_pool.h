@@ -249,8 +249,9 @@ class RunPool {
   static constexpr size_t kMaxPoisonedRuns = 4096;
 
   // In the secure preset a slab or region is followed by a slice that faults,
-  // unless one of the next kMaxRunsPerGuard - 1 is; until both of its
-  // neighbours are free. Where the system has no guards, so many at a time.
+  // unless one of the next kMaxRunsPerGuard - 1 is, or one more where nothing
+  // free was behind it; until both of its neighbours are free. Where the system
+  // has no guards, so many at a time.
   static constexpr size_t kMaxRunsPerGuard = 4;
   static constexpr size_t kMaxGuardMappings = 4096;
 

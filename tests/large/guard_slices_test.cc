@@ -16,7 +16,8 @@
 namespace myonly::internal {
 namespace {
 
-constexpr size_t kMost = RunPool::kMaxRunsPerGuard;
+// One more where memory grew just when a guard was due.
+constexpr size_t kMost = RunPool::kMaxRunsPerGuard + 1;
 
 sigjmp_buf after_fault;
 void JumpOut(int /*signal*/) { siglongjmp(after_fault, 1); }
