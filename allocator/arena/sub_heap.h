@@ -339,8 +339,8 @@ class SubHeap : public ShareFront {
   SlabPool slabs_;
   QuickLists quick_;
   BlockHeap blocks_;
-  // On a line of its own: others write it.
-  alignas(64) RemoteFreeQueue posted_;
+  // On lines of its own: others write it.
+  alignas(kInterferenceSize) RemoteFreeQueue posted_;
 };
 
 }  // namespace myonly::internal

@@ -20,6 +20,10 @@ inline constexpr size_t kSliceSize = size_t{1} << kSliceShift;
 inline constexpr size_t kMaxBlockRequest = 64 * 1024;
 inline constexpr size_t kMaxLargeRequest = 8 * 1024 * 1024;
 
+// What different threads write stays so far apart: a write takes a cache line
+// from other processors, and these fetch lines in pairs.
+inline constexpr size_t kInterferenceSize = 128;
+
 // The alignment of every block.
 inline constexpr size_t kMinAlignment = 16;
 

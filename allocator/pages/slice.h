@@ -145,7 +145,8 @@ struct LargeFields {
   uint32_t usable_pages;    // from the block to its promised end
 };
 
-struct alignas(64) Slice {
+// Each free() of an object writes its slab's: neighbours may be two threads'.
+struct alignas(kInterferenceSize) Slice {
   // Slab: the token of the thread that may free objects without further ado,
   // mixed with where objects begin (Slab::Key); else kNoSlab, which makes no
   // thread's token with any address.
@@ -173,7 +174,7 @@ struct alignas(64) Slice {
   };
   uint32_t reciprocal;  // slab: 2^32 / object size, a bit more
 };
-static_assert(sizeof(Slice) == 64, "64 descriptors fill one page");
+static_assert(sizeof(Slice) == 128, "32 descriptors fill one page");
 
 // Where the descriptors of a reservation end: at its base, unless they are kept
 // apart.
@@ -266,7 +267,7 @@ class Reservation : private DescriptorsEnd<kIsSecure> {
  private:
   uintptr_t EndOfDescriptors() const { return EndFor(Read(base_)); }
 
-  static constexpr int kDescriptorShift = 6;
+  static constexpr int kDescriptorShift = 7;
   static_assert(sizeof(Slice) == size_t{1} << kDescriptorShift);
   // Plain, so that the words can be operands of other instructions; a thread
   // sanitizer is told that they are meant to be read so.

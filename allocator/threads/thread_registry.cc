@@ -16,7 +16,8 @@ ThreadState* ThreadRegistry::Acquire(Object** lists) {
       num_orphans_.fetch_sub(1, std::memory_order_relaxed);
       state->phase_.store(ThreadState::Phase::kLive, std::memory_order_relaxed);
     } else {
-      void* memory = metadata_.Allocate(sizeof(ThreadState), alignof(ThreadState));
+      void* memory =
+          metadata_.Allocate(sizeof(ThreadState), alignof(ThreadState));
       if (memory == nullptr) return nullptr;
       state = ::new (memory) ThreadState(arena_, runs_, huge_, seed_);
       state->next_ = states_;
@@ -45,7 +46,7 @@ SubHeap* ThreadRegistry::OpenShare(ThreadState* state, size_t slot,
   SubHeap** place = state->PlaceFor(slot, metadata_);
   if (place == nullptr) return nullptr;
   if (*place == nullptr) {
-    void* memory = metadata_.Allocate(sizeof(SubHeap));
+    void* memory = metadata_.Allocate(sizeof(SubHeap), alignof(SubHeap));
     if (memory == nullptr) return nullptr;
     *place = ::new (memory)
         SubHeap(arena, runs_, huge_, seed_, state->token(), state->slices());

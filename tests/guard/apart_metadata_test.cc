@@ -12,7 +12,7 @@ namespace myonly::internal {
 namespace {
 
 constexpr uintptr_t kBase = uintptr_t{1} << 40;
-constexpr size_t kDescriptorBytes = 64;
+constexpr size_t kDescriptorBytes = 128;
 
 TEST(ApartMetadataTest, WhatIsCommittedIsUsable) {
   MakeGuardKeys();
