@@ -115,12 +115,12 @@ void* Arena::AllocatePages(size_t size, size_t alignment, bool zeroed,
     return nullptr;
   }
   if (ABSL_PREDICT_FALSE(ground_ != nullptr)) {
-    return AllocateLarge(size, alignment, zeroed, &RunPool::Allocate, status);
+    return AllocateLarge(size, alignment, zeroed, /*may_grow=*/true, status);
   }
   const bool is_large = size + slack <= kMaxLargeRequest;
   Status first = Status::kOk;
   void* ptr = is_large ? AllocateLarge(size, alignment, zeroed,
-                                       &RunPool::Allocate, &first)
+                                       /*may_grow=*/true, &first)
                        : AllocateHuge(size, alignment, zeroed, &first);
   if (ABSL_PREDICT_TRUE(ptr != nullptr)) return ptr;
   if (first != Status::kNoMemory) {
@@ -131,11 +131,11 @@ void* Arena::AllocatePages(size_t size, size_t alignment, bool zeroed,
   // run grows for what the system has refused as a mapping.
   return is_large ? AllocateHuge(size, alignment, zeroed, status)
                   : AllocateLarge(size, alignment, zeroed,
-                                  &RunPool::AllocateFree, status);
+                                  /*may_grow=*/false, status);
 }
 
 void* Arena::AllocateLarge(size_t size, size_t alignment, bool zeroed,
-                           TakeRun take, Status* status) {
+                           bool may_grow, Status* status) {
   const size_t aligned = runs_.slice_alignment();
   const size_t slack = alignment > aligned ? alignment - aligned : 0;
   const size_t usable = AlignUp(Max(size, 1), kPageSize);
@@ -156,16 +156,20 @@ void* Arena::AllocateLarge(size_t size, size_t alignment, bool zeroed,
       *status = Status::kQuota;
       return nullptr;
     }
-    run = (runs_.*take)(slices, RunKind::kLarge, this, &is_zero);
+    run = may_grow
+              ? runs_.Allocate(slices, RunKind::kLarge, this, &is_zero)
+              : runs_.AllocateFree(slices, RunKind::kLarge, this, &is_zero);
     if (run == nullptr && ABSL_PREDICT_FALSE(ground_ != nullptr)) {
       blocks_.FreeSpareRegion();
-      run = (runs_.*take)(slices, RunKind::kLarge, this, &is_zero);
+      run = runs_.Allocate(slices, RunKind::kLarge, this, &is_zero);
     }
     if (run == nullptr) {
       quota_.ReturnEither(bytes, usable);
       *status = Status::kNoMemory;
       return nullptr;
     }
+    // Zeros are often wanted for tables that are never filled.
+    if (ABSL_PREDICT_FALSE(is_zero) && !zeroed) runs_.Populate(run, {});
     char* start = runs_.AddressOf(run);
     ptr = reinterpret_cast<char*>(
         AlignUp(reinterpret_cast<uintptr_t>(start), alignment));

@@ -220,8 +220,7 @@ class Arena {
 
   void* AllocatePages(size_t size, size_t alignment, bool zeroed,
                       Status* status);
-  using TakeRun = Slice* (RunPool::*)(size_t, RunKind, void*, bool*);
-  void* AllocateLarge(size_t size, size_t alignment, bool zeroed, TakeRun take,
+  void* AllocateLarge(size_t size, size_t alignment, bool zeroed, bool may_grow,
                       Status* status);
   ABSL_ATTRIBUTE_COLD void* AllocateHuge(size_t size, size_t alignment,
                                          bool zeroed, Status* status);

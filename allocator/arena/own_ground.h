@@ -8,6 +8,7 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "absl/base/attributes.h"
 #include "allocator/arena/arena.h"
 #include "allocator/large/huge_mapping.h"
 #include "allocator/large/run_pool.h"
@@ -16,8 +17,8 @@
 namespace myonly::internal {
 
 struct OwnGround {
-  OwnGround(const GivenPageSource& source, HugeMappings& huge,
-            uint64_t (*seed)())
+  ABSL_ATTRIBUTE_COLD OwnGround(const GivenPageSource& source,
+                                HugeMappings& huge, uint64_t (*seed)())
       : pages(source), runs(pages), arena(runs, huge, seed, "arena") {
     runs.KeepEverything();
     arena.set_ground(this);

@@ -226,7 +226,8 @@ class RunPool {
   void set_dirty_floor_bytes(size_t bytes);
 
   // Whether fresh memory behind the first kSmallPagesSlices is populated by
-  // huge pages, where the system has them and small runs grow into it.
+  // huge pages, where the system has them and small runs grow into it, or large
+  // ones of up to 256 KiB.
   void set_wants_huge_pages(bool wants);
 
   // Bytes in free runs that may be resident, and in runs in use.
@@ -372,6 +373,7 @@ class RunPool {
   size_t poisoned_runs_ ABSL_GUARDED_BY(mutex_) = 0;
   bool kept_for_long_ ABSL_GUARDED_BY(mutex_) = false;
   bool wants_huge_pages_ ABSL_GUARDED_BY(mutex_) = false;
+  bool saw_dense_ ABSL_GUARDED_BY(mutex_) = false;
   const char* last_unit_ ABSL_GUARDED_BY(mutex_) = nullptr;  // populated
   size_t tries_to_skip_ ABSL_GUARDED_BY(mutex_) = 0;
   size_t next_skip_ ABSL_GUARDED_BY(mutex_) = kFirstSkip;

@@ -1,5 +1,5 @@
-// The run pool's part of making fresh memory resident: where small runs grow
-// into it they will need all of it, and 2 MiB are one huge page.
+// The run pool's part of making fresh memory resident: where runs grow into it
+// that need all of it, 2 MiB are one huge page.
 
 #include "allocator/base/sizes.h"
 #include "allocator/large/run_pool.h"
@@ -8,7 +8,7 @@ namespace myonly::internal {
 namespace {
 
 constexpr size_t kUnitSlices = (size_t{2} << 20) / kSliceSize;
-// Larger runs may be buffers that are never filled.
+// Larger runs may be buffers that are never filled; 256 KiB.
 constexpr size_t kMaxDenseSlices = 8;
 // Of a unit, so much is worth it: putting it together takes as long as eight
 // faults or so.
@@ -19,18 +19,24 @@ constexpr size_t kLeastFreshSlices = kUnitSlices / 4;
 // The lock is given up while the system is at work, a millisecond or more. What
 // is left of the unit is busy meanwhile: others take the next one, as the
 // system gives up where somebody touches what it puts together.
+//
+// Of a large run nothing is known. Where small ones are used up, it mostly is.
 void RunPool::Populate(Slice* run, Growth growth) {
   const size_t slices = run->run_slices;
-  if (growth.is_dense && slices <= kMaxDenseSlices) {
+  {
     MutexLock lock(mutex_);
-    if (char* unit = FreshUnit(run, slices)) {
-      if (PopulateUnit(unit, run - slices)) {
-        last_unit_ = unit;
-        next_skip_ = kFirstSkip;
-        return;
+    saw_dense_ |= growth.is_dense;
+    if ((growth.is_dense || (saw_dense_ && run->kind == RunKind::kLarge)) &&
+        slices <= kMaxDenseSlices) {
+      if (char* unit = FreshUnit(run, slices)) {
+        if (PopulateUnit(unit, run - slices)) {
+          last_unit_ = unit;
+          next_skip_ = kFirstSkip;
+          return;
+        }
+        tries_to_skip_ = next_skip_;
+        next_skip_ = Min(2 * next_skip_, kMaxSkip);
       }
-      tries_to_skip_ = next_skip_;
-      next_skip_ = Min(2 * next_skip_, kMaxSkip);
     }
   }
   if (growth.bytes_soon > kPageSize) {

@@ -105,7 +105,7 @@ class OwnMemory {
   bool Add(OwnGround* ground, void* start, size_t bytes, bool is_reserved);
   OwnRange* NewRange() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   OwnGround* NewGround();
-  void GiveUp(OwnGround* ground);
+  ABSL_ATTRIBUTE_COLD void GiveUp(OwnGround* ground);
 
   MetadataAllocator& metadata_;
   HugeMappings& huge_;

@@ -274,6 +274,31 @@ TEST_F(RunPoolHugePagesTest, NoneForOwnersWithLittle) {
   EXPECT_EQ(Populated(), 1U);
 }
 
+TEST_F(RunPoolHugePagesTest, LargeRunsFollowOwnersThatUseWhatTheyTake) {
+  const auto take_large = [this](size_t slices) {
+    bool zeroed;
+    Slice* run = pool_.Allocate(slices, RunKind::kLarge, &pool_, &zeroed);
+    if (zeroed) pool_.Populate(run, {});
+  };
+  is_dense_ = false;
+  Take(512);
+  Take(1);
+  take_large(8);
+  EXPECT_EQ(Populated(), 0U);
+  is_dense_ = true;
+  Take(1);
+  EXPECT_EQ(Populated(), 1U);
+  take_large(64 - 10 + 1);
+  EXPECT_EQ(Populated(), 1U);  // more than 256 KiB
+  is_dense_ = false;
+  take_large(8);
+  EXPECT_EQ(Populated(), 2U);
+  Take(64);
+  Take(1);
+  EXPECT_EQ(Populated(), 2U);
+  pool_.CheckInvariants();
+}
+
 TEST_F(RunPoolHugePagesTest, AUnitWhoseBeginningIsInUseIsWorthItUpToAQuarter) {
   Take(512);
   Take(48);
