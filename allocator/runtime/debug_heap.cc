@@ -277,12 +277,18 @@ void FreeChecked(void* ptr) {
   }
 }
 
+// What was asked for, or any size up to the one that alloc_at_least has told.
+bool IsSizeOf(const void* ptr, const BlockRecord& record, size_t size) {
+  return Max(record.size, 1) == Max(size, 1) ||
+         (size > record.size && size <= GuardedHeap::UsableSize(ptr));
+}
+
 void CheckSizes(void* ptr, size_t size, size_t alignment) {
   BlockRecord record = {};
   if (!d.history.Peek(ptr, &record)) {
     GuardedHeap::CheckSize(ptr, size);
   } else if (record.is_live) {
-    if (Max(record.size, 1) != Max(size, 1)) {
+    if (!IsSizeOf(ptr, record, size)) {
       ReportMisuse("free with a wrong size", ptr);
     }
     if (!IsAligned(reinterpret_cast<uintptr_t>(ptr), alignment)) {

@@ -318,8 +318,11 @@ void GuardedHeap::CheckSize(const void* ptr, size_t size) {
       return;
     }
     // Of more than blocks serve only the pages are known.
-    is_right = AlignUp(Max(WithCanary(size), 1), kPageSize) ==
-               ProcessHeap::UsableSize(ptr);
+    const size_t pages = AlignUp(Max(WithCanary(size), 1), kPageSize);
+    const size_t usable = ProcessHeap::UsableSize(ptr);
+    is_right =
+        pages == usable ||
+        (pages < usable && g.has_oversized.load(std::memory_order_relaxed));
   }
   if (ABSL_PREDICT_FALSE(!is_right)) {
     ReportMisuse("free with a wrong size", ptr);
@@ -406,12 +409,18 @@ void* GuardedHeap::Reallocate(void* ptr, size_t size) {
   Arena& owner = OwnerOf(place);
   // What shrinks is no request, and stays where there is no memory for less.
   const bool shrinks = size <= old_size;
-  if (shrinks && RequestGate::AsksFor(owner)) return ptr;
-  const ArenaHandle arena = owner.token();
-  void* moved = arena == 0 ? Allocate(size) : AllocateIn(arena, size);
+  void* moved = nullptr;
+  if (!shrinks || !RequestGate::AsksFor(owner)) {
+    const ArenaHandle arena = owner.token();
+    moved = arena == 0 ? Allocate(size) : AllocateIn(arena, size);
+    if (moved == nullptr &&
+        (!shrinks || ProcessHeap::LastStatus() == Status::kStale)) {
+      return nullptr;
+    }
+  }
   if (moved == nullptr) {
-    return shrinks && ProcessHeap::LastStatus() != Status::kStale ? ptr
-                                                                  : nullptr;
+    Canary::Write(ptr, bytes, size);
+    return ptr;
   }
   memcpy(moved, ptr, Min(size, old_size));
   Free(ptr);

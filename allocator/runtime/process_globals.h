@@ -4,6 +4,7 @@
 #ifndef MYONLY_ALLOCATOR_RUNTIME_PROCESS_GLOBALS_H_
 #define MYONLY_ALLOCATOR_RUNTIME_PROCESS_GLOBALS_H_
 
+#include <atomic>
 #include <cstdint>
 #include <type_traits>
 
@@ -35,6 +36,9 @@ struct ProcessGlobals {
   ArenaRegistry registry{pages, metadata, runs, huge, RandomSeed};
   OwnMemory own{metadata, huge, registry, RandomSeed};
   ZeroSizeBlocks zero_size{pages};
+  // A block stayed larger than its kind is when realloc made it smaller, as
+  // there was no memory for less: whoever frees it says the smaller size.
+  std::atomic<bool> has_oversized{false};
 };
 static_assert(std::is_trivially_destructible<ProcessGlobals>::value,
               "nothing is destroyed at exit");

@@ -111,6 +111,7 @@ void* ProcessHeap::MoveSlowly(Arena& arena, void* ptr, size_t usable,
   }
   if (moved == nullptr) {
     ShrinkInPlace(ptr, usable, size);
+    g.has_oversized.store(true, std::memory_order_relaxed);
     moved = ptr;
     SetLastStatus(before);
   } else {

@@ -13,8 +13,11 @@ namespace {
 // What stays when realloc makes it smaller, and what is more than asked for.
 bool IsPlausible(size_t size, size_t alignment, size_t usable) {
   if (ProcessHeap::IsGoodFit(size, usable)) return true;
+  if (size > usable) return false;
+  if (process_globals.has_oversized.load(std::memory_order_relaxed))
+    return true;
   // Rounded up to the alignment, or to pages.
-  return size <= usable && alignment > kMinAlignment &&
+  return alignment > kMinAlignment &&
          usable <= Max(2 * AlignUp(size, alignment), kPageSize);
 }
 

@@ -114,7 +114,9 @@ TEST_P(TestingTest, WhatShrinksIsNoRequest) {
       memset(block, 7, size);
       myonly_arena* where = in_arena ? arena_ : nullptr;
       ASSERT_EQ(myonly_fault_begin(where, &options), MYONLY_OK);
-      for (size_t less = size / 2; less > 8; less /= 8) {
+      size_t less = size;
+      while (less > 16) {
+        less /= 8;
         block = static_cast<char*>(myonly_realloc(block, less));
         ASSERT_NE(block, nullptr) << size << " to " << less;
         EXPECT_EQ(block[less - 1], 7);
@@ -122,7 +124,8 @@ TEST_P(TestingTest, WhatShrinksIsNoRequest) {
       uint64_t failures = 1;
       EXPECT_EQ(myonly_fault_end(where, &failures), MYONLY_OK);
       EXPECT_EQ(failures, 0U) << size;
-      myonly_free(block);
+      // Its owner knows of the smaller size only.
+      myonly_free_sized(block, less, 16);
     }
   }
 }

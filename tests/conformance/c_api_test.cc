@@ -3,7 +3,9 @@
 
 #include <memory>
 
+#include "gtest/gtest.h"
 #include "myonly/myonly.h"
+#include "myonly/testing.h"
 #include "tests/conformance/heap.h"
 
 namespace myonly::testing {
@@ -63,6 +65,42 @@ class ArenaOfCApi final : public Heap {
 MYONLY_INSTANTIATE_CONFORMANCE(
     {"ProcessHeap", [] { return std::make_unique<ProcessHeapOfCApi>(); }},
     {"Arena", [] { return std::make_unique<ArenaOfCApi>(); }});
+
+// A wrong size would be reported, and abort.
+class SizedFreeTest : public ::testing::TestWithParam<size_t> {};
+
+TEST_P(SizedFreeTest, TakesAnySizeUpToTheOneThatWasTold) {
+  const size_t size = GetParam();
+  for (const size_t alignment : {16, 256, 4096}) {
+    for (const int part : {0, 1, 2}) {
+      size_t actual = 0;
+      void* block = myonly_alloc_at_least(size, alignment, &actual);
+      ASSERT_NE(block, nullptr);
+      ASSERT_GE(actual, size);
+      myonly_free_sized(block, size + (actual - size) * part / 2, alignment);
+    }
+  }
+}
+
+TEST_P(SizedFreeTest, TakesTheSizeOfAReallocForWhichThereWasNoMemory) {
+  myonly_fault_options options = MYONLY_FAULT_OPTIONS_INIT;
+  options.probability = 1;
+  for (const size_t less : {GetParam() / 3 + 1, size_t{10}, size_t{1}}) {
+    if (less > GetParam()) continue;
+    void* block = myonly_alloc(GetParam());
+    ASSERT_NE(block, nullptr);
+    ASSERT_EQ(myonly_fault_begin(nullptr, &options), MYONLY_OK);
+    block = myonly_realloc(block, less);
+    ASSERT_NE(block, nullptr);
+    EXPECT_EQ(myonly_fault_end(nullptr, nullptr), MYONLY_OK);
+    myonly_free_sized(block, less, 16);
+  }
+  EXPECT_EQ(myonly_arena_check(nullptr), MYONLY_OK);
+}
+
+INSTANTIATE_TEST_SUITE_P(Sizes, SizedFreeTest,
+                         ::testing::Values(1, 10, 100, 1000, 1025, 5000, 40000,
+                                           70000, 100000, 1000000, 20000000));
 
 }  // namespace
 }  // namespace myonly::testing

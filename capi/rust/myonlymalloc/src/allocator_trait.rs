@@ -178,6 +178,15 @@ unsafe fn resize(
         if resized == 1 {
             return Ok(slice_of(block, actual));
         }
+        // To less it never fails, also where the arena is full.
+        if new.size() <= old.size() && new.align() <= BLOCK_ALIGNMENT {
+            // SAFETY: the block is live, and the size isn't 0.
+            let kept = unsafe {
+                sys::myonly_realloc(block.as_ptr().cast(), new.size())
+            };
+            let kept = NonNull::new(kept.cast()).ok_or(AllocError)?;
+            return Ok(slice_of(kept, new.size()));
+        }
     }
     let moved = allocator.allocate(new)?;
     if old.size() != 0 {

@@ -114,3 +114,21 @@ fn check_layout_changes(allocator: &impl Allocator) {
 fn address(block: std::ptr::NonNull<[u8]>) -> usize {
     block.cast::<u8>().as_ptr() as usize
 }
+
+#[test]
+fn a_block_of_a_full_arena_shrinks() {
+    let small = Layout::array::<u8>(10).unwrap();
+    for size in [1_000, 40_000, 400_000] {
+        let arena = Arena::builder().limit_bytes(1 << 20).build().unwrap();
+        let allocator = &arena;
+        let large = Layout::array::<u8>(size).unwrap();
+        let block = allocator.allocate(large).unwrap();
+        arena.set_limit_bytes(1).unwrap();
+        unsafe {
+            let kept = allocator.shrink(block.cast(), large, small).unwrap();
+            assert!(kept.len() >= small.size());
+            allocator.deallocate(kept.cast(), small);
+        }
+        arena.check().unwrap();
+    }
+}
