@@ -10,7 +10,8 @@
 // The destructor destroys the arena and with it every block that still lives
 // in it, so whatever was built there must be gone before, its children too: a
 // parent of living arenas can't be destroyed, and stays for good, as does one
-// that has the memory of another arena in a block.
+// that has the memory of another arena in a block, or whose pressure callback
+// another thread is in.
 //
 // Thread-safe as the C functions are: any thread may allocate and free; reset,
 // moving and destruction want the arena to themselves. Works with and without
@@ -176,7 +177,7 @@ class arena : public arena_functions {
   [[nodiscard]] myonly_status status() const noexcept { return status_; }
 
   // What the destructor does, with an answer: MYONLY_ERR_BUSY while it has
-  // children or is another arena's memory, and with
+  // children, is another arena's memory or has its callback running, and with
   // MYONLY_DESTROY_REQUIRE_EMPTY while a block is live. On failure the arena is
   // still there.
   myonly_status destroy(std::uint64_t flags = MYONLY_DESTROY_FREE) noexcept {
