@@ -288,7 +288,9 @@ ABSL_ATTRIBUTE_COLD ABSL_ATTRIBUTE_NOINLINE void CheckSampledSize(
     const void* ptr, size_t size) {
   GuardedBlock block;
   if (Sampling::BlockAt(ptr, &block) && block.is_live && ptr == block.start &&
-      Max(block.bytes, 1) != Max(size, 1)) {
+      Max(block.bytes, 1) != Max(size, 1) &&
+      (size > block.bytes ||
+       !g.has_oversized.load(std::memory_order_relaxed))) {
     Sampling::Report("free with a wrong size", ptr);
   }
 }
@@ -360,8 +362,16 @@ ABSL_ATTRIBUTE_COLD ABSL_ATTRIBUTE_NOINLINE void* MoveSampled(void* ptr,
                                                               size_t size) {
   size_t old_size;
   if (!Sampling::SizeOf(ptr, &old_size)) return nullptr;
-  void* moved = GuardedHeap::Allocate(size);
-  if (moved == nullptr) return nullptr;
+  // What shrinks is no request, and stays where there is no memory for less.
+  const bool shrinks = size <= old_size;
+  void* moved = shrinks && RequestGate::AsksFor(g.default_arena)
+                    ? nullptr
+                    : GuardedHeap::Allocate(size);
+  if (moved == nullptr) {
+    if (!shrinks) return nullptr;
+    g.has_oversized.store(true, std::memory_order_relaxed);
+    return ptr;
+  }
   memcpy(moved, ptr, Min(size, old_size));
   Sampling::Free(ptr);
   return moved;

@@ -199,6 +199,19 @@ TEST(SampledProgramTest, GoodUseByThreadsAndChildren) {
   }
 }
 
+// As for other blocks; it is linked with the preset.
+TEST(SampledProgramTest, SizedFrees) {
+  ChildOptions child;
+  child.argv = {RunfilePath("tests/conformance/c_api_secure_test"),
+                "--gtest_filter=*SizedFree*"};
+  // The file is this test's own.
+  child.environment = {{"MYONLY_SAMPLE_RATE", "1"},
+                       {"TEST_PREMATURE_EXIT_FILE", ""}};
+  const ChildResult result = RunChild(child);
+  EXPECT_EQ(result.exit_code, 0) << result.Describe() << result.out;
+  EXPECT_EQ(result.err, "");
+}
+
 // Whose every tenth request is sampled.
 TEST(SampledProgramTest, ARealProgram) {
   const ChildResult result =
