@@ -12,6 +12,7 @@
 #include "allocator/guard/live_map.h"
 #include "allocator/guard/quarantine.h"
 #include "allocator/guard/zeros.h"
+#include "allocator/runtime/arena_life.h"
 #include "allocator/runtime/request_gate.h"
 #include "allocator/runtime/sampling.h"
 #include "allocator/threads/thread_state.h"
@@ -364,17 +365,24 @@ ABSL_ATTRIBUTE_COLD ABSL_ATTRIBUTE_NOINLINE void* MoveSampled(void* ptr,
   if (!Sampling::SizeOf(ptr, &old_size)) return nullptr;
   // What shrinks is no request, and stays where there is no memory for less.
   const bool shrinks = size <= old_size;
+  const Status before = ProcessHeap::LastStatus();
   void* moved = shrinks && RequestGate::AsksFor(g.default_arena)
                     ? nullptr
                     : GuardedHeap::Allocate(size);
   if (moved == nullptr) {
     if (!shrinks) return nullptr;
+    ProcessHeap::SetLastStatus(before);
     g.has_oversized.store(true, std::memory_order_relaxed);
     return ptr;
   }
   memcpy(moved, ptr, Min(size, old_size));
   Sampling::Free(ptr);
   return moved;
+}
+
+void* FailStale() {
+  ProcessHeap::SetLastStatus(Status::kStale);
+  return nullptr;
 }
 
 // A live block of `bytes` is one of `size` from now on, if that fits well.
@@ -419,22 +427,26 @@ void* GuardedHeap::Reallocate(void* ptr, size_t size) {
   Arena& owner = OwnerOf(place);
   // What shrinks is no request, and stays where there is no memory for less.
   const bool shrinks = size <= old_size;
+  const ArenaHandle arena = owner.token();
+  const ArenaLife life(arena);
+  const Status before = ProcessHeap::LastStatus();
   void* moved = nullptr;
   if (!shrinks || !RequestGate::AsksFor(owner)) {
-    const ArenaHandle arena = owner.token();
     moved = arena == 0 ? Allocate(size) : AllocateIn(arena, size);
-    if (moved == nullptr &&
-        (!shrinks || ProcessHeap::LastStatus() == Status::kStale)) {
-      return nullptr;
-    }
+  }
+  if (!life.IsAsBefore()) {
+    Free(moved);  // what was in `ptr` is gone
+    return FailStale();
   }
   if (moved == nullptr) {
+    if (!shrinks) return nullptr;
+    ProcessHeap::SetLastStatus(before);
     Canary::Write(ptr, bytes, size);
     return ptr;
   }
   memcpy(moved, ptr, Min(size, old_size));
   Free(ptr);
-  return moved;
+  return life.IsAsBefore() ? moved : FailStale();
 }
 
 size_t GuardedHeap::UsableSize(const void* ptr) {

@@ -469,7 +469,7 @@ size_t ProcessHeap::UsableSize(const void* ptr) {
 namespace {
 
 // This thread's share of the arena, from now on remembered; NULL: it has none.
-SubHeap* ShareOf(ArenaHandle handle) {
+ABSL_ATTRIBUTE_ALWAYS_INLINE inline SubHeap* ShareOf(ArenaHandle handle) {
   const ThreadState* state = this_thread.state;
   if (state == nullptr) return nullptr;
   const size_t slot = ArenaRegistry::SlotOf(handle);
@@ -529,8 +529,9 @@ void* ProcessHeap::AllocateInSlow(ArenaHandle handle, size_t size,
                                   size_t alignment) {
   SubHeap* share = ShareOf(handle);
   const size_t size_class = SizeClassFor(size);
-  if (ABSL_PREDICT_TRUE(share != nullptr && alignment == kMinAlignment &&
-                        size_class < kNumSizeClasses)) {
+  if (ABSL_PREDICT_TRUE(alignment == kMinAlignment) &&
+      ABSL_PREDICT_TRUE(size_class < kNumSizeClasses) &&
+      ABSL_PREDICT_TRUE(share != nullptr)) {
     // It had been forgotten for others; or the list is empty.
     void* ptr = Slab::TakeFirst(&share->lists[size_class], this_thread.token);
     if (ABSL_PREDICT_TRUE(ptr != nullptr)) return ptr;

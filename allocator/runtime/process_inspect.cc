@@ -133,7 +133,8 @@ Status ProcessHeap::Walk(ArenaHandle handle, size_t least_bytes,
                         /*is_live=*/true, handle,
                         ThreadRegistry::IdOf(blocks[i].token)};
       if constexpr (kIsSecure) {
-        if (!GuardedHeap::Correct(&info)) continue;
+        const bool is_live = GuardedHeap::Correct(&info);
+        if (!is_live || info.bytes < least_bytes) continue;
       }
       if (visit(context, info) != 0) return Status::kOk;
     }

@@ -5,6 +5,7 @@
 #include <cstring>
 
 #include "allocator/base/preset.h"
+#include "allocator/runtime/arena_life.h"
 #include "allocator/runtime/process_heap.h"
 #include "allocator/runtime/request_gate.h"
 #include "allocator/runtime/sampling.h"
@@ -18,27 +19,6 @@ void* Fail(Status status) {
   ProcessHeap::SetLastStatus(status);
   return nullptr;
 }
-
-// Whether an arena is as it was before callbacks ran.
-class Life {
- public:
-  explicit Life(ArenaHandle handle) : handle_(handle) {
-    Status status;
-    const Arena* arena = g.registry.Find(handle, &status);
-    if (arena != nullptr) resets_ = arena->resets();
-  }
-  // kBusy: it was reset.
-  Status Look() const {
-    Status status;
-    const Arena* arena = g.registry.Find(handle_, &status);
-    if (arena == nullptr) return status;
-    return arena->resets() == resets_ ? Status::kOk : Status::kBusy;
-  }
-
- private:
-  ArenaHandle handle_;
-  uint32_t resets_ = 0;
-};
 
 // `alignment` 0: the block shall be zeroed.
 void* AllocateOf(Arena& arena, size_t size, size_t alignment, Status* status) {
@@ -79,7 +59,7 @@ void* ProcessHeap::FinishAllocateIn(ArenaHandle handle, void* ptr, size_t size,
     if (ptr == nullptr && status == Status::kQuota) {
       arena->quota().NoteRefusal();
     }
-    const Life life(handle);
+    const ArenaLife life(handle);
     TellIfNews();
     if (ptr == nullptr) return Fail(status);
     found = life.Look();
@@ -94,22 +74,19 @@ void* ProcessHeap::FinishAllocateIn(ArenaHandle handle, void* ptr, size_t size,
 void* ProcessHeap::MoveSlowly(Arena& arena, void* ptr, size_t usable,
                               size_t size) {
   const ArenaHandle handle = arena.token();
-  const Life life(handle);
-  const auto is_alive = [handle, &life] {
-    return handle == 0 || life.Look() == Status::kOk;
-  };
+  const ArenaLife life(handle);
   const bool shrinks = size <= usable;
   const Status before = LastStatus();
   void* moved = nullptr;
   if (!shrinks || !RequestGate::AsksFor(arena)) {
     moved = handle == 0 ? Allocate(size) : AllocateIn(handle, size);
-    if (moved == nullptr && !shrinks) return nullptr;
   }
-  if (!is_alive()) {
+  if (!life.IsAsBefore()) {
     Free(moved);  // what was in `ptr` is gone
     return Fail(Status::kStale);
   }
   if (moved == nullptr) {
+    if (!shrinks) return nullptr;
     ShrinkInPlace(ptr, usable, size);
     g.has_oversized.store(true, std::memory_order_relaxed);
     moved = ptr;
@@ -119,15 +96,15 @@ void* ProcessHeap::MoveSlowly(Arena& arena, void* ptr, size_t usable,
     Free(ptr);
     TellIfNews();
   }
-  return is_alive() ? moved : Fail(Status::kStale);
+  return life.IsAsBefore() ? moved : Fail(Status::kStale);
 }
 
 void* ProcessHeap::TellOfResize(Arena& arena, void* ptr) {
   // Its memory may be the program's, and gone.
   const ArenaHandle handle = arena.token();
-  const Life life(handle);
+  const ArenaLife life(handle);
   TellPressure();
-  return handle == 0 || life.Look() == Status::kOk ? ptr : Fail(Status::kStale);
+  return life.IsAsBefore() ? ptr : Fail(Status::kStale);
 }
 
 Status ProcessHeap::SetLimit(ArenaHandle handle, void (Quota::*set)(size_t),

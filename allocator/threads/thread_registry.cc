@@ -41,12 +41,17 @@ void ThreadRegistry::Release(ThreadState* state) {
   has_untrimmed_.store(true, std::memory_order_relaxed);
 }
 
+// An odd number of alignments: what shares begin with, which each request that
+// looks for one reads, would otherwise fall into few sets of the caches.
+constexpr size_t kSpacedBytes = sizeof(SubHeap) | alignof(SubHeap);
+static_assert(sizeof(SubHeap) % alignof(SubHeap) == 0);
+
 SubHeap* ThreadRegistry::OpenShare(ThreadState* state, size_t slot,
                                    Arena& arena) {
   SubHeap** place = state->PlaceFor(slot, metadata_);
   if (place == nullptr) return nullptr;
   if (*place == nullptr) {
-    void* memory = metadata_.Allocate(sizeof(SubHeap), alignof(SubHeap));
+    void* memory = metadata_.Allocate(kSpacedBytes, alignof(SubHeap));
     if (memory == nullptr) return nullptr;
     *place = ::new (memory)
         SubHeap(arena, runs_, huge_, seed_, state->token(), state->slices());

@@ -129,7 +129,7 @@ constexpr double kLargestObject = internal::kChecksObjects ? 64 : 57;
 constexpr double kQuickHit = internal::kChecksObjects ? 85 : 82;
 constexpr double kSplitAndCoalesce = 220;
 // Of 64 arenas in turn.
-constexpr double kTurns = internal::kChecksObjects ? 120 : 112;
+constexpr double kTurns = internal::kChecksObjects ? 100 : 92;
 // A run of its own, the one freed last.
 constexpr double kLargeRun = 520;
 
