@@ -38,16 +38,14 @@ myonly_status Return(Status status) {
   return status == Status::kOk ? MYONLY_OK : Fail(status);
 }
 
-ABSL_ATTRIBUTE_COLD ABSL_ATTRIBUTE_NOINLINE void* NoteFailure() {
-  const Status status = Heap::LastStatus();
-  errno =
-      status == Status::kInvalid || status == Status::kStale ? EINVAL : ENOMEM;
-  return nullptr;
-}
-
 // For calls that return a pointer.
-ABSL_ATTRIBUTE_ALWAYS_INLINE inline void* Checked(void* ptr) {
-  return ABSL_PREDICT_TRUE(ptr != nullptr) ? ptr : NoteFailure();
+ABSL_ATTRIBUTE_NOINLINE void* Checked(void* ptr) {
+  if (ABSL_PREDICT_FALSE(ptr == nullptr)) {
+    const Status status = Heap::LastStatus();
+    errno = status == Status::kInvalid || status == Status::kStale ? EINVAL
+                                                                   : ENOMEM;
+  }
+  return ptr;
 }
 
 void* FailAlloc(Status status) {
@@ -65,11 +63,9 @@ Arena* FindArena(myonly_arena* arena, Status* status) {
 }
 
 // Apart, so that what is quick needs no stack.
-ABSL_ATTRIBUTE_NOINLINE void* AllocSlow(size_t size) {
-  return Checked(Heap::Allocate(size));
-}
 ABSL_ATTRIBUTE_NOINLINE void* ArenaAllocSlow(ArenaHandle arena, size_t size) {
-  return Checked(Heap::AllocateInSlow(arena, size, kMinAlignment));
+  void* ptr = Heap::AllocateInSlow(arena, size, kMinAlignment);
+  return ABSL_PREDICT_TRUE(ptr != nullptr) ? ptr : Checked(nullptr);
 }
 
 void StoreUsable(const void* ptr, size_t* actual) {
@@ -135,7 +131,8 @@ int myonly_is_process_allocator(void) noexcept {
 
 void* myonly_alloc(size_t size) noexcept {
   void* ptr = Heap::AllocateQuick(size);
-  return ABSL_PREDICT_TRUE(ptr != nullptr) ? ptr : AllocSlow(size);
+  return ABSL_PREDICT_TRUE(ptr != nullptr) ? ptr
+                                           : Checked(Heap::Allocate(size));
 }
 
 void myonly_free(void* ptr) noexcept { Heap::Free(ptr); }

@@ -1,5 +1,5 @@
 // An independent heap: blocks in regions for requests up to 64 KiB, runs of
-// slices up to 8 MiB, mappings beyond. Threads that use it much have shares of
+// slices up to 4 MiB, mappings beyond. Threads that use it much have shares of
 // it, which need no lock; what is here is what they have in common.
 //
 // Allocate: by size -> bins | run pool | huge mappings.

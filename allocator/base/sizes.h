@@ -18,7 +18,7 @@ inline constexpr size_t kSliceSize = size_t{1} << kSliceShift;
 // Requests up to here are blocks in regions, up to kMaxLarge runs of slices,
 // beyond it mappings of their own.
 inline constexpr size_t kMaxBlockRequest = 64 * 1024;
-inline constexpr size_t kMaxLargeRequest = 8 * 1024 * 1024;
+inline constexpr size_t kMaxLargeRequest = 4 * 1024 * 1024;
 
 // What different threads write stays so far apart: a write takes a cache line
 // from other processors, and these fetch lines in pairs.

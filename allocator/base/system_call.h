@@ -10,6 +10,7 @@ namespace myonly::internal {
 enum class SystemCallNumber : long {
   kWrite = SYS_write,
   kRead = SYS_read,
+  kPRead = SYS_pread64,
   kOpenAt = SYS_openat,
   kClose = SYS_close,
   kReadLinkAt = SYS_readlinkat,

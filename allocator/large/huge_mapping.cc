@@ -35,7 +35,17 @@ size_t HugeMappings::RoundUp(size_t size, bool zeroed) const {
   const size_t whole = AlignUp(bytes, kPieceAlignment);
   const bool gets_huge_page = !kIsSecure && !zeroed &&
                               wants_huge_pages_.load(std::memory_order_relaxed);
-  return gets_huge_page && whole - bytes <= bytes / 16 ? whole : bytes;
+  return gets_huge_page && whole - bytes <= bytes / 4 ? whole : bytes;
+}
+
+// Many a huge block is used at its beginning only, and a program that touches a
+// byte of a huge page has all of it. What it did with the last one is known.
+void HugeMappings::LookAtNewest() {
+  if (newest_ == nullptr) return;
+  // The last quarter may be more than was asked for.
+  const size_t page = AlignDown(newest_->bytes / 4 * 3, kPageSize);
+  are_filled_ = pages_.MayBeResident(newest_->start + page);
+  newest_ = nullptr;
 }
 
 HugeMapping* HugeMappings::Allocate(size_t bytes, size_t alignment, bool zeroed,
@@ -44,8 +54,14 @@ HugeMapping* HugeMappings::Allocate(size_t bytes, size_t alignment, bool zeroed,
   bytes = AlignUp(bytes, kPageSize);
   HugeMapping* mapping;
   Taken taken;
+  bool wants_huge_pages;
   {
     MutexLock lock(mutex_);
+    LookAtNewest();
+    // Zeros are often wanted for tables that are never filled.
+    wants_huge_pages = !zeroed &&
+                       (are_filled_ || bytes >= kAlwaysFilledBytes) &&
+                       wants_huge_pages_.load(std::memory_order_relaxed);
     mapping = NewRecord();
     if (mapping == nullptr) return nullptr;
     if (!zeroed) taken = TakeKept(bytes, alignment);
@@ -63,9 +79,7 @@ HugeMapping* HugeMappings::Allocate(size_t bytes, size_t alignment, bool zeroed,
         pages_.Reserve(bytes + kGuardBytes, Max(alignment, kPieceAlignment),
                        PageSource::Access::kReadWrite));
     AddPiece(mapping, bytes);
-    // Zeros are often wanted for tables that are never filled.
-    if (!zeroed && mapping->start != nullptr &&
-        wants_huge_pages_.load(std::memory_order_relaxed)) {
+    if (wants_huge_pages && mapping->start != nullptr) {
       pages_.AdviseHugePages(mapping->start, bytes + kGuardBytes,
                              /*wanted=*/true);
     }
@@ -80,6 +94,7 @@ HugeMapping* HugeMappings::Allocate(size_t bytes, size_t alignment, bool zeroed,
     mutex_.Unlock();
     return nullptr;
   }
+  if (*fresh_bytes == bytes) newest_ = mapping;
   live_.Insert(*mapping);
   Show(mapping);
   ++num_live_;
@@ -174,13 +189,18 @@ void HugeMappings::KeepTail(PageRange range, size_t used) {
   UnlockAndUnmap(surplus);
 }
 
-void HugeMappings::Free(HugeMapping* mapping) {
-  Surplus surplus;
-  mutex_.Lock();
+void HugeMappings::TakeOut(HugeMapping* mapping) {
+  if (mapping == newest_) LookAtNewest();
   Hide(mapping);
   live_.Remove(*mapping);
   --num_live_;
   live_bytes_ -= mapping->bytes;
+}
+
+void HugeMappings::Free(HugeMapping* mapping) {
+  Surplus surplus;
+  mutex_.Lock();
+  TakeOut(mapping);
   keep_.NoteLive(live_bytes_);
   keep_.Decay(live_bytes_, CoarseMs());
   const size_t budget = CacheBudget();
@@ -199,10 +219,7 @@ void HugeMappings::FreePoisoned(HugeMapping* mapping) {
   const PageRange range = {mapping->start, mapping->bytes + kGuardBytes};
   PageRange old = {};
   mutex_.Lock();
-  Hide(mapping);
-  live_.Remove(*mapping);
-  --num_live_;
-  live_bytes_ -= mapping->bytes;
+  TakeOut(mapping);
   mutex_.Unlock();
   const bool faults = pages_.Decommit(range.start, range.bytes);
   mutex_.Lock();

@@ -60,15 +60,16 @@ class HugeMappings {
 
   // The bytes to ask for where `size` is wanted: whole pages, or whole 2 MiB
   // where the system would fill these by one huge page and they are at most a
-  // sixteenth more. The end of the block then faults once, and as a piece it
+  // quarter more. The end of the block then faults once, and as a piece it
   // is kept without a tail.
   size_t RoundUp(size_t size, bool zeroed) const;
 
   // A mapping of at least `bytes`, aligned to `alignment` (a power of two), or
   // NULL. With `zeroed` it reads as zero: a new mapping, not a recycled one.
   // `*fresh_bytes` of it are not resident yet.
-  HugeMapping* Allocate(size_t bytes, size_t alignment, bool zeroed,
-                        void* owner, size_t* fresh_bytes);
+  ABSL_ATTRIBUTE_COLD HugeMapping* Allocate(size_t bytes, size_t alignment,
+                                            bool zeroed, void* owner,
+                                            size_t* fresh_bytes);
 
   // `mapping` must not be in its owner's list any more.
   void Free(HugeMapping* mapping);
@@ -102,8 +103,9 @@ class HugeMappings {
   void PurgeWithTime(uint64_t now_ms);
 
   void set_cache_floor_bytes(size_t bytes);
-  // Whether new mappings that need not be zero are advised to have huge pages:
-  // the system fills 2 MiB where a byte is touched.
+  // Whether new mappings that need not be zero are advised to have huge pages,
+  // where the system fills 2 MiB as soon as a byte is touched: large ones, and
+  // others if the one before has been filled.
   void set_wants_huge_pages(bool wants) {
     wants_huge_pages_.store(wants, std::memory_order_relaxed);
   }
@@ -122,6 +124,8 @@ class HugeMappings {
   // many pieces.
   static constexpr size_t kMaxLiveToJoin = 4096;
   static constexpr size_t kMaxPoisoned = 64;
+  // A huge page in vain is a sixteenth of such a mapping.
+  static constexpr size_t kAlwaysFilledBytes = size_t{32} << 20;
   static constexpr int kPeakShift = 9;
   static constexpr size_t kPieceAlignment = MappingCache::kPieceAlignment;
   // In the secure preset each mapping has pages at its end, which `bytes`
@@ -167,6 +171,11 @@ class HugeMappings {
   bool ResizeGuarded(HugeMapping* mapping, size_t bytes, bool may_move);
   // Whether the pages behind `end` fault.
   void SetGuard(char* end, bool faults);
+  // Whether the program fills its mappings, as the newest fresh one tells.
+  ABSL_ATTRIBUTE_COLD void LookAtNewest() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  // It is not live any more.
+  ABSL_ATTRIBUTE_COLD void TakeOut(HugeMapping* mapping)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   size_t CacheBudget() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void Unmap(PageRange range);
   void Unmap(const Surplus& surplus);
@@ -186,6 +195,9 @@ class HugeMappings {
   size_t live_bytes_ ABSL_GUARDED_BY(mutex_) = 0;
   KeepBudget keep_ ABSL_GUARDED_BY(mutex_){kPeakShift};
   std::atomic<bool> wants_huge_pages_{false};
+  const HugeMapping* newest_  // of the fresh ones, until it has been looked at
+      ABSL_GUARDED_BY(mutex_) = nullptr;
+  bool are_filled_ ABSL_GUARDED_BY(mutex_) = true;
   size_t cache_floor_bytes_ ABSL_GUARDED_BY(mutex_) = size_t{16} << 20;
 };
 

@@ -52,6 +52,9 @@ class FakePageSource final : public PageSource {
   void Populate(void* start, size_t bytes) override;
   // Says that it has huge pages, whatever the system has.
   bool PopulateHuge(void* start, size_t bytes) override;
+  bool MayBeResident(const void* page) override {
+    return pages_.MayBeResident(page);
+  }
   size_t ReservationLimit() const override { return reservation_bytes_; }
 
   // Call number `n` from now on (0 = the next one) fails, once.

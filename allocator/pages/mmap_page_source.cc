@@ -57,17 +57,24 @@ void* ReserveAsPlaced(const void* start, size_t bytes) {
   return reinterpret_cast<void*>(first + before);
 }
 
+// How many bytes it read, or an error.
+long ReadFile(const char* path, unsigned long offset, void* bytes,
+              size_t count) {
+  const long file = SystemCall(SystemCallNumber::kOpenAt,
+                               static_cast<unsigned long>(AT_FDCWD), Bits(path),
+                               O_RDONLY | O_CLOEXEC);
+  if (SystemCallFailed(file)) return file;
+  const auto open_file = static_cast<unsigned long>(file);
+  const long read = SystemCall(SystemCallNumber::kPRead, open_file, Bits(bytes),
+                               count, offset);
+  SystemCall(SystemCallNumber::kClose, open_file);
+  return read;
+}
+
 bool HasHugePages() {
-  const long file = SystemCall(
-      SystemCallNumber::kOpenAt, static_cast<unsigned long>(AT_FDCWD),
-      Bits("/sys/kernel/mm/transparent_hugepage/enabled"),
-      O_RDONLY | O_CLOEXEC);
-  if (SystemCallFailed(file)) return false;
   char text[64];
-  const long bytes =
-      SystemCall(SystemCallNumber::kRead, static_cast<unsigned long>(file),
-                 Bits(text), sizeof(text));
-  SystemCall(SystemCallNumber::kClose, static_cast<unsigned long>(file));
+  const long bytes = ReadFile("/sys/kernel/mm/transparent_hugepage/enabled", 0,
+                              text, sizeof(text));
   constexpr char kNever[] = "[never]";
   constexpr size_t kLength = sizeof(kNever) - 1;
   for (long i = 0; i + static_cast<long>(kLength) <= bytes; ++i) {
@@ -154,6 +161,17 @@ bool MmapPageSource::PopulateHuge(void* start, size_t bytes) {
   Populate(start, kPageSize);
   return !SystemCallFailed(
       SystemCall(SystemCallNumber::kMadvise, Bits(start), bytes, kCollapse));
+}
+
+// Not by mincore: filters of system calls that services have (@system-service
+// of systemd) end a process that calls it.
+bool MmapPageSource::MayBeResident(const void* page) {
+  uint64_t entry;
+  const long bytes =
+      ReadFile("/proc/self/pagemap", Bits(page) / kPageSize * sizeof(entry),
+               &entry, sizeof(entry));
+  constexpr uint64_t kPresentOrSwapped = uint64_t{3} << 62;
+  return bytes != sizeof(entry) || (entry & kPresentOrSwapped) != 0;
 }
 
 // Since Linux 6.13.

@@ -20,6 +20,7 @@ class MmapPageSource final : public PageSource {
 
   void Populate(void* start, size_t bytes) override;
   bool PopulateHuge(void* start, size_t bytes) override;
+  bool MayBeResident(const void* page) override;
   bool Guard(void* start, size_t bytes) override;
   bool Unguard(void* start, size_t bytes) override;
   void AdviseHugePages(void* start, size_t bytes, bool wanted) override;

@@ -57,6 +57,9 @@ class PageSource {
   // system has none.
   virtual bool PopulateHuge(void* /*start*/, size_t /*bytes*/) { return false; }
 
+  // False: a committed page has never been touched, or was purged since.
+  virtual bool MayBeResident(const void* /*page*/) { return true; }
+
   // Lets every touch of committed pages fault, and gives their memory back,
   // without splitting a mapping; takes that off again, and they are zero.
   // False: the system can't, or not for these pages, and they are as before.

@@ -1,6 +1,6 @@
 // The process's heap under AddressSanitizer, if the build asks for it by
 // --define=myonly_asan=arenas: the sanitizer is told which bytes of ours are a
-// live block's, so that it reports what touches others. Up to 8 MiB, and not in
+// live block's, so that it reports what touches others. Up to 4 MiB, and not in
 // memory that programs have given. The library itself is not instrumented then.
 // With --define=myonly_valgrind=arenas valgrind's memcheck is told the same.
 //

@@ -21,8 +21,8 @@ class ShortAddressesTest : public ::testing::Test {
     // One more record, so that none is missing later.
     Status status = Status::kOk;
     ground_.Free(arena_.Allocate(9 * kMiB, &status));
-    void* blocks[3];
-    for (void*& block : blocks) block = arena_.Allocate(6 * kMiB, &status);
+    void* blocks[5];
+    for (void*& block : blocks) block = arena_.Allocate(4 * kMiB, &status);
     for (void* block : blocks) ground_.Free(block);
     ground_.huge().Purge(0);
     pages_.FailFrom(0);

@@ -54,6 +54,7 @@ class HugeMappingsTest : public ::testing::Test {
   size_t seen_ = 0;
   size_t lost_ = 0;
   size_t fresh_bytes_ = 0;  // of the last Allocate
+  std::vector<HugeMapping*> mappings_;
 };
 
 TEST_F(HugeMappingsTest, HasWholePagesAndIsFoundByAnyAddressInIt) {
@@ -83,7 +84,37 @@ TEST_F(HugeMappingsTest, RoundsToHugePagesWhereThatIsLittle) {
   EXPECT_EQ(huge_.RoundUp(17 * kMiB, true), 17 * kMiB);
   EXPECT_EQ(huge_.RoundUp(17 * kMiB - kPageSize, false),
             kIsSecure ? whole - kPageSize : whole);
-  EXPECT_EQ(huge_.RoundUp(9 * kMiB, false), 9 * kMiB);
+  // More than a quarter.
+  EXPECT_EQ(huge_.RoundUp(9 * kMiB / 2, false), 9 * kMiB / 2);
+}
+
+// What a program does with one block tells what it will do with the next.
+TEST_F(HugeMappingsTest, HugePagesAreForBlocksThatAreFilled) {
+  huge_.set_wants_huge_pages(true);
+  const auto is_advised = [this](size_t bytes, bool zeroed, size_t filled) {
+    const size_t before = pages_.Count(Verb::kAdviseHugePages);
+    HugeMapping* mapping = Allocate(bytes, kPageSize, zeroed);
+    memset(mapping->start, 1, filled);
+    mappings_.push_back(mapping);
+    return pages_.Count(Verb::kAdviseHugePages) != before;
+  };
+  constexpr size_t kBytes = 6 * kMiB;
+  EXPECT_TRUE(is_advised(kBytes, false, kBytes / 2));  // the first
+  EXPECT_FALSE(is_advised(kBytes, false, kBytes * 4 / 5));
+  EXPECT_TRUE(is_advised(kBytes, false, 0));
+  EXPECT_FALSE(is_advised(kBytes, false, 0));
+  EXPECT_TRUE(is_advised(32 * kMiB, false, 0));
+  EXPECT_FALSE(is_advised(kBytes, false, kBytes));
+  EXPECT_FALSE(is_advised(kBytes, true, kBytes));
+  // The newest of them may be gone by then.
+  for (HugeMapping* mapping : mappings_) huge_.Free(mapping);
+  huge_.Purge(0);
+  mappings_.clear();
+  EXPECT_TRUE(is_advised(kBytes, false, 0));
+  huge_.Free(mappings_[0]);
+  huge_.Purge(0);
+  EXPECT_FALSE(is_advised(kBytes, false, 0));
+  huge_.Free(mappings_[1]);
 }
 
 // Or each realloc of a program that grows it would unmap the end again.
@@ -93,8 +124,8 @@ TEST_F(HugeMappingsTest, WhatWasRoundedStaysSo) {
   HugeMapping* mapping = Allocate(huge_.RoundUp(17 * kMiB, false));
   EXPECT_TRUE(huge_.Resize(mapping, 17 * kMiB + 1, /*may_move=*/true));
   EXPECT_EQ(mapping->bytes, 18 * kMiB);
-  EXPECT_TRUE(huge_.Resize(mapping, 9 * kMiB, /*may_move=*/true));
-  EXPECT_EQ(mapping->bytes, 9 * kMiB);
+  EXPECT_TRUE(huge_.Resize(mapping, 9 * kMiB / 2, /*may_move=*/true));
+  EXPECT_EQ(mapping->bytes, 9 * kMiB / 2);
   huge_.Free(mapping);
 }
 

@@ -10,7 +10,7 @@
  * touched.
  *
  * Charged are pages: runs of 32 KiB that hold blocks, lists of threads and what
- * is kept free included; beyond 8 MiB single pages. An arena with
+ * is kept free included; beyond 4 MiB single pages. An arena with
  * MYONLY_ARENA_EXACT_BYTES is charged the usable bytes of its live blocks and
  * nothing else: slower, as threads then have no shares of it; its blocks grow
  * by moving.
