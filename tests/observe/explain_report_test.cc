@@ -69,6 +69,16 @@ TEST(ExplainReportTest, LimitsAndExactChargesAreTold) {
   EXPECT_TRUE(Has(json, "\"limit_bytes\":4096,\"exact_bytes\":true")) << json;
 }
 
+TEST(ExplainReportTest, EachKindHasItsFiguresInJson) {
+  const std::string json = Written(Simple(), WriteJson);
+  EXPECT_TRUE(Has(json,
+                  "\"kinds\":{\"slabs\":{\"count\":1,\"bytes\":300,"
+                  "\"live_blocks\":3,\"live_bytes\":290},"
+                  "\"regions\":{\"count\":1,\"bytes\":700,"
+                  "\"live_blocks\":2,\"live_bytes\":610}"))
+      << json;
+}
+
 TEST(ExplainReportTest, GivenMemoryAddsUp) {
   Explanation made = Simple();
   made.given_bytes = 2000;
@@ -94,20 +104,26 @@ TEST(ExplainReportTest, WastefulBlocksAndRunsAreListedAsLongAsThereAreSome) {
   made.sparse[0] = {place, 32768, 48, 1, 48};
   made.sparse[1] = {place + 32768, 65536, 0, 2, 96};
   const std::string text = Written(made, WriteText);
-  EXPECT_TRUE(Has(text, "  0x10000: 32 bytes pin 7 pages\n")) << text;
   EXPECT_TRUE(Has(text,
+                  "blocks that pin the most pages: free but for them\n"
+                  "  0x10000: 32 bytes pin 7 pages\n"
+                  "slabs and regions with the most that is not live\n"
                   "  0x10000: slab of 48-byte objects, 1 live blocks, "
-                  "48 of 32768 bytes\n"))
-      << text;
-  EXPECT_TRUE(
-      Has(text, "  0x18000: region, 2 live blocks, 96 of 65536 bytes\n"))
+                  "48 of 32768 bytes\n"
+                  "  0x18000: region, 2 live blocks, 96 of 65536 bytes\n"))
       << text;
   const std::string json = Written(made, WriteJson);
   EXPECT_TRUE(Has(json,
                   "\"pins\":[{\"address\":\"0x10000\",\"bytes\":32,"
                   "\"pages\":7}]"))
       << json;
-  EXPECT_TRUE(Has(json, "},{\"address\":\"0x18000\",\"kind\":\"region\""))
+  EXPECT_TRUE(Has(json,
+                  "\"sparse\":[{\"address\":\"0x10000\",\"kind\":\"slab\","
+                  "\"bytes\":32768,\"object_bytes\":48,\"live_blocks\":1,"
+                  "\"live_bytes\":48},"
+                  "{\"address\":\"0x18000\",\"kind\":\"region\","
+                  "\"bytes\":65536,\"object_bytes\":0,\"live_blocks\":2,"
+                  "\"live_bytes\":96}]"))
       << json;
 }
 
