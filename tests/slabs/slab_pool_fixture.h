@@ -55,6 +55,12 @@ class SlabPoolTest : public ::testing::Test {
     pool_.CountUsed(&objects, &bytes);
     return objects;
   }
+  size_t UsedBytes() {
+    size_t objects = 0;
+    size_t bytes = 0;
+    pool_.CountUsed(&objects, &bytes);
+    return bytes;
+  }
 
   FakePageSource pages_;
   RunPool runs_{pages_};

@@ -55,6 +55,12 @@ TEST_F(SlabPoolTest, OnlyWhereAnObjectBeginsTheTokenComesBack) {
   }
 }
 
+TEST_F(SlabPoolTest, UsedBytesAreThoseOfAllClasses) {
+  const size_t small = Take(2, 3).size();
+  const size_t large = Take(9, 5).size();
+  EXPECT_EQ(UsedBytes(), small * ObjectBytes(2) + large * ObjectBytes(9));
+}
+
 TEST_F(SlabPoolTest, ObjectsOfEveryClassAreDistinctAlignedAndWhole) {
   for (size_t size_class = 1; size_class < kNumSizeClasses; ++size_class) {
     const size_t bytes = ObjectBytes(size_class);
