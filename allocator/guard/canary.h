@@ -19,8 +19,9 @@
 #include <cstdint>
 #include <cstring>
 
-#include "allocator/base/sizes.h"
 #include "allocator/base/guard_keys.h"
+#include "allocator/base/peek.h"
+#include "allocator/base/sizes.h"
 
 namespace myonly::internal {
 
@@ -62,10 +63,8 @@ class Canary {
   // The same for who looks at a block of others: what is said of its length,
   // whatever stands behind it.
   static size_t Peek(const void* block, size_t bytes) {
-    const uint64_t word =
-        __atomic_load_n(reinterpret_cast<const uint64_t*>(
-                            static_cast<const char*>(block) + bytes - kBytes),
-                        __ATOMIC_RELAXED);
+    const uint64_t word = internal::Peek(*reinterpret_cast<const uint64_t*>(
+        static_cast<const char*>(block) + bytes - kBytes));
     const size_t slack = word >> kSlackShift & kMaxSlack;
     return word == Word(block, slack) && slack <= bytes - kBytes
                ? bytes - kBytes - slack

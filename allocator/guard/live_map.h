@@ -16,6 +16,7 @@
 #include <cstdint>
 #include <cstring>
 
+#include "allocator/base/peek.h"
 #include "allocator/base/sizes.h"
 
 namespace myonly::internal {
@@ -62,6 +63,12 @@ class LiveMap {
 
   bool IsLive(const void* ptr) const {
     return (__atomic_load_n(&WordOf(ptr), __ATOMIC_RELAXED) & BitOf(ptr)) != 0;
+  }
+
+  // The same for who looks at a block of others, whose slab or region may be
+  // gone and another one there.
+  bool PeekLive(const void* ptr) const {
+    return (Peek(WordOf(ptr)) & BitOf(ptr)) != 0;
   }
 
   // Nothing in [start, start + bytes), both multiples of kBytesPerWord, is live
