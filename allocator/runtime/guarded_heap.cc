@@ -358,11 +358,12 @@ size_t GuardedHeap::Purge(size_t keep_bytes) {
 
 namespace {
 
-// To a block of its own or a usual one.
+// To a block of its own or a usual one, unless it has that size.
 ABSL_ATTRIBUTE_COLD ABSL_ATTRIBUTE_NOINLINE void* MoveSampled(void* ptr,
                                                               size_t size) {
   size_t old_size;
   if (!Sampling::SizeOf(ptr, &old_size)) return nullptr;
+  if (size == old_size) return ptr;
   // What shrinks is no request, and stays where there is no memory for less.
   const bool shrinks = size <= old_size;
   const Status before = ProcessHeap::LastStatus();
@@ -385,10 +386,12 @@ void* FailStale() {
   return nullptr;
 }
 
-// A live block of `bytes` is one of `size` from now on, if that fits well.
-bool ResizeTo(void* ptr, size_t bytes, size_t size) {
-  if (!MayBeBlock(size) ||
-      !ProcessHeap::IsGoodFit(size + Canary::kBytes, bytes)) {
+// A live block of `bytes` is one of `size` from now on, if that fits well or is
+// its size already: an aligned one may have far more bytes.
+bool ResizeTo(void* ptr, size_t bytes, size_t old_size, size_t size) {
+  if (size != old_size &&
+      (!MayBeBlock(size) ||
+       !ProcessHeap::IsGoodFit(size + Canary::kBytes, bytes))) {
     return false;
   }
   Canary::Write(ptr, bytes, size);
@@ -405,7 +408,8 @@ bool GuardedHeap::TryResize(void* ptr, size_t size) {
     return Sampling::SizeOf(ptr, &bytes) && bytes == size;
   }
   size_t old_size;
-  return SizeAt(place, ptr, &bytes, &old_size) && ResizeTo(ptr, bytes, size);
+  return SizeAt(place, ptr, &bytes, &old_size) &&
+         ResizeTo(ptr, bytes, old_size, size);
 }
 
 void* GuardedHeap::Reallocate(void* ptr, size_t size) {
@@ -417,13 +421,15 @@ void* GuardedHeap::Reallocate(void* ptr, size_t size) {
   Place place;
   if (!FindPlace(ptr, &place)) {
     if (Sampling::Has(ptr)) return MoveSampled(ptr, size);
+    // With a canary it would be too much for some that have just this.
+    if (size == ProcessHeap::UsableSize(ptr)) return ptr;
     return Protect(ProcessHeap::Reallocate(ptr, WithCanary(size)), size,
                    /*is_fresh=*/false);
   }
   size_t bytes;
   size_t old_size;
   if (!SizeAt(place, ptr, &bytes, &old_size)) return nullptr;
-  if (ResizeTo(ptr, bytes, size)) return ptr;
+  if (ResizeTo(ptr, bytes, old_size, size)) return ptr;
   Arena& owner = OwnerOf(place);
   // What shrinks is no request, and stays where there is no memory for less.
   const bool shrinks = size <= old_size;
@@ -471,7 +477,7 @@ bool GuardedHeap::IsIntact(const void* ptr, size_t size) {
 bool GuardedHeap::Correct(BlockInfo* block) {
   Place place;
   if (!FindPlace(block->start, &place)) return block->is_live;
-  block->is_live = block->is_live && place.live().IsLive(block->start);
+  block->is_live = block->is_live && place.live().PeekLive(block->start);
   if (block->is_live) block->bytes = Canary::Peek(block->start, block->bytes);
   return block->is_live;
 }

@@ -121,26 +121,6 @@ TEST(TryResizeTest, NeverMovesAndKeepsContents) {
   EXPECT_EQ(myonly_arena_check(nullptr), MYONLY_OK);
 }
 
-// Also of blocks that have more than their size because of their alignment.
-TEST(TryResizeTest, ToWhatTheBlockHasIsDone) {
-  for (size_t alignment = 16; alignment <= 64 * kMiB; alignment *= 2) {
-    for (size_t size : kSizes) {
-      size_t actual = 0;
-      void* block = myonly_alloc_at_least(size, alignment, &actual);
-      ASSERT_NE(block, nullptr);
-      const size_t before = actual;
-      EXPECT_EQ(myonly_try_resize(block, before, &actual), 1)
-          << size << ' ' << alignment;
-      EXPECT_EQ(actual, before);
-      // To no bytes frees.
-      if (before != 0) {
-        EXPECT_EQ(myonly_realloc(block, before), block);
-      }
-      myonly_free(block);
-    }
-  }
-}
-
 TEST(TryResizeTest, OfNullIsInvalid) {
   size_t actual = 5;
   EXPECT_EQ(myonly_try_resize(nullptr, 10, &actual), 0);

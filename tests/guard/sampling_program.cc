@@ -171,6 +171,11 @@ void UseOne(size_t i) {
   Expect(reinterpret_cast<uintptr_t>(block) % alignment == 0, 10);
   Expect(malloc_usable_size(block) >= size, 11);
   memset(block, 'a', size);
+  const size_t usable = malloc_usable_size(block);
+  if (usable != 0) {  // to what it has already
+    char* same = Launder(static_cast<char*>(realloc(block, usable)));
+    Expect(same == block, 15);
+  }
   block = Launder(static_cast<char*>(realloc(block, size + 1 + i % 500)));
   Expect(IsFilled(block, size, 'a'), 12);
   char* zeros = Launder(static_cast<char*>(calloc(size + 1, 1)));

@@ -1,0 +1,34 @@
+// What has a size already gets it in place.
+#include <cstddef>
+
+#include "gtest/gtest.h"
+#include "myonly/myonly.h"
+
+namespace {
+
+constexpr size_t kMiB = size_t{1} << 20;
+
+// Also of blocks that have more than their size because of their alignment.
+TEST(ResizeToSameTest, IsDoneInPlace) {
+  for (size_t alignment = 16; alignment <= 64 * kMiB; alignment *= 2) {
+    for (size_t size :
+         {size_t{0}, size_t{1}, size_t{15}, size_t{16}, size_t{100},
+          size_t{1024}, size_t{5000}, size_t{70000}, kMiB, 12 * kMiB}) {
+      size_t actual = 0;
+      void* block = myonly_alloc_at_least(size, alignment, &actual);
+      ASSERT_NE(block, nullptr);
+      const size_t before = actual;
+      EXPECT_EQ(myonly_try_resize(block, before, &actual), 1)
+          << size << ' ' << alignment;
+      EXPECT_EQ(actual, before);
+      // To no bytes frees.
+      if (before != 0) {
+        ASSERT_EQ(myonly_realloc(block, before), block)
+            << size << ' ' << alignment;
+      }
+      myonly_free(block);
+    }
+  }
+}
+
+}  // namespace
