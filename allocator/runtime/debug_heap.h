@@ -33,7 +33,7 @@ class DebugHeap : public GuardedHeap {
 
   // As in GuardedHeap.
   static void* Allocate(size_t size);
-  static void* AllocateQuick(size_t size) { return Allocate(size); }
+  static void* AllocateQuick(size_t /*size*/) { return nullptr; }
   static void* AllocateZeroed(size_t count, size_t size);
   static void* AllocateAligned(size_t alignment, size_t size);
   static void Free(void* ptr);
@@ -49,9 +49,7 @@ class DebugHeap : public GuardedHeap {
   static bool TryResize(void* ptr, size_t size);
   static size_t UsableSize(const void* ptr);
 
-  static void* AllocateInQuick(ArenaHandle handle, size_t size) {
-    return AllocateInSlow(handle, size, kMinAlignment);
-  }
+  static void* AllocateInQuick(ArenaHandle, size_t) { return nullptr; }
   static void* AllocateIn(ArenaHandle handle, size_t size) {
     return AllocateInSlow(handle, size, kMinAlignment);
   }

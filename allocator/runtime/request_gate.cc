@@ -7,7 +7,7 @@ namespace myonly::internal {
 
 bool RequestGate::Asks(size_t size) {
   ThreadGate& gate = this_thread.gated->gate();
-  if (gate.sections == 0) return !gate.faults.Fails(size);
+  if (gate.sections == 0) return !gate.faults.Fails(Payload(size));
   if ((gate.aborts & 1) != 0) {
     ReportAndAbort("allocation in a section that forbids it, in the thread",
                    this_thread.gated);

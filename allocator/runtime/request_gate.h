@@ -15,8 +15,11 @@
 #include "absl/base/attributes.h"
 #include "absl/base/optimization.h"
 #include "allocator/arena/arena.h"
+#include "allocator/arena/block_heap.h"
 #include "allocator/base/fault_plan.h"
+#include "allocator/base/preset.h"
 #include "allocator/base/status.h"
+#include "allocator/guard/canary.h"
 #include "allocator/threads/this_thread.h"
 #include "allocator/threads/thread_state.h"
 
@@ -34,7 +37,7 @@ class RequestGate {
   // The same for one to an arena of the program.
   static bool AdmitsTo(Arena& arena, size_t size) {
     return Admits(size) && (ABSL_PREDICT_TRUE(!arena.faults().is_on()) ||
-                            !arena.faults().Fails(size));
+                            !arena.faults().Fails(Payload(size)));
   }
 
   // Whether requests to the arena are asked for at all.
@@ -60,6 +63,15 @@ class RequestGate {
   ABSL_ATTRIBUTE_COLD static void Open();
 
  private:
+  // What the program has asked for of `size` bytes: in the preset secure there
+  // is a canary behind what may become a block.
+  static size_t Payload(size_t size) {
+    constexpr size_t kMost = BlockHeap::kMaxQuickRequest + Canary::kBytes;
+    const bool has_canary =
+        kIsSecure && size >= Canary::kBytes && size <= kMost;
+    return has_canary ? size - Canary::kBytes : size;
+  }
+
   ABSL_ATTRIBUTE_COLD static bool Asks(size_t size);
   // The gate of this thread, closed from now on; NULL: it can have none.
   static ThreadGate* Close();

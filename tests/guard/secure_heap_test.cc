@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "gtest/gtest.h"
+#include "myonly/testing.h"
 
 extern "C" void free_sized(void* ptr, size_t size) noexcept;
 
@@ -162,6 +163,17 @@ TEST(SizedDeathTest, WrongSizes) {
                  "free with a wrong size");
     operator delete(block, size, std::align_val_t(256));
   }
+}
+
+// Nothing asks again before the new handler is called.
+TEST(SecureHeapTest, NewThatFailsIsOneRequest) {
+  myonly_fault_options options = MYONLY_FAULT_OPTIONS_INIT;
+  options.fail_nth = 1;
+  ASSERT_EQ(myonly_fault_begin(nullptr, &options), MYONLY_OK);
+  void* block = Launder(::operator new(100, std::nothrow));
+  EXPECT_EQ(myonly_fault_end(nullptr, nullptr), MYONLY_OK);
+  EXPECT_EQ(block, nullptr);
+  ::operator delete(block);
 }
 
 // Around where blocks end and pages begin, by every way to allocate.
