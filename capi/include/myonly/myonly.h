@@ -123,8 +123,8 @@ MYONLY_API void myonly_free_sized(void* ptr, size_t size,
                                   size_t alignment) MYONLY_NOEXCEPT;
 
 /* Resizes `ptr` in place, or leaves it alone. 1 if it now has `size` bytes,
- * else 0: also for less than half of what it has, here and there. `*actual`
- * (unless NULL) is the usable size afterwards. */
+ * else 0; less than half of what it has may be refused, too. `*actual` (unless
+ * NULL) is the usable size afterwards. */
 MYONLY_API int myonly_try_resize(void* ptr, size_t size,
                                  size_t* actual) MYONLY_NOEXCEPT;
 
@@ -277,7 +277,8 @@ typedef struct myonly_arena_stats_t {
   }
 
 /* A consistent snapshot of the arena's counters; NULL: the process heap's. The
- * presets secure and debug count canaries, and as live what is in quarantine. */
+ * presets secure and debug count canaries, and as live what is in quarantine.
+ */
 MYONLY_API myonly_status myonly_arena_stats(
     myonly_arena* arena, myonly_arena_stats_t* out) MYONLY_NOEXCEPT;
 
