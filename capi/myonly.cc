@@ -130,9 +130,7 @@ int myonly_is_process_allocator(void) noexcept {
 }
 
 void* myonly_alloc(size_t size) noexcept {
-  void* ptr = Heap::AllocateQuick(size);
-  return ABSL_PREDICT_TRUE(ptr != nullptr) ? ptr
-                                           : Checked(Heap::Allocate(size));
+  return Checked(Heap::Allocate(size));
 }
 
 void myonly_free(void* ptr) noexcept { Heap::Free(ptr); }

@@ -62,7 +62,7 @@ class HugeMappings {
   // where the system would fill these by one huge page and they are at most a
   // quarter more. The end of the block then faults once, and as a piece it
   // is kept without a tail.
-  size_t RoundUp(size_t size, bool zeroed) const;
+  ABSL_ATTRIBUTE_COLD size_t RoundUp(size_t size, bool zeroed) const;
 
   // A mapping of at least `bytes`, aligned to `alignment` (a power of two), or
   // NULL. With `zeroed` it reads as zero: a new mapping, not a recycled one.
@@ -72,7 +72,7 @@ class HugeMappings {
                                             size_t* fresh_bytes);
 
   // `mapping` must not be in its owner's list any more.
-  void Free(HugeMapping* mapping);
+  ABSL_ATTRIBUTE_COLD void Free(HugeMapping* mapping);
 
   // The same, but every touch of it faults, until kMaxPoisoned mappings have
   // been freed so after it.
@@ -80,8 +80,8 @@ class HugeMappings {
 
   // Changes the size, and the address if `may_move`. False: nothing changed.
   // With a limit that counts it the mapping has no more than was asked for.
-  bool Resize(HugeMapping* mapping, size_t bytes, bool may_move,
-              bool is_limited = false);
+  ABSL_ATTRIBUTE_COLD bool Resize(HugeMapping* mapping, size_t bytes,
+                                  bool may_move, bool is_limited = false);
 
   // The live mapping that has `address`, or NULL. Safe for every address.
   HugeMapping* Find(const void* address);

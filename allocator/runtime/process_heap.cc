@@ -505,8 +505,7 @@ ABSL_ATTRIBUTE_COLD SubHeap* OpenShareOf(ArenaHandle handle, size_t size,
              : nullptr;
 }
 
-// More than a share serves. At the arena's limit the caller's share gives back
-// what it keeps free.
+// More than a share serves.
 ABSL_ATTRIBUTE_COLD void* AllocatePagesZeroed(ArenaHandle handle, size_t size,
                                               Status* status) {
   Arena* arena = g.registry.Find(handle, status);
@@ -515,11 +514,6 @@ ABSL_ATTRIBUTE_COLD void* AllocatePagesZeroed(ArenaHandle handle, size_t size,
     *status = Status::kNoMemory;
     return nullptr;
   }
-  void* ptr = arena->AllocateZeroed(size, status);
-  if (ptr != nullptr || *status != Status::kQuota) return ptr;
-  SubHeap* share = ShareOf(handle);
-  if (share == nullptr) return nullptr;
-  share->ReleaseSpare();
   return arena->AllocateZeroed(size, status);
 }
 

@@ -15,7 +15,7 @@ namespace {
 
 // A quarter of it is unwind tables, without which no debugger and no profiler
 // sees who called malloc.
-constexpr size_t kMaxTextBytes = size_t{593} << 8;
+constexpr size_t kMaxTextBytes = size_t{148} << 10;
 
 class SharedLibraryTest : public ::testing::Test {
  protected:
