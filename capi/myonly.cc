@@ -121,6 +121,9 @@ uint32_t myonly_version(void) noexcept {
          MYONLY_VERSION_PATCH;
 }
 
+// Whose time counts begins where instructions are fetched.
+#define MYONLY_HOT __attribute__((aligned(32)))
+
 const char* myonly_version_str(void) noexcept { return MYONLY_VERSION_STRING; }
 
 uint32_t myonly_abi_version(void) noexcept { return MYONLY_ABI_VERSION; }
@@ -133,7 +136,7 @@ void* myonly_alloc(size_t size) noexcept {
   return Checked(Heap::Allocate(size));
 }
 
-void myonly_free(void* ptr) noexcept { Heap::Free(ptr); }
+MYONLY_HOT void myonly_free(void* ptr) noexcept { Heap::FreeInline(ptr); }
 
 void* myonly_calloc(size_t count, size_t size) noexcept {
   return Checked(Heap::AllocateZeroed(count, size));
@@ -191,9 +194,8 @@ size_t myonly_purge(size_t keep_bytes) noexcept {
 
 void myonly_thread_idle(void) noexcept { Heap::NoteIdle(); }
 
-// Its time counts, and begins where instructions are fetched.
-__attribute__((aligned(32))) void* myonly_arena_alloc(myonly_arena* arena,
-                                                      size_t size) noexcept {
+MYONLY_HOT void* myonly_arena_alloc(myonly_arena* arena,
+                                    size_t size) noexcept {
   void* ptr = Heap::AllocateInQuick(HandleOf(arena), size);
   return ABSL_PREDICT_TRUE(ptr != nullptr)
              ? ptr

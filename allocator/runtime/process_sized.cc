@@ -63,7 +63,7 @@ void ProcessHeap::FreeSized(void* ptr, size_t size, size_t alignment) {
   if (kChecksObjects && ptr != nullptr) {
     CheckSize(ptr, size, alignment, /*exact=*/false);
   }
-  FreeInline(ptr);
+  Free(ptr);
 }
 
 void ProcessHeap::Delete(void* ptr, size_t size, size_t alignment) noexcept {
@@ -71,7 +71,7 @@ void ProcessHeap::Delete(void* ptr, size_t size, size_t alignment) noexcept {
       (alignment != kMinAlignment || !HasSizeOfNew(ptr, size))) {
     CheckSize(ptr, size, alignment, /*exact=*/true);
   }
-  FreeInline(ptr);
+  Free(ptr);
 }
 
 }  // namespace myonly::internal

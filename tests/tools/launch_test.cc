@@ -90,6 +90,21 @@ TEST(LaunchTest, EnvironmentFolderAndErrorPathReachTheProgram) {
   EXPECT_EQ(ReadFile(folder.path() + "/err"), "bad\n");
 }
 
+TEST(LaunchTest, AProgramStaysOnOneProcessorIfItShall) {
+  testing::TempDirectory folder;
+  LaunchSpec spec = Shell("nproc");
+  spec.output_path = folder.path() + "/out";
+  const auto processors = [&] {
+    EXPECT_EQ(Launch(spec).exit_code, 0);
+    return ReadFile(spec.output_path);
+  };
+  const std::string all = processors();
+  spec.one_processor = true;
+  EXPECT_EQ(processors(), "1\n");
+  spec.one_processor = false;
+  EXPECT_EQ(processors(), all);
+}
+
 TEST(LaunchTest, WallAndCpuTimeAreNotMixedUp) {
   const LaunchResult asleep = Launch(Shell("sleep 0.2"));
   EXPECT_GE(asleep.wall_seconds, 0.2);

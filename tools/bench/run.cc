@@ -109,6 +109,7 @@ Run Runner::RunOnce(const Workload& workload,
     return run;
   }
   launch.fresh_input = true;
+  launch.one_processor = workload.kind != "threads" && !redis;
   launch.timeout_seconds = options_.timeout_seconds;
   launch.output_path = folder_ + "/output";
   launch.error_path = folder_ + "/errors";

@@ -16,6 +16,8 @@
 #include <string>
 #include <vector>
 
+#include "tools/myonly/one_processor.h"
+
 namespace myonly::tools {
 namespace {
 
@@ -98,6 +100,7 @@ void RedirectStreams(const LaunchSpec& spec) {
   argv.push_back(nullptr);
   if (spec.folder.empty() || chdir(spec.folder.c_str()) == 0) {
     RedirectStreams(spec);
+    if (spec.one_processor) StayOnOneProcessor();
     for (const auto& [name, value] : spec.environment) {
       setenv(name.c_str(), value.c_str(), 1);
     }

@@ -19,6 +19,7 @@ struct LaunchSpec {
   // nothing (a pipe would be eaten by the first). Without it: the runner's.
   bool fresh_input = false;
   bool quiet = false;       // what it writes is thrown away
+  bool one_processor = false;  // it stays on one (one_processor.h)
   std::string error_path;   // standard error goes to this file; empty: nowhere
                             // special
   std::string output_path;  // the same for standard output

@@ -13,6 +13,8 @@
 #include <thread>
 #include <vector>
 
+#include "tools/myonly/one_processor.h"
+
 namespace myonly::bench {
 namespace {
 
@@ -180,21 +182,25 @@ double Reset(const HeapFunctions& f, double scale) {
 
 const std::vector<Measure>& AllMeasures() {
   static const std::vector<Measure> measures = {
-      {"create_destroy", "us", "create + destroy, unused", nullptr, 0.6,
+      {"create_destroy", "us", "create + destroy, unused", nullptr, 0.6, true,
        CreateDestroy},
       {"create_10_destroy", "us", "create + 10 allocations + destroy", nullptr,
-       2, CreateTenDestroy},
-      {"resident", "KB", "RSS of an arena with one object", nullptr, 8,
+       2, true, CreateTenDestroy},
+      {"resident", "KB", "RSS of an arena with one object", nullptr, 8, true,
        ResidentOfOne},
-      {"plain", "ns", "plain malloc + free", nullptr, 0, PlainPair},
-      {"in_1", "ns", "the same in one arena", "plain", 1.15, PairsInTurn<1>},
-      {"in_4", "ns", "... alternating over 4", "plain", 1.6, PairsInTurn<4>},
-      {"in_64", "ns", "... alternating over 64", "plain", 2.5, PairsInTurn<64>},
+      {"plain", "ns", "plain malloc + free", nullptr, 0, true, PlainPair},
+      {"in_1", "ns", "the same in one arena", "plain", 1.15, true,
+       PairsInTurn<1>},
+      {"in_4", "ns", "... alternating over 4", "plain", 1.6, true,
+       PairsInTurn<4>},
+      {"in_64", "ns", "... alternating over 64", "plain", 2.5, true,
+       PairsInTurn<64>},
       {"plain_threads", "ns", "8 threads, plain malloc + free", nullptr, 0,
-       PlainThreads},
+       false, PlainThreads},
       {"arena_threads", "ns", "8 threads in one arena", "plain_threads", 1.2,
-       ArenaThreads},
-      {"reset", "ms", "reset of 1e6 objects of 64 bytes", nullptr, 1, Reset},
+       false, ArenaThreads},
+      {"reset", "ms", "reset of 1e6 objects of 64 bytes", nullptr, 1, true,
+       Reset},
   };
   return measures;
 }
@@ -206,6 +212,7 @@ double RunMeasure(const Measure& measure, const std::string& library,
   const pid_t child = fork();
   if (child == 0) {
     close(ends[0]);
+    if (measure.one_processor) tools::StayOnOneProcessor();
     HeapFunctions functions;
     const std::string wrong = LoadHeapFunctions(library, &functions);
     const double value =
