@@ -13,6 +13,12 @@ namespace {
 // Between two resets.
 constexpr uint64_t kFewRequests = 256;
 
+// Objects that went back unused were taken off, and are not known to be back
+// yet: below 0 is none.
+uint64_t KnownFrees(uint64_t frees, uint64_t allocations) {
+  return static_cast<int64_t>(frees) < 0 ? 0 : Min(frees, allocations);
+}
+
 }  // namespace
 
 SubHeap::SubHeap(Arena& arena, RunPool& runs, HugeMappings& huge,
@@ -305,7 +311,7 @@ void SubHeap::AddPublishedStats(ArenaStats* stats) const {
     return from.load(std::memory_order_relaxed);
   };
   const uint64_t allocations = get(published_.allocations);
-  const uint64_t frees = Min(get(published_.frees), allocations);
+  const uint64_t frees = KnownFrees(get(published_.frees), allocations);
   stats->allocations += allocations;
   stats->frees += frees;
   stats->live_blocks += allocations - frees;
@@ -346,15 +352,16 @@ void SubHeap::AddStats(ArenaStats* stats) {
 void SubHeap::PeekStats(ArenaStats* stats) const {
   const uint64_t block_allocations = Peek(block_allocations_);
   const uint64_t block_frees = Min(Peek(block_frees_), block_allocations);
-  const uint64_t taken = slabs_.PeekTaken();
-  const uint64_t back = Min(slabs_.PeekKnownBack(), taken);
   const uint64_t blocks = block_allocations - block_frees;
+  const uint64_t allocations = slabs_.PeekTaken() + block_allocations;
+  const uint64_t frees =
+      KnownFrees(slabs_.PeekKnownBack() + block_frees, allocations);
   const size_t slab_bytes = slabs_.PeekSlabBytes();
   const size_t used_bytes = Min(slabs_.PeekUsedBytes(), slab_bytes);
   const size_t live_bytes = used_bytes + blocks_.PeekLiveBytes(blocks);
-  stats->allocations += taken + block_allocations;
-  stats->frees += back + block_frees;
-  stats->live_blocks += taken - back + blocks;
+  stats->allocations += allocations;
+  stats->frees += frees;
+  stats->live_blocks += allocations - frees;
   stats->live_bytes += live_bytes;
   stats->peak_live_bytes += Max(Peek(peak_live_bytes_), live_bytes);
   stats->region_bytes += slab_bytes + blocks_.PeekRegionBytes();

@@ -16,7 +16,6 @@
 #include "allocator/large/slice_cache.h"
 #include "allocator/pages/fake_page_source.h"
 #include "allocator/pages/slice.h"
-#include "allocator/slabs/slab.h"
 #include "gtest/gtest.h"
 #include "tests/arena/ground.h"
 
@@ -120,35 +119,6 @@ class ChargedTest : public ::testing::TestWithParam<uint32_t> {
                : share->Allocate(size, kMinAlignment, status);
   }
 
-  // As ProcessHeap: shares' blocks by their owner, others by their arena.
-  void Free(void* block) {
-    Slice* slice = ground_.runs().Find(block);
-    if (slice == nullptr || (slice->kind != RunKind::kSlab &&
-                             slice->kind != RunKind::kSubHeapRegion)) {
-      return ground_.Free(block);
-    }
-    SubHeap& share = *static_cast<SubHeap*>(slice->owner);
-    if (slice->kind == RunKind::kSlab) {
-      const uintptr_t token = Slab::TokenAt(slice, block);
-      ASSERT_EQ(token, share.token());
-      if (Slab::FreeObject(slice, block, token)) share.Attend(slice);
-    } else if (!share.FreeBlockQuick(block)) {
-      share.FreeBlock(slice, block);
-    }
-  }
-
-  bool IsShared(void* block) {
-    const Slice* slice = ground_.runs().Find(block);
-    return slice != nullptr && (slice->kind == RunKind::kSlab ||
-                                slice->kind == RunKind::kSubHeapRegion);
-  }
-  const Arena* OwnerOf(void* block) {
-    return IsShared(block)
-               ? &static_cast<SubHeap*>(ground_.runs().Find(block)->owner)
-                      ->arena()
-               : ground_.OwnerOf(block);
-  }
-
   void Step() {
     Arena& arena = random_() % 3 == 0 ? parent_ : children_[random_() % 2];
     Status status = Status::kOk;
@@ -159,17 +129,19 @@ class ChargedTest : public ::testing::TestWithParam<uint32_t> {
     if (what < 50 || at == nullptr) {
       void* block = Allocate(arena, size, &status);
       if (block != nullptr) blocks_.push_back(block);
-    } else if (what < 70 && !IsShared(*at)) {
+    } else if (what < 70 && !ground_.IsOfShare(*at)) {
       void* moved = ground_.Reallocate(*at, size, &status);
       if (moved != nullptr) *at = moved;
     } else if (what < 98) {
-      Free(*at);
+      ground_.Free(*at);
       *at = blocks_.back();
       blocks_.pop_back();
     } else if (what == 98) {
       arena.Purge();
     } else {
-      const auto is_of = [&](void* block) { return OwnerOf(block) == &arena; };
+      const auto is_of = [&](void* block) {
+        return ground_.OwnerOf(block) == &arena;
+      };
       blocks_.erase(std::remove_if(blocks_.begin(), blocks_.end(), is_of),
                     blocks_.end());
       arena.Reset(random_() % 2 == 0 ? &cache_ : nullptr);

@@ -1,9 +1,14 @@
 #include "tests/arena/ground.h"
 
+#include <stdlib.h>
+
 #include <algorithm>
 #include <cstring>
 
+#include "allocator/arena/sub_heap.h"
 #include "allocator/pages/slice.h"
+#include "allocator/slabs/size_class.h"
+#include "allocator/slabs/slab.h"
 
 namespace myonly::internal {
 namespace {
@@ -15,6 +20,14 @@ uint64_t Word(uint32_t tag, size_t index) {
 
 Arena* OwnerOfRun(const Slice* run) { return static_cast<Arena*>(run->owner); }
 
+bool IsShared(const Slice* run) {
+  return run->kind == RunKind::kSlab || run->kind == RunKind::kSubHeapRegion;
+}
+
+SubHeap* ShareOfRun(const Slice* run) {
+  return static_cast<SubHeap*>(run->owner);
+}
+
 Arena* OwnerOfMapping(const HugeMapping* mapping) {
   return static_cast<Arena*>(mapping->owner);
 }
@@ -23,10 +36,16 @@ Arena* OwnerOfMapping(const HugeMapping* mapping) {
 
 Arena* Ground::OwnerOf(void* ptr) {
   if (const Slice* slice = runs_.Find(ptr)) {
-    return runs_.FindRun(slice) == nullptr ? nullptr : OwnerOfRun(slice);
+    if (runs_.FindRun(slice) == nullptr) return nullptr;
+    return IsShared(slice) ? &ShareOfRun(slice)->arena() : OwnerOfRun(slice);
   }
   const HugeMapping* mapping = huge_.Find(ptr);
   return mapping == nullptr ? nullptr : OwnerOfMapping(mapping);
+}
+
+bool Ground::IsOfShare(void* ptr) {
+  const Slice* slice = runs_.Find(ptr);
+  return slice != nullptr && IsShared(slice);
 }
 
 void Ground::Free(void* ptr) {
@@ -34,6 +53,13 @@ void Ground::Free(void* ptr) {
   if (slice == nullptr) {
     HugeMapping* mapping = huge_.Find(ptr);
     OwnerOfMapping(mapping)->FreeHuge(mapping, ptr);
+  } else if (slice->kind == RunKind::kSlab) {
+    const uintptr_t token = ShareOfRun(slice)->token();
+    if (Slab::TokenAt(slice, ptr) != token) abort();
+    if (Slab::FreeObject(slice, ptr, token)) ShareOfRun(slice)->Attend(slice);
+  } else if (slice->kind == RunKind::kSubHeapRegion) {
+    SubHeap* share = ShareOfRun(slice);
+    if (!share->FreeBlockQuick(ptr)) share->FreeBlock(slice, ptr);
   } else if (slice->kind == RunKind::kRegion) {
     OwnerOfRun(slice)->FreeBlock(slice, ptr);
   } else {
@@ -44,6 +70,12 @@ void Ground::Free(void* ptr) {
 size_t Ground::UsableSize(void* ptr) {
   const Slice* slice = runs_.Find(ptr);
   if (slice == nullptr) return Arena::UsableHuge(huge_.Find(ptr), ptr);
+  if (slice->kind == RunKind::kSlab) {
+    return ObjectBytes(slice->slab.size_class);
+  }
+  if (slice->kind == RunKind::kSubHeapRegion) {
+    return ShareOfRun(slice)->UsableBlock(slice, ptr);
+  }
   if (slice->kind == RunKind::kRegion) {
     return OwnerOfRun(slice)->UsableBlock(slice, ptr);
   }

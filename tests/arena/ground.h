@@ -27,6 +27,7 @@ class Ground {
   RunPool& runs() { return runs_; }
   HugeMappings& huge() { return huge_; }
 
+  // Of arenas and, by the thread whose they are, of shares.
   void Free(void* ptr);
   size_t UsableSize(void* ptr);
   // In place; a mapping may move. False: nothing changed.
@@ -34,6 +35,8 @@ class Ground {
   // In place or by moving within its arena, as realloc. NULL: `ptr` is as it
   // was, `*status` says why.
   void* Reallocate(void* ptr, size_t size, Status* status);
+  // Whether a thread's share has it; those are not resized here.
+  bool IsOfShare(void* ptr);
   // NULL if no live run or mapping has `ptr`.
   Arena* OwnerOf(void* ptr);
 

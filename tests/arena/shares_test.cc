@@ -1,0 +1,270 @@
+// A thread's share of an arena: what it tells of itself to its owner and to
+// others, when it looks after what was freed, and what its check finds.
+#include <cstddef>
+#include <cstdint>
+#include <random>
+#include <utility>
+#include <vector>
+
+#include "allocator/arena/arena.h"
+#include "allocator/arena/sub_heap.h"
+#include "allocator/base/clock.h"
+#include "allocator/base/sizes.h"
+#include "allocator/base/status.h"
+#include "allocator/blocks/block.h"
+#include "allocator/large/slice_cache.h"
+#include "allocator/pages/fake_page_source.h"
+#include "allocator/pages/slice.h"
+#include "gtest/gtest.h"
+#include "tests/arena/ground.h"
+
+namespace myonly::internal {
+namespace {
+
+void WaitMs(uint64_t ms) {
+  const uint64_t start = CoarseMs();
+  while (CoarseMs() - start < ms) {
+  }
+}
+
+class SharesTest : public ::testing::Test {
+ protected:
+  SharesTest() {
+    arena_.set_token(16);
+    arena_.Open(ArenaOptions());
+    EXPECT_TRUE(arena_.OpenShare(&share_));
+  }
+  ~SharesTest() override {
+    EXPECT_TRUE(ground_.Check(arena_));
+    arena_.Close(/*require_empty=*/false);
+  }
+
+  void* Allocate(size_t size) {
+    Status status = Status::kOk;
+    void* block = share_.Allocate(size, kMinAlignment, &status);
+    EXPECT_NE(block, nullptr) << size;
+    return block;
+  }
+  // After these the share has a region, and serves such blocks itself.
+  void Warm(size_t size) {
+    for (int i = 0; i < 20; ++i) Allocate(size);
+  }
+  // Some live, some free, of each kind that a share has.
+  void Use(size_t steps) {
+    for (size_t i = 0; i < steps; ++i) {
+      void* block = Allocate(1 + random_() % (i % 5 == 0 ? 30000 : 1200));
+      if (!ground_.IsOfShare(block)) {
+        ground_.Free(block);
+        continue;
+      }
+      blocks_.push_back(block);
+      ++allocations_;
+      if (random_() % 2 == 0) {
+        std::swap(blocks_[random_() % blocks_.size()], blocks_.back());
+        ground_.Free(blocks_.back());
+        blocks_.pop_back();
+      }
+    }
+  }
+  uint64_t LiveBytes() {
+    uint64_t bytes = 0;
+    for (void* block : blocks_) bytes += ground_.UsableSize(block);
+    return bytes;
+  }
+  // By one of the three ways; it is added to what is there.
+  template <typename Add>
+  ArenaStats StatsBy(Add add) {
+    ArenaStats stats = {};
+    stats.allocations = stats.frees = stats.live_blocks = 7;
+    stats.live_bytes = stats.peak_live_bytes = 7;
+    stats.region_bytes = stats.free_block_bytes = 7;
+    (share_.*add)(&stats);
+    return stats;
+  }
+  void ExpectExact(const ArenaStats& stats) {
+    EXPECT_EQ(stats.allocations, allocations_ + 7);
+    EXPECT_EQ(stats.frees, allocations_ - blocks_.size() + 7);
+    EXPECT_EQ(stats.live_blocks, blocks_.size() + 7);
+    EXPECT_EQ(stats.live_bytes, LiveBytes() + 7);
+    EXPECT_GE(stats.peak_live_bytes, LiveBytes() + 7);
+    EXPECT_EQ(stats.region_bytes, share_.held_bytes() + 7);
+    ExpectWhole(stats);
+  }
+  // What is held is live, free, or of no use for blocks: tags and ends.
+  void ExpectWhole(const ArenaStats& stats) {
+    const uint64_t known = stats.live_bytes + stats.free_block_bytes - 14;
+    EXPECT_LE(known, share_.held_bytes());
+    EXPECT_GE(known, share_.held_bytes() / 10 * 9);
+  }
+
+  static constexpr uintptr_t kToken = 0x10000;
+  FakePageSource pages_;
+  Ground ground_{pages_};
+  Arena arena_{ground_.runs(), ground_.huge(), TestSeed, "test"};
+  SliceCache cache_;
+  SubHeap share_{arena_,   ground_.runs(), ground_.huge(),
+                 TestSeed, kToken,         &cache_};
+  std::mt19937 random_{5};
+  std::vector<void*> blocks_;
+  uint64_t allocations_ = 0;
+};
+
+// --- Statistics. ---
+
+TEST_F(SharesTest, ItsOwnerSeesWhatItHoldsExactly) {
+  for (int round = 0; round < 50 && !HasFailure(); ++round) {
+    Use(100);
+    ExpectExact(StatsBy(&SubHeap::AddStats));
+  }
+}
+
+// What others see counts objects as in use until it is known that they are
+// not; nothing that is live is missing.
+TEST_F(SharesTest, OthersSeeNoLessThanThereIs) {
+  for (int round = 0; round < 10 && !HasFailure(); ++round) {
+    Use(300);
+    share_.Purge();
+    for (const auto add : {&SubHeap::AddPublishedStats, &SubHeap::PeekStats}) {
+      const ArenaStats stats = StatsBy(add);
+      EXPECT_EQ(stats.allocations, allocations_ + 7);
+      EXPECT_EQ(stats.allocations + 7, stats.frees + stats.live_blocks);
+      EXPECT_GE(stats.live_blocks, blocks_.size() + 7);
+      EXPECT_LE(stats.live_blocks, stats.allocations);
+      EXPECT_GE(stats.live_bytes, LiveBytes() + 7);
+      EXPECT_LE(stats.live_bytes, stats.region_bytes);
+      EXPECT_EQ(stats.region_bytes, share_.held_bytes() + 7);
+      EXPECT_GE(stats.peak_live_bytes, stats.live_bytes);
+      EXPECT_LE(stats.peak_live_bytes, stats.region_bytes);
+      ExpectWhole(stats);
+    }
+  }
+}
+
+// Lists that go back hold what was neither allocated nor freed.
+TEST_F(SharesTest, WhatGoesBackUnusedIsNoFree) {
+  Warm(64);
+  blocks_.assign(3, nullptr);
+  for (void*& block : blocks_) block = Allocate(64);
+  ASSERT_TRUE(ground_.IsOfShare(blocks_[0]));
+  share_.Purge();
+  for (const auto add : {&SubHeap::AddPublishedStats, &SubHeap::PeekStats}) {
+    const ArenaStats stats = StatsBy(add);
+    EXPECT_EQ(stats.frees, 7U);
+    EXPECT_EQ(stats.live_blocks, StatsBy(&SubHeap::AddStats).live_blocks);
+  }
+}
+
+TEST_F(SharesTest, TheArenaAddsItsSharesUp) {
+  Use(500);
+  const ArenaStats own = StatsBy(&SubHeap::AddStats);
+  const ArenaStats before = arena_.Stats();
+  EXPECT_EQ(before.live_blocks, own.live_blocks - 7);
+  EXPECT_EQ(before.live_bytes, own.live_bytes - 7);
+  Status status = Status::kOk;
+  void* block = arena_.Allocate(5000, &status);
+  const ArenaStats after = arena_.Stats();
+  EXPECT_EQ(after.live_blocks, before.live_blocks + 1);
+  EXPECT_EQ(after.live_bytes, before.live_bytes + ground_.UsableSize(block));
+  EXPECT_EQ(after.region_bytes, ground_.runs().live_bytes() - cache_.bytes());
+}
+
+// --- Its life. ---
+
+TEST_F(SharesTest, ItIsOpenAsLongAsItsArena) {
+  EXPECT_TRUE(share_.is_open());
+  EXPECT_EQ(share_.handle, 16U);
+  Use(100);
+  EXPECT_TRUE(arena_.Close(/*require_empty=*/false));
+  EXPECT_FALSE(share_.is_open());
+  EXPECT_FALSE(arena_.OpenShare(&share_));
+  EXPECT_FALSE(share_.is_open());
+  arena_.set_token(32);
+  arena_.Open(ArenaOptions());
+  EXPECT_TRUE(arena_.OpenShare(&share_));
+  EXPECT_EQ(share_.handle, 32U);
+  // Another arena: it has nothing of the one before.
+  EXPECT_EQ(arena_.Stats().allocations, 0U);
+  EXPECT_EQ(arena_.Stats().peak_live_bytes, 0U);
+}
+
+// --- What was freed. ---
+
+TEST_F(SharesTest, WhoOnlyFreesLooksAfterItsMemoryWithTime) {
+  for (int i = 0; i < 200; ++i) blocks_.push_back(Allocate(60000));
+  share_.TakeNews();
+  WaitMs(50);
+  for (void* block : blocks_) ground_.Free(block);
+  EXPECT_NE(share_.TakeNews() & SubHeap::kTicked, 0);
+}
+
+// Its lists of objects go back then; others see those as allocated.
+TEST_F(SharesTest, WhoFreesSomeIsNotIdleAndWhoFreesForLongIs) {
+  const auto listed = [this] {
+    return StatsBy(&SubHeap::PeekStats).allocations -
+           StatsBy(&SubHeap::AddStats).allocations;
+  };
+  const auto take = [this](size_t slabs) {
+    for (size_t i = 0; i < slabs * 32; ++i) blocks_.push_back(Allocate(1000));
+  };
+  const auto free_some = [this](size_t slabs) {
+    for (size_t i = slabs * 32; i != 0 && !blocks_.empty(); --i) {
+      ground_.Free(blocks_.back());
+      blocks_.pop_back();
+    }
+  };
+  for (int tries = 0; tries < 20; ++tries) {
+    take(2000);
+    // Calls enough for who is not idle, and frees, within so short a time that
+    // what they do is looked at once.
+    const uint64_t start = CoarseMs();
+    take(100);
+    while (listed() == 0) Allocate(500);
+    const uint64_t before = listed();
+    free_some(200);
+    const uint64_t after = listed();
+    const bool in_time = CoarseMs() - start < 8;
+    free_some(2000);
+    EXPECT_EQ(listed(), 0U);
+    if (!in_time) continue;
+    EXPECT_EQ(after, before);
+    return;
+  }
+  GTEST_SKIP() << "the machine is too busy";
+}
+
+// --- Checks. ---
+
+// All lists and tags are in order; only the sum is not.
+TEST_F(SharesTest, TheCheckFindsABlockThatReachesOverAFreeOne) {
+  Warm(2000);
+  void* payloads[3];
+  for (void*& payload : payloads) payload = Allocate(2000);
+  Block* first = Block::FromPayload(payloads[0]);
+  ASSERT_EQ(first->Next()->payload(), payloads[1]);
+  ASSERT_EQ(first->Next()->Next()->payload(), payloads[2]);
+  ground_.Free(payloads[1]);
+  share_.Purge();
+  BrokenInvariant broken;
+  ASSERT_TRUE(share_.CheckInvariants(&broken));
+
+  const uint64_t key = share_.PeekSealKey();
+  Block* last = Block::FromPayload(payloads[2]);
+  const uint64_t words[2] = {first->Load(), last->Load()};
+  BoundaryTag tag = first->Read();
+  ASSERT_FALSE(first->Next()->Read().used);
+  tag.size += first->Next()->size();
+  const size_t size = tag.size;
+  first->Write(key, tag);
+  tag = last->Read();
+  tag.previous_size = size;
+  tag.previous_free = false;
+  last->Write(key, tag);
+  EXPECT_FALSE(share_.CheckInvariants(&broken));
+  EXPECT_STREQ(broken.what, "wrong count of live blocks");
+  first->Store(words[0]);
+  last->Store(words[1]);
+  EXPECT_TRUE(share_.CheckInvariants(&broken));
+}
+
+}  // namespace
+}  // namespace myonly::internal
