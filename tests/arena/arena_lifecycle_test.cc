@@ -221,6 +221,31 @@ TEST_F(ArenaLifecycleTest, PeakStaysWhenBlocksGo) {
   EXPECT_EQ(arena().Stats().peak_live_bytes, 33 * kMiB);
 }
 
+TEST_F(ArenaLifecycleTest, TheyTellTheLimitsAndTheChildren) {
+  Quota::Extras extras = {};
+  arena().quota().set_extras(&extras);
+  ArenaOptions options;
+  options.limit_bytes = 20 * kMiB;
+  options.soft_limit_bytes = 15 * kMiB;
+  arena().Open(options);
+  Arena child(ground().runs(), ground().huge(), TestSeed, "child");
+  child.Open(ArenaOptions(), &arena().quota());
+  AllocateFrom(child, 10 * kMiB);
+  EXPECT_EQ(StatusOf(11 * kMiB), Status::kQuota);
+  arena().quota().NoteRefusal();
+  ArenaStats stats = arena().Stats();
+  EXPECT_EQ(stats.limit_bytes, 20 * kMiB);
+  EXPECT_EQ(stats.soft_limit_bytes, 15 * kMiB);
+  EXPECT_EQ(stats.charged_bytes, 10 * kMiB);
+  EXPECT_EQ(stats.children, 1U);
+  EXPECT_EQ(stats.refusals, 1U);
+  child.Close(/*require_empty=*/false);
+  stats = arena().Stats();
+  EXPECT_EQ(stats.charged_bytes, 0U);
+  EXPECT_EQ(stats.children, 0U);
+  EXPECT_TRUE(arena().Close(/*require_empty=*/true));
+}
+
 // --- Limits. ---
 
 TEST_F(ArenaLifecycleTest, TheLimitIsKeptForEveryKind) {
@@ -277,6 +302,29 @@ TEST_F(ArenaLifecycleTest, ALimitTooSmallForARegion) {
   EXPECT_EQ(StatusOf(1), Status::kQuota);
   arena().quota().set_limit_bytes(kSliceSize);
   EXPECT_EQ(StatusOf(1), Status::kOk);
+}
+
+TEST_F(ArenaLifecycleTest, AFreeRegionGivesWayAtTheLimit) {
+  arena().quota().set_limit_bytes(2 * kSliceSize);
+  ground().Free(Allocate(kSliceSize / 2));
+  EXPECT_EQ(arena().Stats().region_bytes, kSliceSize);
+  EXPECT_EQ(StatusOf(60000), Status::kOk);
+  EXPECT_EQ(arena().Stats().region_bytes, 2 * kSliceSize);
+}
+
+TEST_F(ArenaLifecycleTest, WhatIsRefusedToTheByteIsNotHeld) {
+  ArenaOptions options;
+  options.limit_bytes = 10000;
+  options.exact_bytes = true;
+  arena().Open(options);
+  uint64_t blocks = 0;
+  while (StatusOf(100) == Status::kOk) ++blocks;
+  EXPECT_EQ(StatusOf(100), Status::kQuota);
+  const ArenaStats stats = arena().Stats();
+  EXPECT_EQ(stats.live_blocks, blocks);
+  EXPECT_EQ(stats.live_bytes, stats.charged_bytes);
+  EXPECT_LE(stats.live_bytes, 10000U);
+  EXPECT_TRUE(ground().Check(arena()));
 }
 
 // --- Memory goes back. ---
@@ -378,6 +426,24 @@ TEST_F(ArenaLifecycleTest, TheCheckNamesARegionOfAnotherOwner) {
   EXPECT_STREQ(broken.what, "region of another owner");
   region->owner = &arena();
   EXPECT_TRUE(arena().CheckInvariants(Arena::LookAtAll, &broken));
+}
+
+// In an arena of the program, also when blocks have come and gone.
+TEST_F(ArenaLifecycleTest, TheCheckFindsAChargeThatNobodyHolds) {
+  arena().set_token(16);
+  arena().Open(ArenaOptions());
+  std::vector<void*> blocks = AllocateSome();
+  for (;;) {
+    BrokenInvariant broken;
+    EXPECT_TRUE(arena().CheckInvariants(Arena::LookAtAll, &broken));
+    ASSERT_TRUE(arena().quota().Charge(kPageSize));
+    EXPECT_FALSE(arena().CheckInvariants(Arena::LookAtAll, &broken));
+    EXPECT_STREQ(broken.what, "charge that is not what is held");
+    arena().quota().Return(kPageSize);
+    if (blocks.empty()) break;
+    ground().Free(blocks.back());
+    blocks.pop_back();
+  }
 }
 
 TEST_F(ArenaLifecycleDeathTest, OverflowIntoTheNextHeaderIsFoundByFree) {

@@ -281,6 +281,23 @@ TEST_P(ArenaTest, ALargeBlockGrowsAndShrinksInPlace) {
   EXPECT_TRUE(IsFilled(ptr, kMiB / 4, 2));
 }
 
+// It begins between the slices of its run.
+TEST_P(ArenaTest, AnAlignedLargeBlockIsResizedInPlace) {
+  bool has_offset = false;
+  for (uint32_t i = 0; i < 8; ++i) {
+    void* ptr = Aligned(200000, kMiB);
+    const Slice* slice = ground().runs().Find(ptr);
+    has_offset = has_offset || ground().runs().FindRun(slice) != slice;
+    Fill(ptr, 100000, i);
+    void* same = ptr;
+    ASSERT_TRUE(ground().Resize(&same, 100000, /*may_move=*/false));
+    EXPECT_EQ(same, ptr);
+    EXPECT_EQ(ground().UsableSize(ptr), AlignUp(100000, kPageSize));
+    EXPECT_TRUE(IsFilled(ptr, 100000, i));
+  }
+  EXPECT_TRUE(has_offset);
+}
+
 TEST_P(ArenaTest, ALargeBlockDoesNotGrowOverALiveOne) {
   void* ptr = Allocate(kMiB);
   void* behind = Allocate(kMiB);

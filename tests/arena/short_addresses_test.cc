@@ -67,5 +67,17 @@ TEST_F(ShortAddressesTest, WhatNothingCanServeIsRefused) {
   EXPECT_EQ(status, Status::kNoMemory);
 }
 
+// As much could still be committed for runs, but would stay the process's.
+TEST_F(ShortAddressesTest, NoRunGrowsForWhatIsRefusedAsAMapping) {
+  pages_.StopFailing();
+  const size_t commits = pages_.Count(FakePageSource::Verb::kCommit);
+  pages_.FailCall(0);
+  Status status = Status::kOk;
+  EXPECT_EQ(arena_.Allocate(32 * kMiB, &status), nullptr);
+  EXPECT_EQ(status, Status::kNoMemory);
+  EXPECT_TRUE(pages_.TakeFailed());
+  EXPECT_EQ(pages_.Count(FakePageSource::Verb::kCommit), commits);
+}
+
 }  // namespace
 }  // namespace myonly::internal

@@ -126,6 +126,22 @@ TEST(QuickListsTest, ResetForgetsTheBlocksAndKeepsTheLimit) {
 
 // --- Damage of a block that waits: its taker, or the check, names it. ---
 
+TEST(QuickListsTest, TheCheckNamesABlockWithABrokenTag) {
+  OneRegion heap(kRegionBytes);
+  Block* blocks[3];
+  for (Block*& block : blocks) block = heap.Allocate(64);
+  for (Block* block : blocks) ASSERT_TRUE(heap.FreeQuick(block));
+  for (Block* block : blocks) {
+    const uint64_t word = block->Load();
+    block->Store(word ^ uint64_t{1} << 50);
+    BrokenInvariant broken;
+    EXPECT_FALSE(heap.quick.Check({kTestKey, &broken}, &heap));
+    EXPECT_EQ(broken.where, block->payload());
+    block->Store(word);
+  }
+  EXPECT_TRUE(heap.Check(0));
+}
+
 TEST(QuickListsDeathTest, AnOverwrittenLinkIsFoundWhenItIsTaken) {
   OneRegion heap(kRegionBytes);
   Block* block = heap.Allocate(64);

@@ -104,6 +104,21 @@ TYPED_TEST(GuardSlicesTest, LargeRunsHaveNone) {
             30 * kSliceSize);
 }
 
+// Where there are few addresses less is reserved, of either kind.
+TEST(GuardSlicesFailureTest, OneReservationThatFailsIsNoFailure) {
+  for (int64_t n = 0; n < 2; ++n) {
+    FakePageSource pages;
+    RunPool pool(pages);
+    pages.FailCall(n);
+    bool zeroed;
+    Slice* run = pool.Allocate(1, RunKind::kSlab, &pages, &zeroed);
+    ASSERT_NE(run, nullptr) << n;
+    EXPECT_TRUE(pages.TakeFailed());
+    memset(pool.AddressOf(run), 'x', kSliceSize);
+    pool.CheckInvariants();
+  }
+}
+
 TEST(GuardSlicesFailureTest, WhatTheSystemRefuses) {
   for (int64_t n = 0;; ++n) {
     FakePageSource pages;

@@ -1,5 +1,7 @@
 // What is freed in the secure preset, and can't be made to fault: it is used
 // again, and nothing is lost. And mappings whose growth the system refuses.
+#include <signal.h>
+
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
@@ -73,6 +75,16 @@ TEST_F(PoisonedMappingsTest, AMappingThatStaysReadableIsGivenBack) {
                                   call.start == start && call.ok);
   }
   EXPECT_TRUE(is_released);
+}
+
+TEST_F(PoisonedMappingsTest, TheFirstByteBehindAMappingFaults) {
+  HugeMapping* before = Allocate(9 * kMiB);
+  HugeMapping* mapping = Allocate(9 * kMiB);
+  ASSERT_NE(mapping, nullptr);
+  memset(before->start, 1, before->bytes);
+  memset(mapping->start, 1, mapping->bytes);
+  const volatile char* end = mapping->start + mapping->bytes;
+  EXPECT_EXIT(static_cast<void>(*end), ::testing::KilledBySignal(SIGSEGV), "");
 }
 
 TEST_F(PoisonedMappingsTest, WhatCannotGrowStaysAsItWas) {

@@ -143,6 +143,25 @@ TEST(PressureTest, TheLevelThatRefusesIsTold) {
   child.EndClose();
 }
 
+// A level that refused at first, and had enough when it was asked again, has
+// not refused for good.
+TEST(PressureTest, TheLevelThatRefusedLastIsTold) {
+  Told parent(Limits(1000));
+  QuotaOptions below = Limits(500);
+  below.parent = &parent.quota;
+  Told child(below);
+  ASSERT_TRUE(parent.quota.Charge(600));
+  ASSERT_TRUE(child.quota.Charge(200));
+  EXPECT_FALSE(child.quota.Charge(350));
+  child.quota.Return(150);
+  EXPECT_FALSE(child.quota.Charge(400));
+  child.quota.NoteRefusal();
+  EXPECT_EQ(child.Take(), Events{});
+  EXPECT_EQ(parent.events, Events{kLimit});
+  child.quota.Return(50);
+  child.quota.EndClose();
+}
+
 TEST(PressureTest, ACallbackIsNotCalledWithinItself) {
   Told told(Limits(1000, 500));
   told.then = [&told](int32_t event) {

@@ -30,6 +30,24 @@ TEST(QuotaTest, HoldsWhatItMayAndNoByteMore) {
   EXPECT_EQ(quota.charged_bytes(), 500U);
 }
 
+TEST(QuotaTest, WhatItHoldsItselfAndWithItsChildren) {
+  size_t charged = 1;
+  Quota parent;
+  EXPECT_TRUE(parent.Charge(70));  // never opened: both are one count
+  EXPECT_EQ(parent.own_bytes(&charged), 70U);
+  EXPECT_EQ(charged, 70U);
+  parent.Open({});
+  QuotaOptions below;
+  below.parent = &parent;
+  Quota child;
+  child.Open(below);
+  EXPECT_TRUE(child.Charge(30));
+  EXPECT_EQ(parent.own_bytes(&charged), 70U);
+  EXPECT_EQ(charged, 100U);
+  EXPECT_EQ(child.own_bytes(&charged), 30U);
+  EXPECT_EQ(charged, 30U);
+}
+
 TEST(QuotaTest, ThreadsTogetherNeverPassIt) {
   constexpr size_t kLimit = 1000;
   Quota quota;

@@ -232,6 +232,9 @@ TEST_F(RunPoolHugePagesTest, NoneForTheFirst4MiB) {
   while (Take(1) < start + 4 * kMiB - kSliceSize) {
   }
   EXPECT_EQ(Populated(), 0U);
+  // Nor later than that.
+  Take(1);
+  EXPECT_EQ(Populated(), 1U);
 }
 
 TEST_F(RunPoolHugePagesTest, SmallRunsThatGrowHaveThemAsTheyComeToThem) {
