@@ -2,7 +2,6 @@
 
 #include "myonly/myonly.h"
 
-#include <cerrno>
 #include <cstring>
 
 #include "absl/base/attributes.h"
@@ -11,6 +10,7 @@
 #include "allocator/runtime/heap.h"
 #include "allocator/runtime/start.h"
 #include "capi/arena_stats.h"
+#include "capi/checked.h"
 #include "capi/override/marker.h"
 
 namespace {
@@ -18,6 +18,7 @@ namespace {
 using myonly::internal::Arena;
 using myonly::internal::ArenaHandle;
 using myonly::internal::ArenaStats;
+using myonly::internal::Checked;
 using myonly::internal::HasSize;
 using myonly::internal::Heap;
 using myonly::internal::kMinAlignment;
@@ -38,16 +39,6 @@ myonly_status Return(Status status) {
   return status == Status::kOk ? MYONLY_OK : Fail(status);
 }
 
-// For calls that return a pointer.
-ABSL_ATTRIBUTE_NOINLINE void* Checked(void* ptr) {
-  if (ABSL_PREDICT_FALSE(ptr == nullptr)) {
-    const Status status = Heap::LastStatus();
-    errno = status == Status::kInvalid || status == Status::kStale ? EINVAL
-                                                                   : ENOMEM;
-  }
-  return ptr;
-}
-
 void* FailAlloc(Status status) {
   Heap::SetLastStatus(status);
   return Checked(nullptr);
@@ -60,12 +51,6 @@ ArenaHandle HandleOf(myonly_arena* arena) {
 // The arena of a handle, or NULL with its status.
 Arena* FindArena(myonly_arena* arena, Status* status) {
   return Heap::FindArena(HandleOf(arena), status);
-}
-
-// Apart, so that what is quick needs no stack.
-ABSL_ATTRIBUTE_NOINLINE void* ArenaAllocSlow(ArenaHandle arena, size_t size) {
-  void* ptr = Heap::AllocateInSlow(arena, size, kMinAlignment);
-  return ABSL_PREDICT_TRUE(ptr != nullptr) ? ptr : Checked(nullptr);
 }
 
 void StoreUsable(const void* ptr, size_t* actual) {
@@ -121,9 +106,6 @@ uint32_t myonly_version(void) noexcept {
          MYONLY_VERSION_PATCH;
 }
 
-// Whose time counts begins where instructions are fetched.
-#define MYONLY_HOT __attribute__((aligned(32)))
-
 const char* myonly_version_str(void) noexcept { return MYONLY_VERSION_STRING; }
 
 uint32_t myonly_abi_version(void) noexcept { return MYONLY_ABI_VERSION; }
@@ -131,12 +113,6 @@ uint32_t myonly_abi_version(void) noexcept { return MYONLY_ABI_VERSION; }
 int myonly_is_process_allocator(void) noexcept {
   return myonly_override_is_active() ? 1 : 0;
 }
-
-void* myonly_alloc(size_t size) noexcept {
-  return Checked(Heap::Allocate(size));
-}
-
-MYONLY_HOT void myonly_free(void* ptr) noexcept { Heap::FreeInline(ptr); }
 
 void* myonly_calloc(size_t count, size_t size) noexcept {
   return Checked(Heap::AllocateZeroed(count, size));
@@ -193,14 +169,6 @@ size_t myonly_purge(size_t keep_bytes) noexcept {
 }
 
 void myonly_thread_idle(void) noexcept { Heap::NoteIdle(); }
-
-MYONLY_HOT void* myonly_arena_alloc(myonly_arena* arena,
-                                    size_t size) noexcept {
-  void* ptr = Heap::AllocateInQuick(HandleOf(arena), size);
-  return ABSL_PREDICT_TRUE(ptr != nullptr)
-             ? ptr
-             : ArenaAllocSlow(HandleOf(arena), size);
-}
 
 void* myonly_arena_calloc(myonly_arena* arena, size_t count,
                           size_t size) noexcept {

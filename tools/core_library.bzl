@@ -19,8 +19,10 @@ _IN_DEBUG = [
     "//allocator/runtime:heap",
     "//allocator/runtime:start",
     "//capi:capi",
+    "//capi:checked",
     "//capi:new_delete",
     "//capi:override",
+    "//capi:quick",
 ]
 
 def _full(label):
