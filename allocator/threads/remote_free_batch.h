@@ -23,19 +23,20 @@ class RemoteFreeBatch {
   static constexpr size_t kPlaces = 16;
   static constexpr size_t kMaxParkedBytes = 4096;  // a place
 
-  // Adds to what waits for the slab already, or reports that it can't be freed.
-  // False, and nothing done: nothing waits, or it would have to go. `token_at`
-  // is Slab::TokenAt.
+  // Adds to what waits for the slab already, or reports that it is free. False,
+  // and nothing done: nothing waits, it would have to go, or no object of the
+  // slab begins there. `token_at` is Slab::TokenAt.
   bool AddQuick(Slice* slab, void* ptr, uintptr_t token_at) {
-    Place& place = PlaceOf(slab);
-    if (place.slab != slab || ABSL_PREDICT_FALSE(place.room == 1)) return false;
-    if (ABSL_PREDICT_FALSE(!Slab::CheckAndMark(slab, ptr, token_at))) {
-      return true;
+    Place* place = PlaceOf(slab);
+    if (ABSL_PREDICT_FALSE(place->slab != slab) ||
+        ABSL_PREDICT_FALSE(place->token != token_at)) {
+      return false;
     }
-    --place.room;
+    if (ABSL_PREDICT_FALSE(!Slab::Mark(slab, ptr, token_at))) return true;
     auto* object = static_cast<Object*>(ptr);
-    object->next = place.first;
-    place.first = object;
+    object->next = place->first;
+    place->first = object;
+    if (ABSL_PREDICT_FALSE(--place->room == 0)) place->token = kNoOwner;
     return true;
   }
 
@@ -43,19 +44,22 @@ class RemoteFreeBatch {
   // const RemoteChain&) for what must go.
   template <typename Post>
   void Add(Slice* slab, void* ptr, Post post) {
-    Place& place = PlaceOf(slab);
+    Place* place = PlaceOf(slab);
     auto* object = static_cast<Object*>(ptr);
-    if (place.slab != slab) {
-      if (place.slab != nullptr) PostPlace(place, post);
-      place.slab = slab;
-      place.first = nullptr;
-      place.last = object;
-      place.room = MostObjects(slab);
+    if (place->slab != slab) {
+      if (place->slab != nullptr) PostPlace(place, HeldBy(*place), post);
+      place->slab = slab;
+      place->first = nullptr;
+      place->last = static_cast<uint16_t>(PositionOf(object));
+      place->room = static_cast<uint16_t>(MostObjects(slab));
       ++in_use_;
     }
-    object->next = place.first;
-    place.first = object;
-    if (--place.room == 0) PostPlace(place, post);
+    const bool is_full = place->room == 0;
+    object->next = place->first;
+    place->first = object;
+    if (!is_full) --place->room;
+    place->token = place->room == 0 ? kNoOwner : Slab::TokenAt(slab, ptr);
+    if (is_full) PostPlace(place, HeldBy(*place) + 1, post);
   }
 
   bool empty() const { return in_use_ == 0; }
@@ -64,33 +68,55 @@ class RemoteFreeBatch {
   void PostAll(Post post) {
     if (empty()) return;
     for (Place& place : places_) {
-      if (place.slab != nullptr) PostPlace(place, post);
+      if (place.slab != nullptr) PostPlace(&place, HeldBy(place), post);
     }
   }
 
  private:
+  static constexpr uintptr_t kNoOwner = 0;
+
   struct Place {
     Slice* slab;  // NULL: free
+    // Of the slab's owner, by which an address is known to be an object's.
+    // kNoOwner: the next one makes the chain go.
+    uintptr_t token;
     Object* first;
-    Object* last;
-    size_t room;  // for so many more
+    uint16_t last;  // where in the slab, in units of kMinAlignment
+    uint16_t room;  // for so many more before the one that makes it go
   };
 
-  Place& PlaceOf(const Slice* slab) {
-    return places_[(reinterpret_cast<uintptr_t>(slab) / sizeof(Slice)) %
-                   kPlaces];
+  // gcc would work it out for each access otherwise.
+  Place* PlaceOf(const Slice* slab) {
+    constexpr size_t kSpread = sizeof(Slice) / sizeof(Place);
+    static_assert(sizeof(Slice) % sizeof(Place) == 0);
+    uintptr_t at = reinterpret_cast<uintptr_t>(slab) / kSpread;
+    at &= (kPlaces - 1) * sizeof(Place);
+    auto* place =
+        reinterpret_cast<Place*>(reinterpret_cast<char*>(places_) + at);
+    asm("" : "+r"(place));
+    return place;
   }
+  static size_t PositionOf(const Object* object) {
+    return reinterpret_cast<uintptr_t>(object) % kSliceSize / kMinAlignment;
+  }
+  // Of a full chain, without the one that makes it go.
   static size_t MostObjects(const Slice* slab) {
-    return Max(kMaxParkedBytes / ObjectBytes(slab->slab.size_class), 1);
+    return Max(kMaxParkedBytes / ObjectBytes(slab->slab.size_class), 2) - 1;
+  }
+
+  static size_t HeldBy(const Place& place) {
+    return MostObjects(place.slab) - place.room;
   }
 
   template <typename Post>
-  void PostPlace(Place& place, Post post) {
-    Slice* slab = place.slab;
-    place.slab = nullptr;
+  void PostPlace(Place* place, size_t count, Post post) {
+    Slice* slab = place->slab;
+    place->slab = nullptr;
     --in_use_;
-    post(slab,
-         RemoteChain{place.first, place.last, MostObjects(slab) - place.room});
+    auto* last = reinterpret_cast<Object*>(
+        AlignDown(reinterpret_cast<uintptr_t>(place->first), kSliceSize) +
+        place->last * kMinAlignment);
+    post(slab, RemoteChain{place->first, last, count});
   }
 
   size_t in_use_ = 0;

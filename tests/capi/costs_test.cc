@@ -167,7 +167,7 @@ class StepsTest : public ::testing::Test {
 // Objects of other threads, in chains of 64. The two checks of a free are 10 of
 // them, the call through the linkage table 3.
 TEST_F(StepsTest, OfAFreeInAnotherThread) {
-  constexpr double kRemoteFree = internal::kChecksObjects ? 49 : 41;
+  constexpr double kRemoteFree = internal::kChecksObjects ? 44 : 41;
   const double free = Difference("freed_elsewhere", "allocated") -
                       InstructionsPerRound({"loop", "24", "24", 0});
   EXPECT_GT(free, 10);

@@ -131,17 +131,33 @@ TEST(RemoteFreeQueueTest, NothingIsLostBetweenManyThreads) {
 
 class RemoteFreeBatchTest : public ::testing::Test {
  protected:
-  RemoteFreeBatchTest() : slabs_(64), cells_(100000) {
+  static constexpr size_t kSlabs = 64;
+
+  RemoteFreeBatchTest() : slabs_(kSlabs) {
     for (Slice& slab : slabs_) {
       slab.slab.size_class = static_cast<uint8_t>(SizeClassFor(64));
     }
+    memory_ =
+        static_cast<char*>(aligned_alloc(kSliceSize, kSlabs * kSliceSize));
   }
+  ~RemoteFreeBatchTest() override { free(memory_); }
+
+  // A slab's objects in turn: what waits is never all of them.
   void Add(size_t slab) {
-    batch_.Add(&slabs_[slab], &cells_[used_++].object,
-               [this](Slice* of, const RemoteChain& chain) {
-                 posted_[of - slabs_.data()] += chain.count;
-                 longest_ = std::max(longest_, chain.count);
-               });
+    const size_t object = added_[slab]++ % (kSliceSize / 64);
+    ++used_;
+    batch_.Add(&slabs_[slab], memory_ + slab * kSliceSize + object * 64,
+               [this](Slice* of, const RemoteChain& chain) { See(of, chain); });
+  }
+  // Each chain is as long as it says, from the first to the last one.
+  void See(Slice* of, const RemoteChain& chain) {
+    posted_[of - slabs_.data()] += chain.count;
+    longest_ = std::max(longest_, chain.count);
+    size_t count = 1;
+    for (const Object* at = chain.first; at != chain.last; at = at->next) {
+      ASSERT_LT(count++, chain.count);
+    }
+    EXPECT_EQ(count, chain.count);
   }
   size_t Posted() const {
     size_t sum = 0;
@@ -150,10 +166,11 @@ class RemoteFreeBatchTest : public ::testing::Test {
   }
 
   std::vector<Slice> slabs_;
-  std::vector<Cell> cells_;
+  char* memory_;
   RemoteFreeBatch batch_;
   size_t used_ = 0;
-  size_t posted_[64] = {};
+  size_t added_[kSlabs] = {};
+  size_t posted_[kSlabs] = {};
   size_t longest_ = 0;
 };
 
@@ -172,9 +189,8 @@ TEST_F(RemoteFreeBatchTest, WhatIsParkedIsBoundedAndPostAllEmptiesIt) {
     ASSERT_LE((used_ - Posted()) * 64,
               RemoteFreeBatch::kPlaces * RemoteFreeBatch::kMaxParkedBytes);
   }
-  batch_.PostAll([this](Slice* of, const RemoteChain& chain) {
-    posted_[of - slabs_.data()] += chain.count;
-  });
+  batch_.PostAll(
+      [this](Slice* of, const RemoteChain& chain) { See(of, chain); });
   for (size_t i = 0; i < 64; ++i) EXPECT_EQ(posted_[i], expected[i]) << i;
 }
 
