@@ -75,9 +75,11 @@ HugeMapping* HugeMappings::Allocate(size_t bytes, size_t alignment, bool zeroed,
   if (taken.count != 0) *fresh_bytes = Join(taken, bytes, mapping);
   if (mapping->start == nullptr) {
     *fresh_bytes = bytes;
-    mapping->start = static_cast<char*>(
-        pages_.Reserve(bytes + kGuardBytes, Max(alignment, kPieceAlignment),
-                       PageSource::Access::kReadWrite));
+    do {
+      mapping->start = static_cast<char*>(
+          pages_.Reserve(bytes + kGuardBytes, Max(alignment, kPieceAlignment),
+                         PageSource::Access::kReadWrite));
+    } while (kIsSecure && mapping->start == nullptr && ReleaseOldest());
     AddPiece(mapping, bytes);
     if (wants_huge_pages && mapping->start != nullptr) {
       pages_.AdviseHugePages(mapping->start, bytes + kGuardBytes,
@@ -230,16 +232,30 @@ void HugeMappings::FreePoisoned(HugeMapping* mapping) {
     mapping->next = nullptr;
     (poisoned_ == nullptr ? poisoned_ : last_poisoned_->next) = mapping;
     last_poisoned_ = mapping;
-    if (++num_poisoned_ > kMaxPoisoned) {
-      HugeMapping* oldest = poisoned_;
-      old = {oldest->start, oldest->bytes + kGuardBytes};
-      poisoned_ = oldest->next;
-      --num_poisoned_;
-      FreeRecord(oldest);
-    }
+    if (++num_poisoned_ > kMaxPoisoned) old = TakeOldest();
   }
   mutex_.Unlock();
   if (old.bytes != 0) Unmap(old);
+}
+
+// Unmaps what has faulted for longest since it was freed. False: nothing does.
+bool HugeMappings::ReleaseOldest() {
+  PageRange range = {};
+  mutex_.Lock();
+  if (poisoned_ != nullptr) range = TakeOldest();
+  mutex_.Unlock();
+  if (range.bytes == 0) return false;
+  Unmap(range);
+  return true;
+}
+
+PageRange HugeMappings::TakeOldest() {
+  HugeMapping* oldest = poisoned_;
+  const PageRange range = {oldest->start, oldest->bytes + kGuardBytes};
+  poisoned_ = oldest->next;
+  --num_poisoned_;
+  FreeRecord(oldest);
+  return range;
 }
 
 size_t HugeMappings::CacheBudget() const {

@@ -177,6 +177,8 @@ class HugeMappings {
   ABSL_ATTRIBUTE_COLD void TakeOut(HugeMapping* mapping)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   size_t CacheBudget() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  ABSL_ATTRIBUTE_COLD bool ReleaseOldest();
+  PageRange TakeOldest() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void Unmap(PageRange range);
   void Unmap(const Surplus& surplus);
   void UnlockAndUnmap(const Surplus& surplus) ABSL_UNLOCK_FUNCTION(mutex_);

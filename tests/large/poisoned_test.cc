@@ -87,6 +87,21 @@ TEST_F(PoisonedMappingsTest, TheFirstByteBehindAMappingFaults) {
   EXPECT_EXIT(static_cast<void>(*end), ::testing::KilledBySignal(SIGSEGV), "");
 }
 
+// Addresses can be as scarce as memory.
+TEST_F(PoisonedMappingsTest, WhatWasFreedIsGivenBackBeforeARequestFails) {
+  huge_.FreePoisoned(Allocate(9 * kMiB));
+  huge_.FreePoisoned(Allocate(9 * kMiB));
+  pages_.FailCall(0);
+  EXPECT_NE(Allocate(9 * kMiB), nullptr);
+  EXPECT_TRUE(pages_.TakeFailed());
+  huge_.CheckInvariants();
+  // Until there is nothing more.
+  pages_.FailFrom(0);
+  EXPECT_EQ(Allocate(9 * kMiB), nullptr);
+  pages_.StopFailing();
+  huge_.CheckInvariants();
+}
+
 TEST_F(PoisonedMappingsTest, WhatCannotGrowStaysAsItWas) {
   HugeMapping* mapping = Allocate(9 * kMiB);
   ASSERT_NE(mapping, nullptr);
