@@ -41,6 +41,11 @@ size_t UnusedBytes(const Explanation& explanation) {
          explanation.given_free_bytes - explanation.metadata_bytes;
 }
 
+// A number, and what of.
+void WriteCount(size_t number, const char* what, ReportWriter* out) {
+  out->Number(number).Text(what);
+}
+
 void WriteTextLine(size_t number, const char* name, ReportWriter* out) {
   out->Number(number, kColumn).Text("  ").Text(name);
 }
@@ -59,9 +64,10 @@ void WriteHoldings(const Explanation& explanation, ReportWriter* out) {
   const char* kind = kKindTexts;
   for (const Explanation::Holding& holding : explanation.holdings) {
     WriteTextLine(holding.bytes, kind, out);
-    out->Text(": ").Number(holding.count).Text(", with ");
-    out->Number(holding.live_blocks).Text(" live blocks of ");
-    out->Number(holding.live_bytes).Text(" bytes\n");
+    out->Text(": ");
+    WriteCount(holding.count, ", with ", out);
+    WriteCount(holding.live_blocks, " live blocks of ", out);
+    WriteCount(holding.live_bytes, " bytes\n", out);
     kind = NextText(kind);
   }
 }
@@ -71,21 +77,24 @@ void WriteWasteful(const Explanation& explanation, ReportWriter* out) {
   for (const Explanation::PinningBlock& pin : explanation.pins) {
     if (pin.start == nullptr) break;
     out->Text("  ").Address(reinterpret_cast<uintptr_t>(pin.start));
-    out->Text(": ").Number(pin.bytes).Text(" bytes pin ");
-    out->Number(pin.pages).Text(" pages\n");
+    out->Text(": ");
+    WriteCount(pin.bytes, " bytes pin ", out);
+    WriteCount(pin.pages, " pages\n", out);
   }
   out->Text("slabs and regions with the most that is not live\n");
   for (const Explanation::SparseRun& run : explanation.sparse) {
     if (run.start == nullptr) break;
     out->Text("  ").Address(reinterpret_cast<uintptr_t>(run.start));
     if (run.object_bytes != 0) {
-      out->Text(": slab of ").Number(run.object_bytes).Text("-byte objects");
+      out->Text(": slab of ");
+      WriteCount(run.object_bytes, "-byte objects", out);
     } else {
       out->Text(": region");
     }
-    out->Text(", ").Number(run.live_blocks).Text(" live blocks, ");
-    out->Number(run.live_bytes).Text(" of ");
-    out->Number(run.bytes).Text(" bytes\n");
+    out->Text(", ");
+    WriteCount(run.live_blocks, " live blocks, ", out);
+    WriteCount(run.live_bytes, " of ", out);
+    WriteCount(run.bytes, " bytes\n", out);
   }
 }
 

@@ -9,6 +9,7 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "absl/base/attributes.h"
 #include "absl/base/optimization.h"
 #include "allocator/arena/remote_free_queue.h"
 #include "allocator/base/sizes.h"
@@ -108,8 +109,9 @@ class RemoteFreeBatch {
     return MostObjects(place.slab) - place.room;
   }
 
+  // Once for many objects.
   template <typename Post>
-  void PostPlace(Place* place, size_t count, Post post) {
+  ABSL_ATTRIBUTE_NOINLINE void PostPlace(Place* place, size_t count, Post post) {
     Slice* slab = place->slab;
     place->slab = nullptr;
     --in_use_;
