@@ -327,6 +327,21 @@ TEST_F(ArenaLifecycleTest, WhatIsRefusedToTheByteIsNotHeld) {
   EXPECT_TRUE(ground().Check(arena()));
 }
 
+TEST_F(ArenaLifecycleTest, ToTheByteWhatIsFreedCanBeHadAgain) {
+  ArenaOptions options;
+  options.limit_bytes = kMiB;
+  options.exact_bytes = true;
+  arena().Open(options);
+  for (size_t size : {size_t{100}, size_t{50000}, kMiB / 2, kMiB}) {
+    for (int i = 0; i < 30; ++i) {
+      void* block = Allocate(size);
+      EXPECT_GE(arena().quota().charged_bytes(), size);
+      ground().Free(block);
+      EXPECT_EQ(arena().quota().charged_bytes(), 0U);
+    }
+  }
+}
+
 // --- Memory goes back. ---
 
 TEST_F(ArenaLifecycleTest, PurgeGivesFreeRegionsAndPagesBack) {

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "allocator/arena/arena.h"
+#include "allocator/arena/own_ground.h"
 #include "allocator/arena/sub_heap.h"
 #include "allocator/base/clock.h"
 #include "allocator/base/sizes.h"
@@ -14,6 +15,7 @@
 #include "allocator/blocks/block.h"
 #include "allocator/large/slice_cache.h"
 #include "allocator/pages/fake_page_source.h"
+#include "allocator/pages/given_page_source.h"
 #include "allocator/pages/slice.h"
 #include "gtest/gtest.h"
 #include "tests/arena/ground.h"
@@ -168,16 +170,29 @@ TEST_F(SharesTest, TheArenaAddsItsSharesUp) {
   EXPECT_EQ(after.region_bytes, ground_.runs().live_bytes() - cache_.bytes());
 }
 
+TEST_F(SharesTest, WhatAResetDropsIsFreed) {
+  for (int round = 0; round < 5; ++round) {
+    Use(2000);
+    arena_.Reset();
+    blocks_.clear();
+    const ArenaStats stats = StatsBy(&SubHeap::AddStats);
+    EXPECT_EQ(stats.allocations, allocations_ + 7);
+    EXPECT_EQ(stats.frees, allocations_ + 7);
+    EXPECT_EQ(stats.live_bytes, 7U);
+  }
+}
+
 // --- Its life. ---
 
 TEST_F(SharesTest, ItIsOpenAsLongAsItsArena) {
   EXPECT_TRUE(share_.is_open());
   EXPECT_EQ(share_.handle, 16U);
-  Use(100);
+  Use(2000);
   EXPECT_TRUE(arena_.Close(/*require_empty=*/false));
   EXPECT_FALSE(share_.is_open());
   EXPECT_FALSE(arena_.OpenShare(&share_));
   EXPECT_FALSE(share_.is_open());
+  allocations_ = 0;
   arena_.set_token(32);
   arena_.Open(ArenaOptions());
   EXPECT_TRUE(arena_.OpenShare(&share_));
@@ -185,6 +200,17 @@ TEST_F(SharesTest, ItIsOpenAsLongAsItsArena) {
   // Another arena: it has nothing of the one before.
   EXPECT_EQ(arena_.Stats().allocations, 0U);
   EXPECT_EQ(arena_.Stats().peak_live_bytes, 0U);
+}
+
+TEST_F(SharesTest, FewRequestsOfASizeTakeNoSlab) {
+  Warm(2000);
+  const size_t held = share_.held_bytes();
+  for (size_t size = 16; size <= 1024; size += 64) {
+    for (int i = 0; i < 4; ++i) Allocate(size);
+  }
+  EXPECT_LE(share_.held_bytes(), held + 2 * kSliceSize);
+  for (int i = 0; i < 100; ++i) Allocate(1024);
+  EXPECT_GE(share_.held_bytes(), held + 3 * kSliceSize);
 }
 
 // --- What was freed. ---
@@ -212,7 +238,7 @@ TEST_F(SharesTest, WhoFreesSomeIsNotIdleAndWhoFreesForLongIs) {
       blocks_.pop_back();
     }
   };
-  for (int tries = 0; tries < 20; ++tries) {
+  for (int tries = 0; tries < 6; ++tries) {
     take(2000);
     // Calls enough for who is not idle, and frees, within so short a time that
     // what they do is looked at once.
@@ -230,6 +256,41 @@ TEST_F(SharesTest, WhoFreesSomeIsNotIdleAndWhoFreesForLongIs) {
     return;
   }
   GTEST_SKIP() << "the machine is too busy";
+}
+
+// One with nothing to give back is no reason to call more often.
+TEST_F(SharesTest, WhoOnlyAllocatesKeepsItsLists) {
+  Warm(500);
+  for (int looks = 0; looks < 3; ++looks) {
+    WaitMs(12);
+    while (share_.held_bytes() == 0) Allocate(500);
+    const auto listed = [this] {
+      return StatsBy(&SubHeap::PeekStats).allocations -
+             StatsBy(&SubHeap::AddStats).allocations;
+    };
+    while (listed() == 0) Allocate(500);
+    const uint64_t before = listed();
+    share_.TakeNews();
+    while ((share_.TakeNews() & SubHeap::kTicked) == 0) Allocate(2000);
+    EXPECT_EQ(listed(), before) << looks;
+  }
+}
+
+// A thread's cache is for the process's slices only.
+TEST_F(SharesTest, WhatAnArenaHasOfItsOwnStaysWithIt) {
+  std::vector<char> buffer(1 << 20);
+  OwnGround own(GivenPageSource(), ground_.huge(), TestSeed);
+  own.runs.Adopt(buffer.data(), buffer.size());
+  own.arena.Open(ArenaOptions());
+  for (int round = 0; round < 3; ++round) {
+    Status status = Status::kOk;
+    while (own.arena.Allocate(1000, &status) != nullptr) {
+    }
+    own.arena.Reset(&cache_);
+    EXPECT_EQ(cache_.bytes(), 0U);
+    EXPECT_EQ(own.runs.live_bytes(), 0U);
+  }
+  EXPECT_TRUE(own.arena.Close(/*require_empty=*/true, &cache_));
 }
 
 // --- Checks. ---

@@ -344,6 +344,23 @@ TEST_F(HugeMappingsTest, SizesThatNobodyHasAreRefused) {
   EXPECT_EQ(mapping->bytes, 9 * kMiB);
 }
 
+TEST_F(HugeMappingsTest, EachOfManyMayMove) {
+  for (size_t i = 0; i < 6; ++i) {
+    mappings_.push_back(Allocate(9 * kMiB));
+    mappings_[i]->start[9 * kMiB - 1] = static_cast<char>(i);
+  }
+  for (HugeMapping* mapping : mappings_) {
+    ASSERT_TRUE(huge_.Resize(mapping, 20 * kMiB, /*may_move=*/true));
+    huge_.CheckInvariants();
+    for (size_t i = 0; i < 6; ++i) {
+      const HugeMapping* one = mappings_[i];
+      EXPECT_EQ(huge_.Find(one->start), one);
+      EXPECT_EQ(huge_.Find(one->start + one->bytes - 1), one);
+      EXPECT_EQ(one->start[9 * kMiB - 1], static_cast<char>(i));
+    }
+  }
+}
+
 // --- Damage: the check names it, and where it is. ---
 
 TEST_F(HugeMappingsTest, TheCheckNamesARecordThatDoesNotAddUp) {

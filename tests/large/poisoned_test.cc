@@ -11,6 +11,7 @@
 #include "allocator/large/run_pool.h"
 #include "allocator/pages/fake_page_source.h"
 #include "allocator/pages/metadata_allocator.h"
+#include "allocator/pages/mmap_page_source.h"
 #include "allocator/pages/slice.h"
 #include "gtest/gtest.h"
 
@@ -44,6 +45,34 @@ TEST_F(PoisonedRunsTest, ARunThatStaysReadableIsFreeAtOnce) {
   pool_.CheckInvariants();
   EXPECT_EQ(Allocate(), run);
   pool_.CheckInvariants();
+}
+
+// By the system's guards, if it has them.
+TEST(PoisonedRunTest, FaultsUntilItIsUsedAgain) {
+  MmapPageSource pages;
+  RunPool pool(pages);
+  constexpr size_t kMany = 512;
+  bool zeroed;
+  const auto allocate = [&pool, &zeroed] {
+    return pool.Allocate(kMany, RunKind::kLarge, &pool, &zeroed);
+  };
+  Slice* first = allocate();
+  ASSERT_NE(first, nullptr);
+  volatile char* start = pool.AddressOf(first);
+  *start = 1;
+  pool.FreePoisoned(first);
+  EXPECT_EXIT(*start = 2, ::testing::KilledBySignal(SIGSEGV), "");
+  // Of many the oldest is used first.
+  Slice* run = nullptr;
+  for (int i = 0; run != first; ++i) {
+    ASSERT_LT(i, 1000);
+    run = allocate();
+    ASSERT_NE(run, nullptr);
+    *pool.AddressOf(run) = 1;
+    if (run != first) pool.FreePoisoned(run);
+  }
+  memset(pool.AddressOf(run), 1, kMany * kSliceSize);
+  pool.CheckInvariants();
 }
 
 class PoisonedMappingsTest : public ::testing::Test {
@@ -100,6 +129,33 @@ TEST_F(PoisonedMappingsTest, WhatWasFreedIsGivenBackBeforeARequestFails) {
   EXPECT_EQ(Allocate(9 * kMiB), nullptr);
   pages_.StopFailing();
   huge_.CheckInvariants();
+}
+
+// Whose list it was in does not matter.
+TEST_F(PoisonedMappingsTest, WhatIsGivenBackIsWhatWasFreed) {
+  HugeMapping* freed = Allocate(9 * kMiB);
+  HugeMapping* live = Allocate(9 * kMiB);
+  freed->next = live;
+  huge_.FreePoisoned(freed);
+  pages_.FailFrom(0);
+  EXPECT_EQ(Allocate(9 * kMiB), nullptr);
+  pages_.StopFailing();
+  EXPECT_EQ(huge_.Find(live->start), live);
+  memset(live->start, 1, live->bytes);
+  EXPECT_EQ(huge_.live_bytes(), live->bytes);
+  huge_.CheckInvariants();
+}
+
+TEST_F(PoisonedMappingsTest, EachOfManyMayMove) {
+  HugeMapping* mappings[6];
+  for (HugeMapping*& mapping : mappings) mapping = Allocate(9 * kMiB);
+  for (HugeMapping* mapping : mappings) {
+    ASSERT_TRUE(huge_.Resize(mapping, 20 * kMiB, /*may_move=*/true));
+    huge_.CheckInvariants();
+    for (const HugeMapping* one : mappings) {
+      EXPECT_EQ(huge_.Find(one->start + one->bytes - 1), one);
+    }
+  }
 }
 
 TEST_F(PoisonedMappingsTest, WhatCannotGrowStaysAsItWas) {

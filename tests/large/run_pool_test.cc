@@ -568,6 +568,12 @@ TEST_F(RunPoolDamageTest, AFreeRunThatIsNotWhatItsTreeHolds) {
   EXPECT_STREQ(Broken(&where), "broken descriptor of a free run");
   EXPECT_NE(where, nullptr);
   run->dirty = true;
+  // At either end.
+  for (Slice* end : {run, run - 3}) {
+    ++end->head;
+    EXPECT_STREQ(Broken(&where), "broken descriptor of a free run");
+    --end->head;
+  }
 }
 
 TEST_F(RunPoolDamageTest, FreeRunsInAWrongOrder) {

@@ -220,6 +220,9 @@ TEST_F(SlabSweepTest, SweepAllDoesNotWait) {
   EXPECT_EQ(pool_.SweepAll(), 4 * kPageSize);
   for (size_t i = all.size() / 4; i < all.size() / 2; ++i) Free(all[i]);
   EXPECT_EQ(pool_.SweepAll(), 2 * kPageSize) << "what has become unused since";
+  // So little that the slab was not looked at.
+  for (size_t i = all.size() / 8; i < all.size() / 4; ++i) Free(all[i]);
+  EXPECT_EQ(pool_.SweepAll(), kPageSize);
   EXPECT_TRUE(Check());
 }
 
