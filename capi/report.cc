@@ -42,9 +42,11 @@ myonly_status ExplainAs(WriteExplanation write_as, myonly_arena* arena,
   const Status status =
       myonly::internal::Explain(HandleOf(arena), &explanation);
   if (status != Status::kOk) return Return(status);
-  ReportWriter out(write, ctx);
-  write_as(explanation, &out);
-  return MYONLY_OK;
+  {
+    ReportWriter out(write, ctx);
+    write_as(explanation, &out);
+  }
+  return Return(ProcessHeap::StatusOf(HandleOf(arena)));
 }
 
 bool IsFormat(int32_t format) {

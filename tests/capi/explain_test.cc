@@ -363,6 +363,23 @@ TEST(ExplainTest, SaysWhatIsWrongWithACall) {
 }
 
 // A name as bad as it can be is one word of text, and JSON.
+// Destroys the arena at the first piece.
+void Destroy(void* ctx, const char* /*text*/, size_t /*length*/) {
+  auto** arena = static_cast<myonly_arena**>(ctx);
+  if (*arena != nullptr) myonly_arena_destroy(*arena, MYONLY_DESTROY_FREE);
+  *arena = nullptr;
+}
+
+TEST(ExplainTest, SaysThatTheArenaWasDestroyedMeanwhile) {
+  for (auto* explain : {&myonly_arena_explain, &myonly_arena_explain_json}) {
+    myonly_arena* arena;
+    ASSERT_EQ(myonly_arena_create(nullptr, &arena), MYONLY_OK);
+    myonly_arena* destroyed = arena;
+    EXPECT_EQ(explain(arena, Destroy, &destroyed), MYONLY_ERR_STALE);
+    EXPECT_EQ(myonly_last_status(), MYONLY_ERR_STALE);
+  }
+}
+
 TEST(ExplainTest, QuotesTheName) {
   myonly_arena_options options = Options();
   options.name = "a\"b\\c\nd\te\xff\xc3\xa9";
