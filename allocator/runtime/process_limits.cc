@@ -45,8 +45,8 @@ void ProcessHeap::TellPressure() {
   errno = saved_errno;
 }
 
-// A callback that resets the arena drops the block as well: once more then, and
-// not a third time.
+// A callback that resets the arena drops the block as well, or makes room for
+// it: once more then, and not a third time.
 void* ProcessHeap::FinishAllocateIn(ArenaHandle handle, void* ptr, size_t size,
                                     size_t alignment, Status status) {
   Status found;
@@ -61,10 +61,12 @@ void* ProcessHeap::FinishAllocateIn(ArenaHandle handle, void* ptr, size_t size,
     }
     const ArenaLife life(handle);
     TellIfNews();
-    if (ptr == nullptr) return Fail(status);
     found = life.Look();
-    if (found == Status::kOk) return ptr;
-    if (found != Status::kBusy || !again) return Fail(Status::kStale);
+    if (found != Status::kBusy || !again) {
+      if (ptr != nullptr && found == Status::kOk) return ptr;
+      const bool is_refused = ptr == nullptr && found != Status::kStale;
+      return Fail(is_refused ? status : Status::kStale);
+    }
     ptr = AllocateOf(*arena, size, alignment, &status);
   }
 }

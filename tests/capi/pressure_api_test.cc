@@ -215,6 +215,33 @@ TEST(PressureApiTest, ACallbackMayResetItsArena) {
   EXPECT_EQ(watched.Charged(), 0U);
 }
 
+TEST(PressureApiTest, ARefusedRequestIsMadeAgainAfterAReset) {
+  Watched watched(4 * kMiB, 0);
+  watched.then = [&](int32_t event) {
+    EXPECT_EQ(event, MYONLY_PRESSURE_LIMIT);
+    EXPECT_EQ(myonly_arena_reset(watched.arena), MYONLY_OK);
+  };
+  for (int i = 0; i < 20; ++i) ASSERT_NE(watched.Allocate(kMiB), nullptr);
+  EXPECT_GE(watched.Take().size(), 3U);
+  // Too large for the limit itself: once more, not for ever.
+  EXPECT_EQ(watched.Allocate(5 * kMiB), nullptr);
+  EXPECT_EQ(myonly_last_status(), MYONLY_ERR_QUOTA);
+  EXPECT_EQ(watched.Take().size(), 2U);
+  EXPECT_EQ(watched.Charged(), 0U);
+}
+
+TEST(PressureApiTest, ARefusedRequestOfADestroyedArenaIsStale) {
+  Watched service(4 * kMiB, 0);
+  Watched tenant(0, 0, 0, service.arena);
+  service.then = [&](int32_t /*event*/) {
+    EXPECT_EQ(myonly_arena_destroy(tenant.arena, MYONLY_DESTROY_FREE),
+              MYONLY_OK);
+  };
+  EXPECT_EQ(tenant.Allocate(5 * kMiB), nullptr);
+  EXPECT_EQ(myonly_last_status(), MYONLY_ERR_STALE);
+  tenant.arena = nullptr;
+}
+
 TEST(PressureApiTest, ACallbackMayDestroyOtherArenas) {
   Watched service(0, 4 * kMiB);
   Watched tenant(0, 0, 0, service.arena);

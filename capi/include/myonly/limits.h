@@ -31,10 +31,10 @@
  * MYONLY_PRESSURE_RELIEVED come in turn. MYONLY_PRESSURE_LIMIT comes when a
  * request was refused, and again only after the charge has been below the limit
  * (less the reserve). Meanwhile destroying its own arena is MYONLY_ERR_BUSY, in
- * any thread. If it resets the arena that the call works on, an allocation is
- * made again, once; if it destroys that, the call gives NULL and
- * MYONLY_ERR_STALE, as does realloc in both cases. It must not reset or destroy
- * the arena of a running myonly_arena_alloc_batch, and must not throw.
+ * any thread. If it resets the arena that the call works on, an allocation,
+ * refused or not, is made again, once; if it destroys that, the call gives NULL
+ * and MYONLY_ERR_STALE, as does realloc in both cases. It must not reset or
+ * destroy the arena of a running myonly_arena_alloc_batch, and must not throw.
  *
  * Reserve. Until a request would pass limit - reserve, that is the limit. Then
  * that request is refused, and the reserve is released: what unwinds the failed
