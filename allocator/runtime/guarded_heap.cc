@@ -320,11 +320,11 @@ void GuardedHeap::CheckSize(const void* ptr, size_t size) {
                          : slice->kind != RunKind::kLarge) {
       return;
     }
-    // Of more than blocks serve only the pages are known.
+    // Of more than blocks serve only the pages are known, and told.
     const size_t pages = AlignUp(Max(WithCanary(size), 1), kPageSize);
     const size_t usable = ProcessHeap::UsableSize(ptr);
     is_right =
-        pages == usable ||
+        pages == usable || size == usable ||
         (pages < usable && g.has_oversized.load(std::memory_order_relaxed));
   }
   if (ABSL_PREDICT_FALSE(!is_right)) {

@@ -14,6 +14,8 @@ namespace {
 bool IsPlausible(size_t size, size_t alignment, size_t usable) {
   if (ProcessHeap::IsGoodFit(size, usable)) return true;
   if (size > usable) return false;
+  // Its alignment has made it a run, of which only the pages are known.
+  if (AlignUp(size, kPageSize) == usable) return true;
   if (process_globals.has_oversized.load(std::memory_order_relaxed))
     return true;
   // Rounded up to the alignment, or to pages.
