@@ -12,6 +12,7 @@ use core::alloc::{AllocError, Allocator};
 
 use crate::arena::Arena;
 use crate::global::{move_block, MyOnlyMalloc, BLOCK_ALIGNMENT};
+use crate::testing::NoAllocation;
 use myonlymalloc_sys as sys;
 
 /// A block and how many bytes it really has.
@@ -153,7 +154,8 @@ unsafe fn deallocate(block: NonNull<u8>, layout: Layout) {
 }
 
 /// In place where that keeps the alignment, else by moving. A smaller one has to
-/// explain the size of the block when that is freed, and may not.
+/// explain the size of the block when that is freed, and may not. To less it
+/// fails only if the block isn't aligned enough to stay where it is.
 ///
 /// # Safety
 /// `block` is a live block of `old` of `allocator`.
@@ -163,9 +165,15 @@ unsafe fn resize(
     old: Layout,
     new: Layout,
 ) -> Result<NonNull<[u8]>, AllocError> {
-    let aligned = block.as_ptr() as usize % new.align() == 0
-        && new.align().max(BLOCK_ALIGNMENT) >= old.align();
-    if aligned && old.size() != 0 && new.size() != 0 {
+    if old.size() == 0 || new.size() == 0 {
+        let moved = allocator.allocate(new)?;
+        // SAFETY: the caller's promise.
+        unsafe { deallocate(block, old) };
+        return Ok(moved);
+    }
+    let is_aligned = block.as_ptr() as usize % new.align() == 0;
+    let shrinks = new.size() <= old.size();
+    if is_aligned && new.align().max(BLOCK_ALIGNMENT) >= old.align() {
         let mut actual = 0;
         // SAFETY: the block is live.
         let resized = unsafe {
@@ -178,27 +186,49 @@ unsafe fn resize(
         if resized == 1 {
             return Ok(slice_of(block, actual));
         }
-        // To less it never fails, also where the arena is full.
-        if new.size() <= old.size() && new.align() <= BLOCK_ALIGNMENT {
-            // SAFETY: the block is live, and the size isn't 0.
-            let kept = unsafe {
-                sys::myonly_realloc(block.as_ptr().cast(), new.size())
-            };
-            let kept = NonNull::new(kept.cast()).ok_or(AllocError)?;
-            return Ok(slice_of(kept, new.size()));
-        }
     }
-    let moved = allocator.allocate(new)?;
-    if old.size() != 0 {
+    if shrinks && new.align() <= BLOCK_ALIGNMENT {
+        // SAFETY: the block is live, and the size isn't 0.
+        return unsafe { shrink(block, new) };
+    }
+    let moved = match allocator.allocate(new) {
+        // SAFETY: as above; it may stay where it is.
+        Err(_) if shrinks && is_aligned => unsafe { keep(block, new) },
+        moved => moved,
+    }?;
+    if moved.cast() != block {
+        let to = moved.cast::<u8>().as_ptr();
         // SAFETY: the block is live, `moved` is another one.
-        unsafe {
-            move_block(
-                block.as_ptr(),
-                old,
-                moved.cast::<u8>().as_ptr(),
-                new.size(),
-            );
-        }
+        unsafe { move_block(block.as_ptr(), old, to, new.size()) };
     }
     Ok(moved)
+}
+
+/// Never fails: where there is no memory for less the block stays as it is.
+///
+/// # Safety
+/// `block` is a live one, larger than `new`, whose size isn't 0.
+unsafe fn shrink(
+    block: NonNull<u8>,
+    new: Layout,
+) -> Result<NonNull<[u8]>, AllocError> {
+    // SAFETY: the caller's promise.
+    let kept =
+        unsafe { sys::myonly_realloc(block.as_ptr().cast(), new.size()) };
+    let kept = NonNull::new(kept.cast()).ok_or(AllocError)?;
+    Ok(slice_of(kept, new.size()))
+}
+
+/// The same where it is: there is no memory for less while nothing may be
+/// asked for.
+///
+/// # Safety
+/// As for [`shrink`].
+unsafe fn keep(
+    block: NonNull<u8>,
+    new: Layout,
+) -> Result<NonNull<[u8]>, AllocError> {
+    let _section = NoAllocation::refuse().map_err(|_| AllocError)?;
+    // SAFETY: the caller's promise.
+    unsafe { shrink(block, new) }
 }

@@ -2,6 +2,8 @@
 //! stable compilers. In this repository the crate is a stand-in of our own with
 //! the same trait, so nothing but the trait is used here.
 #![cfg(feature = "allocator-api2")]
+use std::mem::MaybeUninit;
+
 use allocator_api2::alloc::{Allocator, Layout};
 use myonlymalloc::{Arena, MyOnlyMalloc};
 
@@ -131,4 +133,43 @@ fn a_block_of_a_full_arena_shrinks() {
         }
         arena.check().unwrap();
     }
+}
+
+#[test]
+fn aligned_blocks_of_a_full_arena_shrink() {
+    for (old_align, new_align) in [(4096, 8), (4096, 64), (64, 64), (8, 64)] {
+        for size in [1_000, 40_000, 400_000, 5_000_000] {
+            let arena = Arena::builder().build().unwrap();
+            check_shrinking_when_full(&arena, size, old_align, new_align);
+            let buffer = vec![MaybeUninit::uninit(); 8 << 20];
+            let buffer = Box::leak(buffer.into_boxed_slice());
+            let arena = Arena::builder().build_in(buffer).unwrap();
+            check_shrinking_when_full(&arena, size, old_align, new_align);
+        }
+    }
+}
+
+fn check_shrinking_when_full(
+    arena: &Arena,
+    size: usize,
+    old_align: usize,
+    new_align: usize,
+) {
+    let allocator = &arena;
+    let large = Layout::from_size_align(size, old_align).unwrap();
+    let small = Layout::from_size_align(10, new_align).unwrap();
+    let block = allocator.allocate(large).unwrap();
+    if address(block) % new_align != 0 {
+        return unsafe { allocator.deallocate(block.cast(), large) };
+    }
+    unsafe { block.cast::<u8>().as_ptr().write_bytes(7, size) };
+    arena.set_limit_bytes(1).unwrap();
+    while allocator.allocate(small).is_ok() {}
+    unsafe {
+        let kept = allocator.shrink(block.cast(), large, small).unwrap();
+        assert_eq!(address(kept) % new_align, 0);
+        assert_eq!(kept.as_ref()[..10], [7; 10]);
+        allocator.deallocate(kept.cast(), small);
+    }
+    arena.check().unwrap();
 }
