@@ -220,9 +220,20 @@ TEST_F(SlabSweepTest, SweepAllDoesNotWait) {
   EXPECT_EQ(pool_.SweepAll(), 4 * kPageSize);
   for (size_t i = all.size() / 4; i < all.size() / 2; ++i) Free(all[i]);
   EXPECT_EQ(pool_.SweepAll(), 2 * kPageSize) << "what has become unused since";
-  // So little that the slab was not looked at.
-  for (size_t i = all.size() / 8; i < all.size() / 4; ++i) Free(all[i]);
-  EXPECT_EQ(pool_.SweepAll(), kPageSize);
+  EXPECT_TRUE(Check());
+}
+
+// Too little has come back for the slab to be looked at otherwise.
+TEST_F(SlabSweepTest, SweepAllLooksAtSweptSlabsAgain) {
+  const size_t size_class = SizeClassFor(128);
+  std::vector<Object*> all = FullSlab(size_class);
+  for (int round = 0; round < 2; ++round) {
+    for (size_t i = 0; i < kPageSize / 128; ++i) {
+      Free(all.back());
+      all.pop_back();
+    }
+    EXPECT_EQ(pool_.SweepAll(), kPageSize) << round;
+  }
   EXPECT_TRUE(Check());
 }
 
