@@ -42,6 +42,13 @@ RunOwner PeekOwner(const Slice* slice, RunKind* kind) {
   }
 }
 
+HeapWalk::HeapWalk(Arena& arena, uintptr_t handle, size_t least_bytes)
+    : arena_(arena), handle_(handle), least_bytes_(least_bytes) {
+  for (size_t i = 0; i < RunPool::kMaxReservations; ++i) {
+    ends_[i] = arena.runs_.SlicesIn(i);
+  }
+}
+
 size_t HeapWalk::Next(WalkedBlock* blocks, size_t room, Status* status) {
   blocks_ = blocks;
   room_ = room;
@@ -61,8 +68,8 @@ size_t HeapWalk::Next(WalkedBlock* blocks, size_t room, Status* status) {
 
 bool HeapWalk::NextRuns() {
   for (size_t looked_at = 0; looked_at < kMostSlices; ++looked_at) {
-    const Slice* slice = arena_.runs_.SliceAt(reservation_, slice_);
-    if (slice == nullptr) {
+    if (reservation_ == RunPool::kMaxReservations ||
+        slice_ >= ends_[reservation_]) {
       if (slice_ == 0) {
         runs_are_done_ = true;
         behind_ = nullptr;
@@ -72,7 +79,7 @@ bool HeapWalk::NextRuns() {
       slice_ = 0;
       continue;
     }
-    if (!VisitRun(slice)) return false;
+    if (!VisitRun(arena_.runs_.SliceAt(reservation_, slice_))) return false;
     ++slice_;
     behind_ = nullptr;
   }

@@ -51,8 +51,7 @@ class HeapWalk {
  public:
   // `handle` is the arena's, 0 for the default arena. Blocks of less than
   // `least_bytes` are left out.
-  HeapWalk(Arena& arena, uintptr_t handle, size_t least_bytes)
-      : arena_(arena), handle_(handle), least_bytes_(least_bytes) {}
+  HeapWalk(Arena& arena, uintptr_t handle, size_t least_bytes);
 
   // Stores the next blocks, up to `room` of them; returns how many. 0: the walk
   // is over. `*status` is kStale if the arena is closed meanwhile, kCorrupt if
@@ -76,6 +75,9 @@ class HeapWalk {
   Arena& arena_;
   const uintptr_t handle_;
   const size_t least_bytes_;
+  // Memory that is taken meanwhile is not looked at: the walk has an end also
+  // where each visit allocates.
+  size_t ends_[RunPool::kMaxReservations];
   size_t reservation_ = 0;
   size_t slice_ = 0;
   // In the present run, then among the mappings: what begins before it has been

@@ -121,6 +121,10 @@ class RunPool {
   char* PeekAddress(const Slice* slice) const {
     return reservations_[Peek(slice->reservation)].AddressOf(slice);
   }
+  // How many slices of a reservation have been in use so far.
+  size_t SlicesIn(size_t reservation) const {
+    return reservations_[reservation].committed_slices();
+  }
   // Slice number `index` of a reservation; NULL: it has no more.
   const Slice* SliceAt(size_t reservation, size_t index) const {
     if (reservation >= kMaxReservations) return nullptr;

@@ -21,6 +21,8 @@ class AsanHeap : public ProcessHeap {
   // As in ProcessHeap. What is behind the size that was asked for may be
   // touched once UsableSize was called.
   static void* Allocate(size_t size);
+  static void* AllocateQuick(size_t /*size*/) { return nullptr; }
+  static void* AllocateSlow(size_t size) { return Allocate(size); }
   static void* AllocateZeroed(size_t count, size_t size);
   static void* AllocateAligned(size_t alignment, size_t size);
   static void* AllocateInQuick(ArenaHandle, size_t) { return nullptr; }
@@ -32,6 +34,7 @@ class AsanHeap : public ProcessHeap {
   static size_t AllocateBatch(ArenaHandle handle, size_t size, void** out,
                               size_t count);
   static void Free(void* ptr);
+  static void FreeInline(void* ptr) { Free(ptr); }
   static void FreeSized(void* ptr, size_t size, size_t alignment);
   static void FreeBatch(void** ptrs, size_t count);
   static void* Reallocate(void* ptr, size_t size);

@@ -34,6 +34,7 @@ class DebugHeap : public GuardedHeap {
   // As in GuardedHeap.
   static void* Allocate(size_t size);
   static void* AllocateQuick(size_t /*size*/) { return nullptr; }
+  static void* AllocateSlow(size_t size) { return Allocate(size); }
   static void* AllocateZeroed(size_t count, size_t size);
   static void* AllocateAligned(size_t alignment, size_t size);
   static void Free(void* ptr);

@@ -27,6 +27,7 @@ class GuardedHeap : public ProcessHeap {
   static void* Allocate(size_t size);
   // What is quick alone: nothing, and nothing is asked for twice.
   static void* AllocateQuick(size_t /*size*/) { return nullptr; }
+  static void* AllocateSlow(size_t size) { return Allocate(size); }
   static void* AllocateZeroed(size_t count, size_t size);
   static void* AllocateZeroedQuick(size_t /*bytes*/) { return nullptr; }
   static void* AllocateAligned(size_t alignment, size_t size);
