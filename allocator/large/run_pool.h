@@ -299,8 +299,6 @@ class RunPool {
   // `rest` of it is free and clean. False: the system can't.
   ABSL_ATTRIBUTE_COLD bool PopulateUnit(char* unit, Slice* rest)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
-  ABSL_ATTRIBUTE_COLD void PutBeginningTogether()
-      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   // The unit of 2 MiB that a fresh run ends in, if all behind is as fresh, and
   // a part of it that is worth a huge page.
   ABSL_ATTRIBUTE_COLD char* FreshUnit(const Slice* run, size_t slices)
@@ -380,7 +378,6 @@ class RunPool {
   bool kept_for_long_ ABSL_GUARDED_BY(mutex_) = false;
   bool wants_huge_pages_ ABSL_GUARDED_BY(mutex_) = false;
   bool saw_dense_ ABSL_GUARDED_BY(mutex_) = false;
-  bool is_together_ ABSL_GUARDED_BY(mutex_) = false;  // the beginning
   const char* last_unit_ ABSL_GUARDED_BY(mutex_) = nullptr;  // populated
   size_t tries_to_skip_ ABSL_GUARDED_BY(mutex_) = 0;
   size_t next_skip_ ABSL_GUARDED_BY(mutex_) = kFirstSkip;

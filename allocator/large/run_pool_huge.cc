@@ -32,7 +32,6 @@ void RunPool::Populate(Slice* run, Growth growth) {
         if (PopulateUnit(unit, run - slices)) {
           last_unit_ = unit;
           next_skip_ = kFirstSkip;
-          if (run->reservation == 0) PutBeginningTogether();
           return;
         }
         tries_to_skip_ = next_skip_;
@@ -57,29 +56,6 @@ bool RunPool::PopulateUnit(char* unit, Slice* rest) {
   live_slices_ -= slices;
   InsertFree(rest, slices, /*dirty=*/false);
   return ok;
-}
-
-// Once the heap is larger than what had to stay small: where all of that is in
-// use nothing of it is in vain. Larger runs may be buffers that are never
-// filled: a page at three quarters tells.
-void RunPool::PutBeginningTogether() {
-  if (is_together_) return;
-  const Reservation& reservation = reservations_[0];
-  for (size_t i = 0; i < kSmallPagesSlices;) {
-    const Slice* run = reservation.At(i);
-    const size_t slices = run->run_slices;
-    if (run->kind == RunKind::kFree) return;
-    if (slices > kMaxDenseSlices &&
-        !pages_.MayBeResident(AddressOf(run) + slices / 4 * 3 * kSliceSize)) {
-      return;
-    }
-    i += slices;
-  }
-  is_together_ = true;
-  mutex_.Unlock();
-  pages_.PopulateHuge(reservation.AddressOf(reservation.At(0)),
-                      kSmallPagesSlices * kSliceSize);
-  mutex_.Lock();
 }
 
 char* RunPool::FreshUnit(const Slice* run, size_t slices) {
