@@ -158,7 +158,7 @@ void* AsanHeap::Reallocate(void* ptr, size_t size) {
     Free(ptr);
     return nullptr;
   }
-  if (!IsTold(ptr)) return ProcessHeap::Reallocate(ptr, size);
+  if (!IsTold(ptr)) return Tell(ProcessHeap::Reallocate(ptr, size), size);
   if (TryResize(ptr, size)) return ptr;
   ArenaHandle handle = 0;
   ProcessHeap::ArenaOf(ptr, &handle);

@@ -55,6 +55,25 @@ TEST_P(AsanArenasTest, OverflowIntoTheGapIsReported) {
   memset(block_, 1, usable);
 }
 
+TEST_P(AsanArenasTest, BlocksOfTheProcessHeapAreTold) {
+  auto* block = static_cast<char*>(myonly_alloc(GetParam()));
+  memset(block, 1, GetParam());
+  EXPECT_DEATH(Touch(block + GetParam()), kReport);
+  myonly_free(block);
+  EXPECT_DEATH(Touch(block), kReport);
+}
+
+// Of which the largest are not told.
+TEST_P(AsanArenasTest, ReallocMakesAllOfItUsable) {
+  constexpr size_t kHuge = size_t{9} << 20;
+  char* block = block_;
+  for (const size_t size : {kHuge, GetParam(), kHuge, size_t{1}}) {
+    block = static_cast<char*>(myonly_arena_realloc(arena_, block, size));
+    memset(block, 3, size);
+  }
+  myonly_free(block);
+}
+
 TEST_P(AsanArenasTest, GoodProgramsAreNotReported) {
   for (int round = 0; round < 3; ++round) {
     char* block = block_;
