@@ -170,6 +170,40 @@ TEST_F(SharesTest, TheArenaAddsItsSharesUp) {
   EXPECT_EQ(after.region_bytes, ground_.runs().live_bytes() - cache_.bytes());
 }
 
+// Blocks are counted one by one, those that wait in quick lists as free.
+TEST_F(SharesTest, OthersSeeItsBlocksExactly) {
+  Warm(2000);
+  for (int i = 0; i < 2000; ++i) {
+    blocks_.push_back(Allocate(1100 + random_() % 20000));
+    if (random_() % 2 == 0) {
+      std::swap(blocks_[random_() % blocks_.size()], blocks_.back());
+      ground_.Free(blocks_.back());
+      blocks_.pop_back();
+    }
+    if (i % 50 != 0) continue;
+    const ArenaStats seen = StatsBy(&SubHeap::PeekStats);
+    const ArenaStats own = StatsBy(&SubHeap::AddStats);
+    ASSERT_EQ(seen.live_blocks, own.live_blocks);
+    ASSERT_EQ(seen.live_bytes, own.live_bytes);
+    ASSERT_EQ(seen.region_bytes, own.region_bytes);
+    ASSERT_EQ(seen.free_block_bytes, own.free_block_bytes);
+  }
+}
+
+// What it published may be more than it still has.
+TEST_F(SharesTest, NoArenaTellsMoreThanItIsCharged) {
+  Use(1000);
+  Status status = Status::kOk;
+  ASSERT_NE(arena_.Allocate(2 << 20, &status), nullptr);
+  share_.Publish();
+  for (void* block : blocks_) ground_.Free(block);
+  blocks_.clear();
+  share_.ReleaseSpare();
+  const ArenaStats stats =
+      arena_.Stats([](uintptr_t /*token*/) { return false; });
+  EXPECT_LE(stats.reserved_bytes(), arena_.quota().own_bytes());
+}
+
 TEST_F(SharesTest, WhatAResetDropsIsFreed) {
   for (int round = 0; round < 5; ++round) {
     Use(2000);
@@ -214,6 +248,19 @@ TEST_F(SharesTest, FewRequestsOfASizeTakeNoSlab) {
 }
 
 // --- What was freed. ---
+
+TEST_F(SharesTest, ThePurgeOfItsArenaGivesAllOfItBack) {
+  for (int round = 0; round < 3; ++round) {
+    for (int i = 0; i < 300; ++i) {
+      blocks_.push_back(Allocate(i % 2 == 0 ? 200 : 20000));
+    }
+    EXPECT_GE(share_.held_bytes(), 150U * 20000);
+    for (void* block : blocks_) ground_.Free(block);
+    blocks_.clear();
+    arena_.Purge();
+    EXPECT_EQ(share_.held_bytes(), 0U);
+  }
+}
 
 TEST_F(SharesTest, WhoOnlyFreesLooksAfterItsMemoryWithTime) {
   for (int i = 0; i < 200; ++i) blocks_.push_back(Allocate(60000));
