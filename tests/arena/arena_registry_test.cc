@@ -96,6 +96,11 @@ TEST_F(ArenaRegistryTest, ADestroyedHandleIsStaleForEver) {
   EXPECT_EQ(registry().Destroy(first, false), Status::kOk);
   EXPECT_EQ(StatusOf(first), Status::kStale);
   EXPECT_EQ(registry().Destroy(first, false), Status::kStale);
+  // Nor is a handle found that there is to be.
+  const ArenaHandle to_be = first + (1 << 24);
+  EXPECT_EQ(StatusOf(to_be), Status::kInvalid);
+  EXPECT_EQ(Create(), to_be);
+  EXPECT_EQ(registry().Destroy(to_be, false), Status::kOk);
   for (int i = 0; i < 100; ++i) {
     const ArenaHandle next = Create();
     EXPECT_EQ(StatusOf(first), Status::kStale);

@@ -344,6 +344,20 @@ TEST_F(HugeMappingsTest, SizesThatNobodyHasAreRefused) {
   EXPECT_EQ(mapping->bytes, 9 * kMiB);
 }
 
+// Only what is missing is new.
+TEST_F(HugeMappingsTest, OnePieceThatIsTooSmallIsUsedAsAWhole) {
+  constexpr size_t kOdd = 9 * kMiB + 5 * kPageSize;
+  HugeMapping* first = Allocate(kOdd);
+  memset(first->start, 1, kOdd);
+  huge_.Free(first);
+  ASSERT_EQ(huge_.cached_bytes(), kOdd);
+  const HugeMapping* second = Allocate(12 * kMiB);
+  EXPECT_EQ(fresh_bytes_, 12 * kMiB - kOdd);
+  EXPECT_EQ(second->start[kOdd - 1], 1);
+  EXPECT_EQ(second->start[kOdd], 0);
+  EXPECT_EQ(huge_.cached_bytes(), 0U);
+}
+
 TEST_F(HugeMappingsTest, EachOfManyMayMove) {
   for (size_t i = 0; i < 6; ++i) {
     mappings_.push_back(Allocate(9 * kMiB));
