@@ -91,7 +91,7 @@ void RedirectStreams(const LaunchSpec& spec) {
 }
 
 // In the child: becomes the program, or writes errno to `report` and ends.
-[[noreturn]] void Become(const LaunchSpec& spec, int report) {
+[[noreturn]] void Become(const LaunchSpec& spec, int processor, int report) {
   std::vector<char*> argv;
   argv.reserve(spec.arguments.size() + 1);
   for (const std::string& argument : spec.arguments) {
@@ -100,7 +100,7 @@ void RedirectStreams(const LaunchSpec& spec) {
   argv.push_back(nullptr);
   if (spec.folder.empty() || chdir(spec.folder.c_str()) == 0) {
     RedirectStreams(spec);
-    if (spec.one_processor) StayOnOneProcessor();
+    if (spec.one_processor) StayOnProcessor(processor);
     for (const auto& [name, value] : spec.environment) {
       setenv(name.c_str(), value.c_str(), 1);
     }
@@ -178,6 +178,7 @@ LaunchResult Launch(const LaunchSpec& spec) {
     failure.error = errno;
     return failure;
   }
+  const int processor = spec.one_processor ? QuickestProcessor() : -1;
   const bool own_group = spec.timeout_seconds > 0;
   SignalGuard guard(own_group);
   passed_on = 0;
@@ -188,7 +189,7 @@ LaunchResult Launch(const LaunchSpec& spec) {
   if (pid == 0) {
     if (own_group) setpgid(0, 0);
     guard.RestoreAll();
-    Become(spec, report[1]);
+    Become(spec, processor, report[1]);
   }
   failure.error = pid < 0 ? errno : 0;
   // Here too: whoever is first. The group must be there before it is killed.

@@ -18,8 +18,8 @@ struct LaunchSpec {
   // Input that every run sees alike: a regular file from its start, else
   // nothing (a pipe would be eaten by the first). Without it: the runner's.
   bool fresh_input = false;
-  bool quiet = false;       // what it writes is thrown away
-  bool one_processor = false;  // it stays on one (one_processor.h)
+  bool quiet = false;          // what it writes is thrown away
+  bool one_processor = false;  // it stays on the quickest one
   std::string error_path;   // standard error goes to this file; empty: nowhere
                             // special
   std::string output_path;  // the same for standard output

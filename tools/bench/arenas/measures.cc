@@ -209,10 +209,11 @@ double RunMeasure(const Measure& measure, const std::string& library,
                   double scale, std::string* error) {
   int ends[2];
   if (pipe(ends) != 0) return kFailed;
+  const int processor = measure.one_processor ? tools::QuickestProcessor() : -1;
   const pid_t child = fork();
   if (child == 0) {
     close(ends[0]);
-    if (measure.one_processor) tools::StayOnOneProcessor();
+    if (measure.one_processor) tools::StayOnProcessor(processor);
     HeapFunctions functions;
     const std::string wrong = LoadHeapFunctions(library, &functions);
     const double value =
