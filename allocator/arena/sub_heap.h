@@ -136,9 +136,23 @@ class SubHeap : public ShareFront {
   bool ResizeBlock(const Slice* region, void* ptr, size_t size) {
     return blocks_.Resize(region, ptr, size);
   }
-  void Attend(Slice* slab) {
-    slabs_.Attend(slab, 0);
-    NoteFreed(1);
+  // What Slab::FreeObject has found: the slab's counter is at 0. Of the active
+  // slab all objects are back then: they are the list again at once, unless
+  // with `has_work` a slow path of allocating shall come.
+  void Attend(Slice* slab, bool has_work) {
+    if (slab->slab.state != SlabState::kActive) {
+      slabs_.Attend(slab, 0);
+      return NoteFreed(1);
+    }
+    Object*& list = lists_[slab->slab.size_class];
+    // Nor if that is to look at the clock, and after what its caller can tell.
+    if (has_work || slow_paths_left_ == 1 || !posted_.empty() ||
+        !Slab::IsEnd(list)) {
+      return;
+    }
+    --slow_paths_left_;
+    Object* back = slabs_.TakeAllBack(slab);
+    if (back != nullptr) list = back;
   }
 
   // --- What others have freed. ---

@@ -191,7 +191,8 @@ ThreadState* ProcessHeap::StateForGate() {
 void ProcessHeap::Free(void* ptr) { FreeInline(ptr); }
 
 void ProcessHeap::Attend(const void* /*ptr*/, Slice* slab) noexcept {
-  SubHeapOf(slab).Attend(slab);
+  const ThreadState* state = this_thread.state;
+  SubHeapOf(slab).Attend(slab, state == nullptr || state->HasToPost());
   TellIfNews();
 }
 

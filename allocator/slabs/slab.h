@@ -96,9 +96,9 @@ class Slab {
     }
     return true;
   }
-  // A byte first, which always comes from one store: a word of which the program
-  // has just written a part has to wait until that is in the cache, a dozen
-  // cycles for each object that is used for a moment.
+  // A byte first, which always comes from one store: a word of which the
+  // program has just written a part has to wait until that is in the cache, a
+  // dozen cycles for each object that is used for a moment.
   ABSL_ATTRIBUTE_ALWAYS_INLINE static bool IsMarked(const Object* object,
                                                     uintptr_t token) {
     return ABSL_PREDICT_FALSE(LowByte(&object->mark) ==

@@ -27,6 +27,20 @@ Object* SlabPool::TakeBackCarefully(Slice* slab) {
                                        : Slab::TakeFree(slab, end()));
 }
 
+Object* SlabPool::TakeMore(Slice* slab, Object* list) {
+  const size_t size_class = slab->slab.size_class;
+  if (takes_few_ != 0 || ++turns_[size_class] < kTurnsPerPage) return list;
+  turns_[size_class] = 0;
+  const size_t used = slab->slab.needed;
+  Object* more = Slab::Carve(slab, runs_.pool().AddressOf(slab), end());
+  if (more == nullptr) return list;
+  NoteTaken(size_class, slab->slab.needed - used);
+  Object* last = list;
+  while (!Slab::IsEnd(last->next)) last = last->next;
+  last->next = more;
+  return list;
+}
+
 // Its first object and the next one lie in the slab, where objects have been
 // carved: a link that was overwritten mostly leads elsewhere, as does an
 // address that was freed without ever having been handed out.

@@ -87,6 +87,9 @@ class alignas(256) ThreadState {
                                              : nullptr;
   }
 
+  // Whether something of others' waits here, which slow paths hand on.
+  bool HasToPost() const { return !batch_.empty(); }
+
   // The slow path of allocating, from one of its shares: what has been freed
   // of others goes home first.
   void* Allocate(SubHeap& share, size_t size, size_t alignment,

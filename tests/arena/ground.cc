@@ -56,7 +56,9 @@ void Ground::Free(void* ptr) {
   } else if (slice->kind == RunKind::kSlab) {
     const uintptr_t token = ShareOfRun(slice)->token();
     if (Slab::TokenAt(slice, ptr) != token) abort();
-    if (Slab::FreeObject(slice, ptr, token)) ShareOfRun(slice)->Attend(slice);
+    if (Slab::FreeObject(slice, ptr, token)) {
+      ShareOfRun(slice)->Attend(slice, /*has_work=*/false);
+    }
   } else if (slice->kind == RunKind::kSubHeapRegion) {
     SubHeap* share = ShareOfRun(slice);
     if (!share->FreeBlockQuick(ptr)) share->FreeBlock(slice, ptr);

@@ -111,6 +111,57 @@ class SharesTest : public ::testing::Test {
   uint64_t allocations_ = 0;
 };
 
+// --- Lists. ---
+
+// Malloc's slow path is not needed for them, unless it has other work to do.
+TEST_F(SharesTest, WhenAllObjectsAreBackTheyAreTheListAgain) {
+  const auto listed = [this] {
+    return StatsBy(&SubHeap::PeekStats).allocations -
+           StatsBy(&SubHeap::AddStats).allocations;
+  };
+  // Who calls for little has short lists, and first blocks of a size.
+  for (int i = 0; i < 20; ++i) Warm(500);
+  for (int i = 0; i < 8; ++i) ground_.Free(Allocate(1000));
+  std::vector<void*> objects;
+  do {
+    objects.push_back(Allocate(1000));
+  } while (listed() != 0);
+  const auto free_all = [&objects, this](bool has_work) {
+    Slice* slab = ground_.runs().Find(objects[0]);
+    for (void* object : objects) {
+      ASSERT_EQ(ground_.runs().Find(object), slab);
+      if (Slab::Free(slab, object)) share_.Attend(slab, has_work);
+    }
+  };
+  free_all(/*has_work=*/true);
+  EXPECT_EQ(listed(), 0U);
+  for (void*& object : objects) object = Allocate(1000);
+  EXPECT_EQ(listed(), 0U);
+  free_all(/*has_work=*/false);
+  if (listed() == 0) {
+    // The next slow path was to look at the clock.
+    for (void*& object : objects) object = Allocate(1000);
+    free_all(/*has_work=*/false);
+  }
+  EXPECT_EQ(listed(), objects.size());
+}
+
+// What other threads have freed would wait for ever for who needs no slow path.
+TEST_F(SharesTest, WhatOthersHaveFreedIsTakenInByWhoUsesOneObject) {
+  Warm(1000);
+  Warm(64);
+  void* theirs = Allocate(64);
+  Slice* slab = ground_.runs().Find(theirs);
+  ASSERT_EQ(slab->kind, RunKind::kSlab);
+  ASSERT_TRUE(Slab::CheckAndMark(slab, theirs));
+  auto* object = static_cast<Object*>(theirs);
+  SubHeap::Post(slab, {object, object, 1});
+  for (int i = 0; i < 100 && share_.PeekPosted().PeekHead() != nullptr; ++i) {
+    ground_.Free(Allocate(1000));
+  }
+  EXPECT_EQ(share_.PeekPosted().PeekHead(), nullptr);
+}
+
 // --- Statistics. ---
 
 TEST_F(SharesTest, ItsOwnerSeesWhatItHoldsExactly) {
@@ -299,7 +350,8 @@ TEST_F(SharesTest, WhoFreesSomeIsNotIdleAndWhoFreesForLongIs) {
     free_some(2000);
     EXPECT_EQ(listed(), 0U);
     if (!in_time) continue;
-    EXPECT_EQ(after, before);
+    // Frees may have made lists longer.
+    EXPECT_GE(after, before);
     return;
   }
   GTEST_SKIP()

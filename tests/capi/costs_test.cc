@@ -122,9 +122,10 @@ TEST_P(InstructionsTest, OfAWarmPair) {
 }
 
 // Up to 1 KiB objects of slabs, of which a page is taken back at a time: few of
-// the large ones. Each call comes through the linkage table.
+// the large ones, until they are wanted often. Each call comes through the
+// linkage table.
 constexpr double kObject = internal::kChecksObjects ? 42 : 35;
-constexpr double kLargestObject = internal::kChecksObjects ? 64 : 57;
+constexpr double kLargestObject = internal::kChecksObjects ? 45 : 57;
 // Three instructions for the mark of a block in a quick list.
 constexpr double kQuickHit = internal::kChecksObjects ? 85 : 82;
 constexpr double kSplitAndCoalesce = 220;

@@ -110,6 +110,51 @@ TEST_F(SlabPoolTest, WhatComesBackIsTakenBeforeTheNextPage) {
   EXPECT_TRUE(Check());
 }
 
+// A program that wants one size again and again has its list filled up less
+// often, if it is one of few objects, and a page for each step.
+TEST_F(SlabPoolTest, AShortListThatIsUsedUpOftenGetsLonger) {
+  const auto after_turns = [this](size_t bytes, int turns) {
+    std::vector<Object*> list = TakeOnce(SizeClassFor(bytes));
+    Slice* slab = runs_.Find(list[0]);
+    for (int i = 0; i < turns; ++i) {
+      for (Object* object : list) Free(object);
+      list.clear();
+      for (Object* object = pool_.TakeAllBack(slab); !Slab::IsEnd(object);) {
+        Object* next = object->next;
+        Slab::ClearMark(object);
+        list.push_back(object);
+        object = next;
+      }
+      EXPECT_EQ(list.size(), slab->slab.carved);
+      EXPECT_EQ(Used(), list.size());
+    }
+    EXPECT_TRUE(Check());
+    for (Object* object : list) Free(object);
+    pool_.ReleaseEmpty();
+    return list.size();
+  };
+  EXPECT_EQ(after_turns(1024, 20), 4U);
+  EXPECT_EQ(after_turns(1024, 40), 8U);
+  EXPECT_EQ(after_turns(1024, 1000), 16U);
+  EXPECT_EQ(after_turns(400, 1000), 20U);
+  EXPECT_EQ(after_turns(256, 1000), 16U);
+  EXPECT_EQ(after_turns(64, 1000), kPageSize / 64);
+}
+
+TEST_F(SlabPoolTest, ListsOfAThreadThatIdlesStayShort) {
+  std::vector<Object*> list = TakeOnce(SizeClassFor(1024));
+  Slice* slab = runs_.Find(list[0]);
+  pool_.set_takes_few(true);
+  for (Object* object : list) Free(object);
+  for (int i = 0; i < 1000; ++i) {
+    Object* object = pool_.TakeAllBack(slab);
+    ASSERT_TRUE(Slab::IsEnd(object->next));
+    Slab::ClearMark(object);
+    Free(object);
+  }
+  EXPECT_EQ(slab->slab.carved, 4);
+}
+
 TEST_F(SlabPoolTest, AFullSlabWakesWhenEnoughIsBack) {
   const size_t size_class = SizeClassFor(64);
   const size_t capacity = SlabCapacity(size_class);
