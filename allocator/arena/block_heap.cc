@@ -14,6 +14,11 @@ constexpr size_t kMaxRegionBytes = size_t{256} << 10;
 // With so many regions a new one is populated as a whole.
 constexpr size_t kRegionsForWhole = 16;
 constexpr uint64_t kQuickDecayMs = 500;
+// What quick lists held was coalesced for want of a block or of room so often:
+// blocks come and go in more sizes than are kept.
+constexpr uint8_t kFlushesPerStep = 16;
+constexpr size_t kFirstKeptBytes = size_t{64} << 10;
+constexpr size_t kMaxKeptBytes = size_t{1} << 20;
 constexpr size_t kBytesPerPurge = size_t{64} << 10;
 constexpr size_t kBlocksWhileFreeing = 256;
 
@@ -39,25 +44,38 @@ void* BlockHeap::AllocateFree(size_t size, size_t alignment) {
   Block* block = alignment <= kMinAlignment
                      ? bins_.Allocate(bytes)
                      : bins_.AllocateAligned(bytes, alignment);
+  if (block != nullptr && quick_ != nullptr) quick_->NoteNew(block->size());
   return PayloadOf(block);
 }
 
 void* BlockHeap::Grow(size_t size, size_t alignment, Status* status) {
-  FlushQuickLists(0);
   const size_t block_bytes = AlignedBlockBytes(size, alignment);
+  bool flushes = quick_bytes() >= kept_bytes_;
   for (;;) {
+    const size_t waiting = quick_bytes();
+    if (flushes && waiting != 0) {
+      FlushQuickLists(waiting / 2);
+      NoteFlush();
+    } else if (unopened_bytes_ != 0) {
+      OpenMore(block_bytes);
+    } else {
+      const Status added = AddRegion(block_bytes);
+      flushes = added != Status::kOk;
+      if (ABSL_PREDICT_FALSE(flushes && waiting == 0)) {
+        *status = added;
+        return nullptr;
+      }
+    }
     void* ptr = AllocateFree(size, alignment);
     if (ptr != nullptr) return ptr;
-    if (unopened_bytes_ != 0) {
-      OpenMore(block_bytes);
-      continue;
-    }
-    const Status added = AddRegion(block_bytes);
-    if (ABSL_PREDICT_FALSE(added != Status::kOk)) {
-      *status = added;
-      return nullptr;
-    }
   }
+}
+
+void BlockHeap::NoteFlush() {
+  if (++flushes_ < kFlushesPerStep) return;
+  flushes_ = 0;
+  if (purges_at_once_ || is_quiet_) return;
+  kept_bytes_ = Min(Max(kept_bytes_ * 2, kFirstKeptBytes), kMaxKeptBytes);
 }
 
 // At a limit, or in memory of its own, the arena gives back what it keeps free,
@@ -133,6 +151,7 @@ bool BlockHeap::Free(const Slice* region, void* ptr) {
   }
   if (quick_ != nullptr) {
     if (quick_->Free(block, word, owner_)) return true;
+    NoteFlush();
     FlushQuickLists(quick_->limit_bytes() / 4 * 3);
     if (ABSL_PREDICT_FALSE(purges_at_once_)) {
       PurgeWhileFreeing(Block::SizeIn(word));
@@ -189,7 +208,8 @@ size_t BlockHeap::UsableSize(const Slice* region, void* ptr) const {
 void BlockHeap::FlushQuickLists(size_t keep_bytes) {
   if (quick_ == nullptr) return;
   const size_t limit =
-      Max(QuickLists::kMinLimitBytes, purges_at_once_ ? 0 : region_bytes_ / 2);
+      Max(QuickLists::kMinLimitBytes,
+          purges_at_once_ ? 0 : Max(region_bytes_ / 2, kept_bytes_));
   quick_->set_limit_bytes(is_quiet_ ? 0 : limit);
   while (quick_->bytes() > keep_bytes) {
     Block* whole = bins_.FreeAndCoalesce(quick_->TakeOldest(key(), owner_));
@@ -204,6 +224,7 @@ void BlockHeap::Decay(uint64_t now_ms) {
     flush_ms_ = now_ms;
   } else if (now_ms - flush_ms_ >= kQuickDecayMs &&
              quick_bytes() > QuickLists::kMinLimitBytes) {
+    kept_bytes_ = 0;
     FlushQuickLists(0);
     FreeSpareRegion();
   }
@@ -258,6 +279,7 @@ bool BlockHeap::PurgeIdle(size_t blocks, bool at_once) {
 
 void BlockHeap::set_is_quiet(bool is_quiet) {
   is_quiet_ = is_quiet;
+  kept_bytes_ = 0;
   FlushQuickLists(is_quiet ? 0 : SIZE_MAX);
   if (is_quiet) quick_->set_limit_bytes(0);
 }

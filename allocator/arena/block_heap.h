@@ -164,6 +164,7 @@ class BlockHeap {
   ABSL_ATTRIBUTE_COLD void ReportBadFree(const Slice* region, void* ptr) const;
 
  private:
+  void NoteFlush();
   const char* WhyBad(const Slice* region, void** ptr) const;
   static bool HasAddress(const void* heap, const void* address);
   ABSL_ATTRIBUTE_COLD Slice* TakeRun(size_t slices, bool is_least,
@@ -181,6 +182,9 @@ class BlockHeap {
   uint64_t (*const seed_)();
   void* const owner_;
   QuickLists* const quick_;
+  // Up to so much in quick lists, regions are added rather than coalescing it.
+  size_t kept_bytes_ = 0;
+  uint8_t flushes_ = 0;  // since that was raised
   const RunKind kind_;
   bool flushed_since_decay_ = false;
   bool keeps_key_ = false;

@@ -106,6 +106,14 @@ class SubHeap : public ShareFront {
     return object;
   }
 
+  // A block from a quick list that is near, if the one for `size` is empty;
+  // NULL: there is none, or there is more to do. For at most
+  // BlockHeap::kMaxQuickRequest.
+  void* AllocateBlockBack(size_t size) {
+    if (ABSL_PREDICT_FALSE(!posted_.empty())) return nullptr;
+    return OnSlowPath() ? nullptr : AllocateBlockQuick(size);
+  }
+
   // A block from a quick list, or NULL; for more than kMaxSlabRequest bytes and
   // at most BlockHeap::kMaxQuickRequest.
   void* AllocateMediumQuick(size_t size) {

@@ -53,12 +53,21 @@ class QuickLists {
     if (block == nullptr) __builtin_unreachable();
     return block;
   }
-  // The same for a block of at least `bytes`, a result of Block::BytesFor.
+  // The same for a block of at least `bytes`, a result of Block::BytesFor, also
+  // of the next lists, up to an eighth larger: cutting one off, and coalescing
+  // it later, costs more.
   Block* TakeFor(size_t bytes, const void* owner) {
-    return ABSL_PREDICT_TRUE(bytes <= kMaxQuickBytes)
-               ? Take(QuickIndexFor(bytes), owner)
-               : nullptr;
+    if (ABSL_PREDICT_FALSE(bytes > kMaxQuickBytes)) return nullptr;
+    const uint32_t index = QuickIndexFor(bytes);
+    for (uint32_t i = index; i <= index + kListsLarger; ++i) {
+      if (heads_[i] != nullptr) return Take(i, owner);
+    }
+    return nullptr;
   }
+
+  // A block of so many bytes is in use from now on that did not come from a
+  // list. Looking for blocks to flush is quick for who is told.
+  void NoteNew(size_t bytes) { Expect(QuickIndex(bytes)); }
 
   // Takes a block with the live tag `word`. False, and nothing done, if the
   // lists hold enough.
@@ -161,6 +170,9 @@ class QuickLists {
   }
 
  private:
+  static constexpr uint32_t kListsLarger = 4;
+  static_assert(QuickIndexFor(kMaxQuickBytes) + kListsLarger < kNumQuickLists);
+
   // Proves the link, too: a block whose link has been changed has no mark. A
   // sum, which is one instruction where both terms are needed afterwards.
   static uintptr_t Mark(const void* owner, Block* next) {
@@ -190,38 +202,53 @@ class QuickLists {
     return false;
   }
 
-  // Looking for the next list to flush goes by groups, most being empty.
-  static constexpr size_t kGroup = 8;
-  static constexpr size_t kHeads = AlignUp(kNumQuickLists, kGroup);
+  static constexpr size_t kBitsPerWord = 64;
+  static constexpr size_t kWords = (kNumQuickLists - 1) / kBitsPerWord + 1;
 
   // The next list with a block, from `index` on and round. Dies if there is
   // none: a link that was overwritten has lost what the lists hold.
   size_t NextFrom(size_t index) {
-    int rounds = 0;
-    while (heads_[index] == nullptr) {
-      if (index % kGroup == 0) {
-        uintptr_t any = 0;
-        for (size_t i = 0; i < kGroup; ++i) {
-          any |= reinterpret_cast<uintptr_t>(heads_[index + i]);
-        }
-        index += any == 0 ? kGroup : 1;
-      } else {
-        ++index;
-      }
-      if (ABSL_PREDICT_FALSE(index == kHeads)) {
-        index = 0;
-        if (++rounds == 3) ReportAndAbort("lost free blocks", heads_);
-      }
+    size_t next = NextExpected(index);
+    if (next == kNumQuickLists) next = NextExpected(0);
+    if (ABSL_PREDICT_TRUE(next != kNumQuickLists)) return next;
+    for (size_t i = 0; i < kNumQuickLists; ++i) {
+      if (heads_[i] != nullptr) Expect(i);
     }
-    return index;
+    next = NextExpected(0);
+    if (next == kNumQuickLists) ReportAndAbort("lost free blocks", heads_);
+    return next;
+  }
+  // The next list with a block of those where one is expected, from `index` on;
+  // kNumQuickLists: there is none.
+  ABSL_ATTRIBUTE_NOINLINE size_t NextExpected(size_t index) {
+    size_t word = index / kBitsPerWord;
+    uint64_t bits = expected_[word] >> (index % kBitsPerWord)
+                                           << (index % kBitsPerWord);
+    for (;;) {
+      while (bits != 0) {
+        const auto bit = static_cast<size_t>(__builtin_ctzll(bits));
+        const size_t next = word * kBitsPerWord + bit;
+        if (heads_[next] != nullptr) return next;
+        bits &= bits - 1;
+        expected_[word] &= ~(uint64_t{1} << bit);
+      }
+      if (++word == kWords) return kNumQuickLists;
+      bits = expected_[word];
+    }
+  }
+  void Expect(size_t index) {
+    expected_[index / kBitsPerWord] |= uint64_t{1} << index % kBitsPerWord;
   }
 
   // First, so that its place costs the fast paths no addition.
-  Block* heads_[kHeads] = {};
+  Block* heads_[kNumQuickLists] = {};
   // What the lists may still take. The limit less this is what they hold.
   size_t room_ = kMinLimitBytes;
   size_t limit_bytes_ = kMinLimitBytes;
   size_t flush_index_ = 0;  // the list that is flushed next
+  // A bit for each list, that there may be a block in it, or soon. Of a list
+  // whose bit was cleared, and whose blocks were then in use, there is none.
+  uint64_t expected_[kWords] = {};
 };
 
 }  // namespace myonly::internal

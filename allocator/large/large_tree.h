@@ -9,6 +9,7 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "absl/base/attributes.h"
 #include "allocator/base/treap.h"
 #include "allocator/pages/slice.h"
 
@@ -20,11 +21,12 @@ class LargeTree {
 
   // `run` is the first descriptor of a free run; its size must not change while
   // it is in.
-  void Insert(Slice& run) {
+  // Neither is inlined: they are long, and called from many places.
+  ABSL_ATTRIBUTE_NOINLINE void Insert(Slice& run) {
     tree_.Insert(run);
     slices_ += run.run_slices;
   }
-  void Remove(Slice& run) {
+  ABSL_ATTRIBUTE_NOINLINE void Remove(Slice& run) {
     tree_.Remove(run);
     slices_ -= run.run_slices;
   }

@@ -296,7 +296,9 @@ void* ProcessHeap::AllocateSlow(size_t size) {
   if (ABSL_PREDICT_FALSE(size == 0)) {
     ptr = AllocateZeroSize();
   } else if (size > kMaxSlabRequest) {
-    ptr = AllocateMediumQuick(size);
+    if (size < this_thread.quick_bytes_end) {
+      ptr = this_thread.state->AllocateBlockBack(size);
+    }
   } else if (ABSL_PREDICT_TRUE(this_thread.state != nullptr)) {
     ptr = this_thread.state->AllocateBack(SizeClassFor(size));
   }

@@ -142,7 +142,7 @@ class SlabPool {
   // A list that is used up so often gets another page, until it has so many:
   // each time it costs two branches that the processor did not foresee.
   static constexpr uint8_t kTurnsPerPage = 32;
-  static constexpr size_t kLongList = 16;
+  static constexpr size_t kLongList = 12;
   // Of a slab that is given up, so many objects are looked at.
   static constexpr size_t kSome = 16;
   // While the slabs grow in number by 1/16 and so many more, an epoch goes by.

@@ -81,6 +81,11 @@ class alignas(256) ThreadState {
   void* AllocateBack(size_t size_class) {
     return AllocateBackOf(heap_, size_class);
   }
+  // The same with a block from a quick list that fits well enough.
+  void* AllocateBlockBack(size_t size) {
+    return ABSL_PREDICT_TRUE(batch_.empty()) ? heap_.AllocateBlockBack(size)
+                                             : nullptr;
+  }
   // The same of one of its shares.
   void* AllocateBackOf(SubHeap& share, size_t size_class) {
     return ABSL_PREDICT_TRUE(batch_.empty()) ? share.AllocateBack(size_class)

@@ -146,6 +146,17 @@ TEST_F(SharesTest, WhenAllObjectsAreBackTheyAreTheListAgain) {
   EXPECT_EQ(listed(), objects.size());
 }
 
+// Quick lists keep up to 1 MiB of them, and regions are added for that.
+TEST_F(SharesTest, BlocksOfManySizesByTurnsTakeLittle) {
+  Warm(2000);
+  for (int i = 0; i < 20000; ++i)
+    ground_.Free(Allocate(1100 + random_() % 30000));
+  EXPECT_LE(share_.held_bytes(), size_t{2} << 20);
+  EXPECT_GE(share_.held_bytes(), size_t{512} << 10) << "they are not kept";
+  share_.Purge();
+  EXPECT_LE(share_.held_bytes(), size_t{256} << 10);
+}
+
 // What other threads have freed would wait for ever for who needs no slow path.
 TEST_F(SharesTest, WhatOthersHaveFreedIsTakenInByWhoUsesOneObject) {
   Warm(1000);

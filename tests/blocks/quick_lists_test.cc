@@ -80,6 +80,43 @@ TEST(QuickListsTest, QuickBlocksAreNeverTooSmall) {
   }
 }
 
+// Up to an eighth larger: the four next lists of 32 to the power of two.
+TEST(QuickListsTest, ALargerBlockServesIfItIsNotMuchLarger) {
+  for (const size_t larger : {0, 128, 256, 384, 512, 640}) {
+    OneRegion heap(size_t{1} << 20);
+    Block* block = heap.bins.Allocate(4096 + 16 + larger);
+    ASSERT_TRUE(heap.FreeQuick(block));
+    EXPECT_EQ(heap.quick.TakeFor(4096 + 16, &heap) != nullptr, larger <= 512)
+        << larger;
+  }
+}
+
+// Those that it was told of, and those that it was not: the lists of some are
+// found empty while their blocks are in use.
+TEST(QuickListsTest, FlushingFindsBlocksThatWereInUseWhenTheirListWasLookedAt) {
+  OneRegion heap(size_t{2} << 20);
+  heap.quick.set_limit_bytes(size_t{2} << 20);
+  for (int round = 0; round < 3; ++round) {
+    std::vector<Block*> blocks;
+    for (size_t i = 1; i < 60; ++i) {
+      blocks.push_back(heap.Allocate(Block::BytesFor(i * 500)));
+      if (i % 3 != 0) heap.quick.NoteNew(blocks.back()->size());
+    }
+    for (size_t i = 0; i < blocks.size(); i += 2) {
+      ASSERT_TRUE(heap.FreeQuick(blocks[i]));
+    }
+    while (heap.Flush() != nullptr) {
+    }
+    EXPECT_EQ(heap.quick.bytes(), 0U);
+    for (size_t i = 1; i < blocks.size(); i += 2) {
+      ASSERT_TRUE(heap.FreeQuick(blocks[i]));
+    }
+    EXPECT_EQ(heap.Flush(), heap.region->first());
+    EXPECT_EQ(heap.quick.bytes(), 0U);
+    EXPECT_TRUE(heap.Check(0));
+  }
+}
+
 TEST(QuickListsTest, FlushingLosesNoBlock) {
   OneRegion heap(size_t{1} << 20);
   heap.quick.set_limit_bytes(size_t{1} << 20);

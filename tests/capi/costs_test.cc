@@ -125,10 +125,13 @@ TEST_P(InstructionsTest, OfAWarmPair) {
 // the large ones, until they are wanted often. Each call comes through the
 // linkage table.
 constexpr double kObject = internal::kChecksObjects ? 42 : 35;
-constexpr double kLargestObject = internal::kChecksObjects ? 45 : 57;
+constexpr double kLargestObject = internal::kChecksObjects ? 46 : 57;
 // Three instructions for the mark of a block in a quick list.
 constexpr double kQuickHit = internal::kChecksObjects ? 85 : 82;
 constexpr double kSplitAndCoalesce = 220;
+// Of 256 sizes by turns, of which most have a block in a quick list, or a list
+// of a few sizes more.
+constexpr double kManySizes = 132;
 // Of 64 arenas in turn.
 constexpr double kTurns = internal::kChecksObjects ? 100 : 92;
 // A run of its own, the one freed last.
@@ -143,6 +146,7 @@ const Pattern kPatterns[] = {
     {"pairs", "4096", "4096", kQuickHit},
     {"pairs", "10000", "10000", kQuickHit},
     {"pairs", "32768", "32768", kQuickHit},
+    {"pairs", "1024", "32000", kManySizes},
     {"pairs", "131072", "131072", kLargeRun},
     {"pairs", "4194304", "4194304", kLargeRun},
     {"split_coalesce", "24", "1024", kSplitAndCoalesce},

@@ -135,7 +135,7 @@ TEST_F(SlabPoolTest, AShortListThatIsUsedUpOftenGetsLonger) {
   };
   EXPECT_EQ(after_turns(1024, 20), 4U);
   EXPECT_EQ(after_turns(1024, 40), 8U);
-  EXPECT_EQ(after_turns(1024, 1000), 16U);
+  EXPECT_EQ(after_turns(1024, 1000), 12U);
   EXPECT_EQ(after_turns(400, 1000), 20U);
   EXPECT_EQ(after_turns(256, 1000), 16U);
   EXPECT_EQ(after_turns(64, 1000), kPageSize / 64);
