@@ -61,7 +61,8 @@ class BlockHeap {
   void* AllocateQuick(size_t size) {
     return quick_ == nullptr
                ? nullptr
-               : PayloadOf(quick_->TakeFor(Block::BytesFor(size), owner_));
+               : PayloadOf(quick_->TakeFor(Block::BytesFor(size), kMinAlignment,
+                                           owner_));
   }
 
   // From what is free. NULL: Grow is needed. `size` is at most

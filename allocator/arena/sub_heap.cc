@@ -83,10 +83,8 @@ void* SubHeap::Allocate(size_t size, size_t alignment, Status* status) {
     void* object = AllocateSmall(bytes);
     if (ABSL_PREDICT_TRUE(object != nullptr)) return object;
   }
-  if (alignment == kMinAlignment) {
-    void* ptr = AllocateBlockQuick(size);
-    if (ABSL_PREDICT_TRUE(ptr != nullptr)) return ptr;
-  }
+  void* ptr = AllocateBlockQuick(size, alignment);
+  if (ABSL_PREDICT_TRUE(ptr != nullptr)) return ptr;
   return AllocateBlockSlow(size, alignment, status);
 }
 

@@ -111,7 +111,7 @@ class SubHeap : public ShareFront {
   // BlockHeap::kMaxQuickRequest.
   void* AllocateBlockBack(size_t size) {
     if (ABSL_PREDICT_FALSE(!posted_.empty())) return nullptr;
-    return OnSlowPath() ? nullptr : AllocateBlockQuick(size);
+    return OnSlowPath() ? nullptr : AllocateBlockQuick(size, kMinAlignment);
   }
 
   // A block from a quick list, or NULL; for more than kMaxSlabRequest bytes and
@@ -291,9 +291,9 @@ class SubHeap : public ShareFront {
   void* TakeListed(size_t size_class);
   // An object, or NULL: there shall be a block instead.
   void* AllocateSmall(size_t bytes);
-  void* AllocateBlockQuick(size_t size) {
-    void* ptr =
-        BlockHeap::PayloadOf(quick_.TakeFor(Block::BytesFor(size), this));
+  void* AllocateBlockQuick(size_t size, size_t alignment) {
+    void* ptr = BlockHeap::PayloadOf(
+        quick_.TakeFor(Block::BytesFor(size), alignment, this));
     if (ABSL_PREDICT_TRUE(ptr != nullptr)) ++block_allocations_;
     return ptr;
   }

@@ -55,12 +55,17 @@ class QuickLists {
   }
   // The same for a block of at least `bytes`, a result of Block::BytesFor, also
   // of the next lists, up to an eighth larger: cutting one off, and coalescing
-  // it later, costs more.
-  Block* TakeFor(size_t bytes, const void* owner) {
+  // it later, costs more. Its payload is at a multiple of `alignment`: of each
+  // list only the first one is looked at.
+  Block* TakeFor(size_t bytes, size_t alignment, const void* owner) {
     if (ABSL_PREDICT_FALSE(bytes > kMaxQuickBytes)) return nullptr;
     const uint32_t index = QuickIndexFor(bytes);
     for (uint32_t i = index; i <= index + kListsLarger; ++i) {
-      if (heads_[i] != nullptr) return Take(i, owner);
+      Block* block = heads_[i];
+      if (block != nullptr && (reinterpret_cast<uintptr_t>(block->payload()) &
+                               (alignment - 1)) == 0) {
+        return Take(i, owner);
+      }
     }
     return nullptr;
   }

@@ -21,7 +21,7 @@ class LargeTree {
 
   // `run` is the first descriptor of a free run; its size must not change while
   // it is in.
-  // Neither is inlined: they are long, and called from many places.
+  // None is inlined: they are long, and called from many places.
   ABSL_ATTRIBUTE_NOINLINE void Insert(Slice& run) {
     tree_.Insert(run);
     slices_ += run.run_slices;
@@ -32,7 +32,7 @@ class LargeTree {
   }
 
   // The smallest run of at least `slices`, the lowest of those; or NULL.
-  Slice* FindBestFit(size_t slices) const {
+  ABSL_ATTRIBUTE_NOINLINE Slice* FindBestFit(size_t slices) const {
     return tree_.FirstNot(
         [slices](const Slice& run) { return run.run_slices < slices; });
   }

@@ -323,8 +323,19 @@ void* ProcessHeap::AllocateZeroed(size_t count, size_t size) {
 
 void* ProcessHeap::AllocateAligned(size_t alignment, size_t size) {
   if (!IsPowerOfTwo(alignment)) return Fail(Status::kInvalid);
-  return alignment <= kMinAlignment ? Allocate(size)
-                                    : AllocateDefault(size, alignment);
+  if (alignment <= kMinAlignment) return Allocate(size);
+  // Objects whose size is a multiple of the alignment are aligned. Large sizes
+  // would overflow.
+  const size_t bytes = AlignUp(Max(size, 1), alignment);
+  if ((size | alignment) < 2 * kMaxSlabRequest &&
+      bytes < this_thread.list_bytes_end) {
+    void* ptr = TakeListed(bytes);
+    if (ptr == nullptr) {
+      ptr = this_thread.state->AllocateBack(SizeClassFor(bytes));
+    }
+    if (ABSL_PREDICT_TRUE(ptr != nullptr)) return ptr;
+  }
+  return AllocateDefault(size, alignment);
 }
 
 // --- Resizing. ---

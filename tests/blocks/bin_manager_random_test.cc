@@ -116,7 +116,7 @@ class Model {
 
   Block* Take(size_t bytes, size_t alignment) {
     if (alignment != 1) return bins_.AllocateAligned(bytes, alignment);
-    Block* block = quick_.TakeFor(bytes, this);
+    Block* block = quick_.TakeFor(bytes, kMinAlignment, this);
     return block != nullptr ? block : bins_.Allocate(bytes);
   }
 

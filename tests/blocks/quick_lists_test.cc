@@ -28,8 +28,8 @@ TEST(QuickListsTest, AQuickBlockComesBackFirst) {
   EXPECT_EQ(heap.bins.LiveTag(row[0]->payload()), 0U);
   EXPECT_TRUE(heap.Check(2));
   EXPECT_EQ(heap.Allocate(64), row[2]);
-  EXPECT_EQ(heap.quick.TakeFor(64, &heap), row[0]);
-  EXPECT_EQ(heap.quick.TakeFor(64, &heap), nullptr);
+  EXPECT_EQ(heap.quick.TakeFor(64, kMinAlignment, &heap), row[0]);
+  EXPECT_EQ(heap.quick.TakeFor(64, kMinAlignment, &heap), nullptr);
   EXPECT_NE(heap.bins.LiveTag(row[0]->payload()), 0U);
   EXPECT_TRUE(heap.Check(4));
 }
@@ -55,7 +55,8 @@ TEST(QuickListsTest, BlocksAboveTheLargestQuickSizeWaitToo) {
   EXPECT_TRUE(heap.FreeQuick(above));
   EXPECT_EQ(heap.bins.LiveTag(above->payload()), 0U);
   EXPECT_EQ(heap.quick.bytes(), kMaxQuickBytes + 16);
-  EXPECT_EQ(heap.quick.TakeFor(kMaxQuickBytes + 16, &heap), nullptr);
+  EXPECT_EQ(heap.quick.TakeFor(kMaxQuickBytes + 16, kMinAlignment, &heap),
+            nullptr);
   heap.Flush();
   EXPECT_EQ(heap.quick.bytes(), 0U);
   EXPECT_TRUE(heap.Check(0));
@@ -86,8 +87,29 @@ TEST(QuickListsTest, ALargerBlockServesIfItIsNotMuchLarger) {
     OneRegion heap(size_t{1} << 20);
     Block* block = heap.bins.Allocate(4096 + 16 + larger);
     ASSERT_TRUE(heap.FreeQuick(block));
-    EXPECT_EQ(heap.quick.TakeFor(4096 + 16, &heap) != nullptr, larger <= 512)
+    EXPECT_EQ(heap.quick.TakeFor(4096 + 16, kMinAlignment, &heap) != nullptr,
+              larger <= 512)
         << larger;
+  }
+}
+
+TEST(QuickListsTest, ABlockThatIsAlignedByChanceServes) {
+  OneRegion heap(size_t{1} << 20);
+  for (const size_t alignment : {32, 64, 512, 4096}) {
+    Block* block = heap.bins.AllocateAligned(5000, alignment);
+    ASSERT_TRUE(heap.FreeQuick(block));
+    EXPECT_EQ(heap.quick.TakeFor(5000, alignment, &heap), block);
+    // The same list, but not the place.
+    Block* other = heap.bins.AllocateAligned(5000, 8192);
+    Block* next = heap.bins.Allocate(5000);
+    const auto place = reinterpret_cast<uintptr_t>(next->payload());
+    ASSERT_TRUE(heap.FreeQuick(next));
+    Block* taken = heap.quick.TakeFor(5000, alignment, &heap);
+    EXPECT_EQ(taken != nullptr, place % alignment == 0) << alignment;
+    if (taken == nullptr) taken = heap.quick.TakeFor(5000, 16, &heap);
+    heap.Free(taken);
+    heap.Free(other);
+    heap.Free(block);
   }
 }
 
@@ -157,7 +179,7 @@ TEST(QuickListsTest, ResetForgetsTheBlocksAndKeepsTheLimit) {
   heap.quick.set_limit_bytes(12345);
   heap.quick.Reset();
   EXPECT_EQ(heap.quick.bytes(), 0U);
-  EXPECT_EQ(heap.quick.TakeFor(64, &heap), nullptr);
+  EXPECT_EQ(heap.quick.TakeFor(64, kMinAlignment, &heap), nullptr);
   EXPECT_EQ(heap.quick.limit_bytes(), 12345U);
 }
 

@@ -80,7 +80,7 @@ struct OneRegion {
   Block* Free(Block* block) { return bins.FreeAndCoalesce(block); }
   // By way of them.
   Block* Allocate(size_t bytes) {
-    Block* block = quick.TakeFor(bytes, this);
+    Block* block = quick.TakeFor(bytes, kMinAlignment, this);
     return block != nullptr ? block : bins.Allocate(bytes);
   }
   bool FreeQuick(Block* block) {
