@@ -330,9 +330,6 @@ void* ProcessHeap::AllocateAligned(size_t alignment, size_t size) {
   if ((size | alignment) < 2 * kMaxSlabRequest &&
       bytes < this_thread.list_bytes_end) {
     void* ptr = TakeListed(bytes);
-    if (ptr == nullptr) {
-      ptr = this_thread.state->AllocateBack(SizeClassFor(bytes));
-    }
     if (ABSL_PREDICT_TRUE(ptr != nullptr)) return ptr;
   }
   return AllocateDefault(size, alignment);
