@@ -73,6 +73,14 @@ class SharesTest : public ::testing::Test {
     for (void* block : blocks_) bytes += ground_.UsableSize(block);
     return bytes;
   }
+  // As another thread frees one of its blocks.
+  void Post(void* block) {
+    ASSERT_TRUE(ground_.IsOfShare(block));
+    Slice* region = ground_.runs().Find(block);
+    ASSERT_TRUE(share_.MarkPosted(region, block));
+    auto* first = static_cast<Object*>(block);
+    SubHeap::Post(region, {first, first, 1});
+  }
   // By one of the three ways; it is added to what is there.
   template <typename Add>
   ArenaStats StatsBy(Add add) {
@@ -324,12 +332,50 @@ TEST_F(SharesTest, ThePurgeOfItsArenaGivesAllOfItBack) {
   }
 }
 
+TEST_F(SharesTest, ARequestTakesInWhatOthersHavePosted) {
+  Warm(2000);
+  for (const size_t size : {size_t{2000}, 2 * kMaxBlockRequest}) {
+    Post(Allocate(2000));
+    EXPECT_FALSE(share_.PeekPosted().empty());
+    Allocate(size);
+    EXPECT_TRUE(share_.PeekPosted().empty()) << size;
+  }
+}
+
+// So that no call takes long.
+TEST_F(SharesTest, ARequestTakesNoMoreInThanItMay) {
+  Warm(2000);
+  constexpr size_t kMost = 256;
+  for (size_t i = 0; i <= kMost; ++i) blocks_.push_back(Allocate(2000));
+  for (void* block : blocks_) Post(block);
+  Allocate(2 * kMaxBlockRequest);
+  EXPECT_FALSE(share_.PeekPosted().empty());
+  Allocate(2 * kMaxBlockRequest);
+  EXPECT_TRUE(share_.PeekPosted().empty());
+}
+
 TEST_F(SharesTest, WhoOnlyFreesLooksAfterItsMemoryWithTime) {
   for (int i = 0; i < 200; ++i) blocks_.push_back(Allocate(60000));
   share_.TakeNews();
   WaitMs(50);
   for (void* block : blocks_) ground_.Free(block);
   EXPECT_NE(share_.TakeNews() & SubHeap::kTicked, 0);
+}
+
+// As it may call for little then, each call that takes long looks for a while.
+TEST_F(SharesTest, WhoHasFreedMuchLooksAfterItsMemoryAtEachCall) {
+  for (int i = 0; i < 200; ++i) blocks_.push_back(Allocate(60000));
+  for (void* block : blocks_) ground_.Free(block);
+  // Nothing else is left to do.
+  share_.Purge();
+  ground_.runs().Purge(0);
+  for (int looks = 0; looks < 5; ++looks) {
+    WaitMs(12);
+    share_.TakeNews();
+    // Not from a list: nothing of this size was freed.
+    Allocate(30000);
+    EXPECT_NE(share_.TakeNews() & SubHeap::kTicked, 0) << looks;
+  }
 }
 
 // Its lists of objects go back then; others see those as allocated.

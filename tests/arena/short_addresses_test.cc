@@ -5,6 +5,7 @@
 #include "allocator/arena/arena.h"
 #include "allocator/base/status.h"
 #include "allocator/pages/fake_page_source.h"
+#include "allocator/pages/page_source.h"
 #include "gtest/gtest.h"
 #include "tests/arena/ground.h"
 
@@ -77,6 +78,55 @@ TEST_F(ShortAddressesTest, NoRunGrowsForWhatIsRefusedAsAMapping) {
   EXPECT_EQ(status, Status::kNoMemory);
   EXPECT_TRUE(pages_.TakeFailed());
   EXPECT_EQ(pages_.Count(FakePageSource::Verb::kCommit), commits);
+}
+
+// Has nothing more to give until something comes back.
+class FullPageSource final : public PageSource {
+ public:
+  void* Reserve(size_t bytes, size_t alignment, Access access) override {
+    return is_full ? nullptr : pages_.Reserve(bytes, alignment, access);
+  }
+  bool Commit(void* start, size_t bytes) override {
+    return !is_full && pages_.Commit(start, bytes);
+  }
+  bool Decommit(void* start, size_t bytes) override {
+    return pages_.Decommit(start, bytes);
+  }
+  bool Purge(void* start, size_t bytes) override {
+    return pages_.Purge(start, bytes);
+  }
+  bool Release(void* start, size_t bytes) override {
+    is_full = false;
+    return pages_.Release(start, bytes);
+  }
+  void* Remap(void* start, size_t old_bytes, size_t new_bytes) override {
+    return is_full ? nullptr : pages_.Remap(start, old_bytes, new_bytes);
+  }
+  bool Move(void* start, size_t bytes, void* target) override {
+    return pages_.Move(start, bytes, target);
+  }
+  size_t ReservationLimit() const override { return pages_.ReservationLimit(); }
+
+  bool is_full = false;
+
+ private:
+  FakePageSource pages_;
+};
+
+TEST(FullMemoryTest, WhatIsKeptForHugeBlocksMakesRoomForARegion) {
+  FullPageSource pages;
+  Ground ground(pages);
+  Arena arena(ground.runs(), ground.huge(), TestSeed, "");
+  arena.Open(ArenaOptions());
+  Status status = Status::kOk;
+  ground.Free(arena.Allocate(9 * kMiB, &status));
+  ASSERT_GE(ground.huge().cached_bytes(), 9 * kMiB);
+  pages.is_full = true;
+  EXPECT_NE(arena.Allocate(5000, &status), nullptr);
+  EXPECT_FALSE(pages.is_full);
+  EXPECT_EQ(ground.huge().cached_bytes(), 0U);
+  EXPECT_TRUE(ground.Check(arena));
+  arena.Close(/*require_empty=*/false);
 }
 
 }  // namespace

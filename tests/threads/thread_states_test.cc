@@ -1,0 +1,131 @@
+// The states of threads and their registry, without threads: who gets which
+// state, when an arena is worth a share, and what is asked of shares.
+#include <cstddef>
+#include <cstdint>
+
+#include "allocator/arena/arena.h"
+#include "allocator/arena/sub_heap.h"
+#include "allocator/pages/fake_page_source.h"
+#include "allocator/pages/slice.h"
+#include "allocator/slabs/size_class.h"
+#include "allocator/threads/thread_registry.h"
+#include "allocator/threads/thread_state.h"
+#include "gtest/gtest.h"
+#include "tests/arena/ground.h"
+
+namespace myonly::internal {
+namespace {
+
+constexpr int kFew = 256;  // requests without a share
+
+class ThreadStatesTest : public ::testing::Test {
+ protected:
+  ThreadStatesTest() {
+    arena_.Open(ArenaOptions());
+    other_.set_token(Handle(kSlot, 1));
+    other_.Open(ArenaOptions());
+    for (auto& lists : lists_) {
+      for (Object*& list : lists) list = nullptr;
+    }
+    state_ = threads_.Acquire(lists_[0]);
+    EXPECT_NE(state_, nullptr);
+  }
+
+  // As ArenaRegistry makes them.
+  static uintptr_t Handle(size_t slot, uintptr_t generation) {
+    return generation << 24 | slot << 4;
+  }
+
+  static constexpr size_t kSlot = 5;
+  FakePageSource pages_;
+  Ground ground_{pages_};
+  Arena arena_{ground_.runs(), ground_.huge(), TestSeed, "process"};
+  Arena other_{ground_.runs(), ground_.huge(), TestSeed, "test"};
+  ThreadRegistry threads_{ground_.metadata(), ground_.runs(), ground_.huge(),
+                          arena_, TestSeed};
+  Object* lists_[3][kNumSizeClasses];
+  ThreadState* state_ = nullptr;
+};
+
+TEST_F(ThreadStatesTest, AfterSoManyRequestsAnArenaIsWorthAShare) {
+  for (int i = 0; i < kFew; ++i) {
+    ASSERT_FALSE(state_->NoteRequest(Handle(kSlot, 1), 0)) << i;
+  }
+  EXPECT_TRUE(state_->NoteRequest(Handle(kSlot, 1), 0));
+}
+
+// What is reset or made anew all the time never is.
+TEST_F(ThreadStatesTest, ANewLifeOfAnArenaIsCountedAnew) {
+  for (uint32_t life = 1; life < 10 * kFew; ++life) {
+    ASSERT_FALSE(state_->NoteRequest(Handle(kSlot, life), 0)) << life;
+  }
+  for (uint32_t resets = 1; resets < 10 * kFew; ++resets) {
+    ASSERT_FALSE(state_->NoteRequest(Handle(kSlot, 1), resets)) << resets;
+  }
+}
+
+TEST_F(ThreadStatesTest, OfArenasThatTakeTurnsSomeGetAShare) {
+  int requests = 0;
+  for (int round = 0; round < 3; ++round) {
+    // The first one of all displaces nobody.
+    const int few = round == 0 ? kFew + 1 : kFew;
+    for (int i = 0; i < few; ++i) {
+      const size_t slot = kSlot + 16 * (requests++ % 2);
+      ASSERT_FALSE(state_->NoteRequest(Handle(slot, 1), 0))
+          << round << " " << i;
+    }
+    const size_t slot = kSlot + 16 * (requests++ % 2);
+    EXPECT_TRUE(state_->NoteRequest(Handle(slot, 1), 0)) << round;
+  }
+}
+
+TEST_F(ThreadStatesTest, TheYoungestOrphanIsTakenFirst) {
+  ThreadState* second = threads_.Acquire(lists_[1]);
+  ThreadState* third = threads_.Acquire(lists_[2]);
+  EXPECT_EQ(state_->id(), 1U);
+  EXPECT_EQ(second->id(), 2U);
+  EXPECT_EQ(third->id(), 3U);
+  threads_.Release(second);
+  threads_.Release(third);
+  EXPECT_TRUE(ThreadRegistry::IsOrphan(third->token()));
+  EXPECT_EQ(threads_.Acquire(lists_[1]), third);
+  EXPECT_FALSE(ThreadRegistry::IsOrphan(third->token()));
+  EXPECT_TRUE(ThreadRegistry::IsOrphan(second->token()));
+  EXPECT_EQ(threads_.Acquire(lists_[2]), second);
+}
+
+TEST_F(ThreadStatesTest, AShareIsMadeOnceAndOpenedAgain) {
+  EXPECT_EQ(state_->ShareIn(kSlot), nullptr);
+  SubHeap* share = threads_.OpenShare(state_, kSlot, other_);
+  ASSERT_NE(share, nullptr);
+  EXPECT_EQ(state_->ShareIn(kSlot), share);
+  EXPECT_EQ(state_->ShareIn(kSlot + 1), nullptr);
+  EXPECT_TRUE(other_.Close(/*require_empty=*/false));
+  EXPECT_EQ(threads_.OpenShare(state_, kSlot, other_), nullptr);
+  other_.set_token(Handle(kSlot, 2));
+  other_.Open(ArenaOptions());
+  EXPECT_EQ(threads_.OpenShare(state_, kSlot, other_), share);
+}
+
+TEST_F(ThreadStatesTest, SharesOfLostThreadsAreFrozen) {
+  ThreadState* lost = threads_.Acquire(lists_[1]);
+  SubHeap* own = threads_.OpenShare(state_, kSlot, other_);
+  SubHeap* others = threads_.OpenShare(lost, kSlot, other_);
+  threads_.FreezeOthers(state_);
+  EXPECT_FALSE(own->is_frozen());
+  EXPECT_TRUE(others->is_frozen());
+}
+
+TEST_F(ThreadStatesTest, EachThreadIsAskedOnce) {
+  ThreadState* second = threads_.Acquire(lists_[1]);
+  EXPECT_FALSE(threads_.IsAsked(state_));
+  threads_.NoteAsk();
+  EXPECT_TRUE(threads_.IsAsked(state_));
+  EXPECT_FALSE(threads_.IsAsked(state_));
+  EXPECT_TRUE(threads_.IsAsked(second));
+  threads_.NoteAsk();
+  EXPECT_TRUE(threads_.IsAsked(state_));
+}
+
+}  // namespace
+}  // namespace myonly::internal
