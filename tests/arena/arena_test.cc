@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "allocator/base/mutex.h"
+#include "allocator/base/preset.h"
 #include "allocator/base/sizes.h"
 #include "allocator/base/status.h"
 #include "allocator/pages/fake_page_source.h"
@@ -187,6 +188,21 @@ TEST_P(ArenaTest, EveryAlignment) {
       ground().Free(ptr);
     }
     ASSERT_TRUE(ground().Check(arena())) << alignment;
+  }
+}
+
+// Zeros are for who asks for them: others get what was kept, as it is.
+TEST_P(ArenaTest, AHugeBlockTakesWhatIsKept) {
+  if (kIsSecure) GTEST_SKIP() << "what was freed waits";
+  for (const size_t alignment : {kMinAlignment, size_t{256}}) {
+    void* ptr = Aligned(9 * kMiB, alignment);
+    Fill(ptr, 9 * kMiB, 5);
+    ground().Free(ptr);
+    ASSERT_GE(ground().huge().cached_bytes(), 9 * kMiB);
+    ptr = Aligned(9 * kMiB, alignment);
+    EXPECT_EQ(ground().huge().cached_bytes(), 0U) << alignment;
+    EXPECT_TRUE(IsFilled(ptr, 9 * kMiB, 5)) << alignment;
+    ground().Free(ptr);
   }
 }
 

@@ -1,5 +1,6 @@
 // Explanations: a sum without gaps whatever the arena is and has, and the
 // blocks that pin pages.
+#include <algorithm>
 #include <cstdint>
 #include <cstdio>
 #include <cstdlib>
@@ -344,6 +345,31 @@ TEST(ExplainTest, FindsTheObjectThatKeepsASlab) {
   EXPECT_EQ(all["pins"].items[0]["address"].text, address);
   EXPECT_EQ(all["pins"].items[0]["pages"].number, 8u);
   EXPECT_EQ(all["pins"].items[0]["bytes"].number, 48u);
+}
+
+// One that ends where its page does keeps no other page.
+TEST(ExplainTest, AnObjectKeepsNoPageBehindItsOwn) {
+  if (!HasMarks()) GTEST_SKIP() << "the fast preset has no marks";
+  Heap heap(Options());
+  std::vector<void*> blocks = Fill(heap.arena(), 1024, 3000);
+  const auto address_of = [](void* block) {
+    return reinterpret_cast<uintptr_t>(block);
+  };
+  // The last one of a page in the midst of a slab, and one further back.
+  const auto last =
+      std::find_if(blocks.begin() + 1500, blocks.end(), [&](void* block) {
+        return address_of(block) % (32 * kKiB) == 3 * 4 * kKiB - 1024;
+      });
+  ASSERT_NE(last, blocks.end());
+  const uintptr_t other = address_of(*last) + 12 * kKiB + 1024;
+  for (void* block : blocks) {
+    if (block != *last && address_of(block) != other) myonly_free(block);
+  }
+  const Json all = ExplainQuiet(heap.arena());
+  ASSERT_EQ(all["pins"].items.size(), 2u);
+  for (const Json& pin : all["pins"].items) {
+    EXPECT_EQ(pin["pages"].number, 1u);
+  }
 }
 
 TEST(ExplainTest, SaysWhatIsWrongWithACall) {

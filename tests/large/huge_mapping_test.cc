@@ -75,6 +75,21 @@ TEST_F(HugeMappingsTest, HasWholePagesAndIsFoundByAnyAddressInIt) {
   EXPECT_EQ(huge_.live_bytes(), 0U);
 }
 
+TEST_F(HugeMappingsTest, EachIsSeenWithoutTheLock) {
+  for (int i = 0; i < 4; ++i) mappings_.push_back(Allocate(9 * kMiB));
+  huge_.Free(mappings_[1]);
+  mappings_[1] = Allocate(9 * kMiB);
+  for (const HugeMapping* mapping : mappings_) {
+    EXPECT_EQ(huge_.PeekAt(mapping->start), mapping);
+    EXPECT_EQ(huge_.PeekAt(mapping->start + mapping->bytes - 1), mapping);
+  }
+  for (HugeMapping* mapping : mappings_) {
+    const char* start = mapping->start;
+    huge_.Free(mapping);
+    EXPECT_EQ(huge_.PeekAt(start), nullptr);
+  }
+}
+
 TEST_F(HugeMappingsTest, RoundsToHugePagesWhereThatIsLittle) {
   EXPECT_EQ(huge_.RoundUp(0, false), kPageSize);
   EXPECT_EQ(huge_.RoundUp(17 * kMiB + 1, false), 17 * kMiB + kPageSize);

@@ -289,6 +289,21 @@ TEST_F(SlabPoolDeathTest, WhatWasNeverHandedOutIsReportedWhenItComesBack) {
   EXPECT_DEATH(pool_.TakeBack(size_class), "free of an address inside a block");
 }
 
+// By count all of a slab is back, as one was freed twice.
+TEST_F(SlabPoolDeathTest, AnObjectInUseIsReportedWhenItsSlabGoesBack) {
+  if (kIsSecure) GTEST_SKIP() << "a map of live objects finds it";
+  const size_t size_class = kNumSizeClasses - 1;
+  const std::vector<Object*> all = Take(size_class, SlabCapacity(size_class));
+  for (size_t i = 1; i < all.size(); ++i) Free(all[i]);
+  Slab::ClearMark(all[1]);  // as the program may, by writing to it
+  EXPECT_DEATH(
+      {
+        Free(all[1]);
+        pool_.ReleaseEmpty();
+      },
+      "myonlymalloc: double free of a neighbour of the object at 0x");
+}
+
 TEST_F(SlabPoolDeathTest, AnAddressThatIsNoObjectIsReported) {
   const std::vector<Object*> all = TakeOnce(SizeClassFor(48));
   char* start = reinterpret_cast<char*>(all[2]);

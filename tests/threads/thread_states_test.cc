@@ -116,6 +116,17 @@ TEST_F(ThreadStatesTest, SharesOfLostThreadsAreFrozen) {
   EXPECT_TRUE(others->is_frozen());
 }
 
+TEST_F(ThreadStatesTest, OnlyOpenSharesGiveBackWhatTheyAreAskedFor) {
+  SubHeap* share = threads_.OpenShare(state_, kSlot, other_);
+  share->AskForSpare();
+  state_->ReleaseAsked();
+  EXPECT_FALSE(share->is_asked());
+  EXPECT_TRUE(other_.Close(/*require_empty=*/false));
+  share->AskForSpare();
+  state_->ReleaseAsked();
+  EXPECT_TRUE(share->is_asked());
+}
+
 TEST_F(ThreadStatesTest, EachThreadIsAskedOnce) {
   ThreadState* second = threads_.Acquire(lists_[1]);
   EXPECT_FALSE(threads_.IsAsked(state_));
