@@ -354,6 +354,13 @@ TEST_F(SharesTest, ARequestTakesNoMoreInThanItMay) {
   EXPECT_TRUE(share_.PeekPosted().empty());
 }
 
+// A step is bounded by blocks, not by regions.
+TEST_F(SharesTest, FewBlocksOfManyRegionsAreOneStep) {
+  for (int i = 0; i < 200; ++i) blocks_.push_back(Allocate(20000));
+  EXPECT_GE(share_.held_bytes(), 8 * (size_t{256} << 10));  // 8 regions
+  EXPECT_FALSE(share_.PurgeStep());
+}
+
 TEST_F(SharesTest, WhoOnlyFreesLooksAfterItsMemoryWithTime) {
   for (int i = 0; i < 200; ++i) blocks_.push_back(Allocate(60000));
   share_.TakeNews();
@@ -449,6 +456,18 @@ TEST_F(SharesTest, WhatAnArenaHasOfItsOwnStaysWithIt) {
     EXPECT_EQ(own.runs.live_bytes(), 0U);
   }
   EXPECT_TRUE(own.arena.Close(/*require_empty=*/true, &cache_));
+}
+
+TEST_F(SharesTest, ASmallBufferIsOneRegion) {
+  std::vector<char> buffer(3 * kSliceSize);
+  OwnGround own(GivenPageSource(), ground_.huge(), TestSeed);
+  own.runs.Adopt(buffer.data(), buffer.size());
+  ASSERT_NE(own.runs.BytesIfFew(), 0U);
+  own.arena.Open(ArenaOptions());
+  Status status = Status::kOk;
+  EXPECT_NE(own.arena.Allocate(100, &status), nullptr);
+  EXPECT_EQ(own.arena.Stats().region_bytes, own.runs.BytesIfFew());
+  EXPECT_TRUE(own.arena.Close(/*require_empty=*/false));
 }
 
 // --- Checks. ---

@@ -76,5 +76,20 @@ TEST_F(AdoptedMemoryTest, AllOfItMayBeOneRun) {
   }
 }
 
+TEST_F(AdoptedMemoryTest, FourSlicesAreFewAndFiveAreNot) {
+  for (size_t slices : {1, 3, 4}) {  // and half of one
+    const size_t bytes = slices * (kSliceSize + sizeof(Slice)) + kSliceSize / 2;
+    const std::unique_ptr<char[]> memory(new char[bytes]);
+    RunPool pool(pages_);
+    pool.Adopt(memory.get(), bytes);
+    if (slices == 4) {
+      EXPECT_EQ(pool.BytesIfFew(), 0U);
+    } else {
+      EXPECT_GT(pool.BytesIfFew(), slices * kSliceSize + kSliceSize / 4);
+      EXPECT_LT(pool.BytesIfFew(), bytes);
+    }
+  }
+}
+
 }  // namespace
 }  // namespace myonly::internal

@@ -189,6 +189,30 @@ TEST_F(HugeMappingsTest, WhatIsMissingIsTakenFromOtherPieces) {
   EXPECT_EQ(pages_.reserved_bytes(), metadata_.reserved_bytes());
 }
 
+TEST_F(HugeMappingsTest, TheSmallestThatIsEnoughIsTaken) {
+  huge_.set_cache_floor_bytes(64 * kMiB);
+  for (size_t mib : {12, 9, 10, 6}) mappings_.push_back(Allocate(mib * kMiB));
+  const char* const best = mappings_[1]->start;
+  for (HugeMapping* mapping : mappings_) huge_.Free(mapping);
+  EXPECT_EQ(huge_.cached_bytes(), 37 * kMiB);
+  EXPECT_EQ(Allocate(9 * kMiB)->start, best);
+  EXPECT_EQ(huge_.cached_bytes(), 28 * kMiB);
+}
+
+TEST_F(HugeMappingsTest, NoMoreAreJoinedThanARecordHasRoomFor) {
+  constexpr size_t kMost = HugeMapping::kMaxPieces;
+  huge_.set_cache_floor_bytes(1024 * kMiB);
+  for (size_t i = 0; i < kMost + 4; ++i)
+    mappings_.push_back(Allocate(8 * kMiB));
+  for (HugeMapping* mapping : mappings_) huge_.Free(mapping);
+  EXPECT_EQ(huge_.cached_bytes(), (kMost + 4) * 8 * kMiB);
+  HugeMapping* mapping = Allocate((kMost + 4) * 8 * kMiB);
+  ASSERT_NE(mapping, nullptr);
+  EXPECT_EQ(mapping->num_pieces, kMost);
+  EXPECT_EQ(fresh_bytes_, 5 * 8 * kMiB);
+  EXPECT_EQ(huge_.cached_bytes(), 5 * 8 * kMiB);
+}
+
 TEST_F(HugeMappingsTest, TheEndOfAMovedPieceIsKept) {
   huge_.set_cache_floor_bytes(64 * kMiB);
   FreeTwo(9 * kMiB, 10 * kMiB);

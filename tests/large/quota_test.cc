@@ -48,6 +48,22 @@ TEST(QuotaTest, WhatItHoldsItselfAndWithItsChildren) {
   EXPECT_EQ(charged, 30U);
 }
 
+// Whoever had it above may be gone.
+TEST(QuotaTest, AClosedOneHasNoParent) {
+  Quota parent;
+  parent.Open({});
+  QuotaOptions below;
+  below.parent = &parent;
+  Quota child;
+  child.Open(below);
+  EXPECT_FALSE(parent.BeginClose());
+  ASSERT_TRUE(child.BeginClose());
+  child.EndClose();
+  EXPECT_TRUE(child.Charge(30));
+  EXPECT_EQ(parent.charged_bytes(), 0U);
+  EXPECT_TRUE(parent.BeginClose());
+}
+
 TEST(QuotaTest, ThreadsTogetherNeverPassIt) {
   constexpr size_t kLimit = 1000;
   Quota quota;
