@@ -54,9 +54,9 @@ class QuickLists {
     return block;
   }
   // The same for a block of at least `bytes`, a result of Block::BytesFor, also
-  // of the next lists, up to an eighth larger: cutting one off, and coalescing
-  // it later, costs more. Its payload is at a multiple of `alignment`: of each
-  // list only the first one is looked at.
+  // of the next list, whose blocks are 1/32 larger: cutting one off, and
+  // coalescing it later, costs more. Its payload is at a multiple of
+  // `alignment`: of each list only the first one is looked at.
   Block* TakeFor(size_t bytes, size_t alignment, const void* owner) {
     if (ABSL_PREDICT_FALSE(bytes > kMaxQuickBytes)) return nullptr;
     const uint32_t index = QuickIndexFor(bytes);
@@ -175,7 +175,7 @@ class QuickLists {
   }
 
  private:
-  static constexpr uint32_t kListsLarger = 4;
+  static constexpr uint32_t kListsLarger = 1;
   static_assert(QuickIndexFor(kMaxQuickBytes) + kListsLarger < kNumQuickLists);
 
   // Proves the link, too: a block whose link has been changed has no mark. A

@@ -129,9 +129,9 @@ constexpr double kLargestObject = internal::kChecksObjects ? 46 : 57;
 // Three instructions for the mark of a block in a quick list.
 constexpr double kQuickHit = internal::kChecksObjects ? 85 : 82;
 constexpr double kSplitAndCoalesce = 220;
-// Of 256 sizes by turns, of which most have a block in a quick list, or a list
-// of a few sizes more.
-constexpr double kManySizes = 132;
+// Of 256 sizes by turns, of which most have a block in a quick list, or in the
+// next one.
+constexpr double kManySizes = 110;
 // Of 64 arenas in turn.
 constexpr double kTurns = internal::kChecksObjects ? 100 : 92;
 // A run of its own, the one freed last.
