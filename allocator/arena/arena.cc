@@ -175,6 +175,7 @@ void* Arena::AllocateLarge(size_t size, size_t alignment, bool zeroed,
         AlignUp(reinterpret_cast<uintptr_t>(start), alignment));
     run->large.payload_offset = static_cast<uint32_t>(ptr - start);
     run->large.usable_pages = static_cast<uint32_t>(usable / kPageSize);
+    if (kIsSecure) run->large.has_guard = false;
     PushOwned(&large_, run);
     large_bytes_ += bytes;
     page_live_bytes_ += usable;
@@ -182,7 +183,7 @@ void* Arena::AllocateLarge(size_t size, size_t alignment, bool zeroed,
     ++allocations_;
     NotePeak();
   }
-  if (guard != 0) runs_.Guard(ptr + usable, guard);
+  if (guard != 0) run->large.has_guard = runs_.Guard(ptr + usable, guard);
   if (zeroed && !is_zero) memset(ptr, 0, size);
   return ptr;
 }
@@ -229,6 +230,7 @@ void* Arena::AllocateHuge(size_t size, size_t alignment, bool zeroed,
 void Arena::FreeLarge(Slice* run, void* ptr) {
   size_t bytes;
   size_t usable;
+  bool has_guard = false;
   {
     MutexLock lock(mutex_);
     if (run->kind != RunKind::kLarge || run->owner != this) {
@@ -242,6 +244,7 @@ void Arena::FreeLarge(Slice* run, void* ptr) {
     run->kind = RunKind::kBusy;
     bytes = run->run_slices * kSliceSize;
     usable = run->large.usable_pages * kPageSize;
+    if (kIsSecure) has_guard = run->large.has_guard;
     large_bytes_ -= bytes;
     page_live_bytes_ -= usable;
     --page_live_blocks_;
@@ -249,7 +252,7 @@ void Arena::FreeLarge(Slice* run, void* ptr) {
     BeginReturn(bytes, usable);
   }
   if (kIsSecure && PoisonsPages()) {
-    runs_.FreePoisoned(run);
+    runs_.FreePoisoned(run, has_guard);
   } else {
     runs_.FreeAndKeep(run);
   }

@@ -119,7 +119,8 @@ void Arena::DropAll(SliceCache* cache) {
   while (large_ != nullptr) {
     Slice* run = large_;
     RemoveOwned(&large_, run);
-    PoisonsPages() ? runs_.FreePoisoned(run) : runs_.Free(run);
+    PoisonsPages() ? runs_.FreePoisoned(run, kIsSecure && run->large.has_guard)
+                   : runs_.Free(run);
   }
   while (huge_list_ != nullptr) {
     HugeMapping* mapping = huge_list_;

@@ -85,9 +85,7 @@ HugeMapping* HugeMappings::Allocate(size_t bytes, size_t alignment, bool zeroed,
       pages_.AdviseHugePages(mapping->start, bytes + kGuardBytes,
                              /*wanted=*/true);
     }
-    if (kIsSecure && mapping->start != nullptr) {
-      SetGuard(mapping->start + bytes, true);
-    }
+    if (kIsSecure && mapping->start != nullptr) SetGuard(mapping);
   }
   Surplus surplus;
   mutex_.Lock();
@@ -327,13 +325,16 @@ bool HugeMappings::Resize(HugeMapping* mapping, size_t bytes, bool may_move,
   return true;
 }
 
-void HugeMappings::SetGuard(char* end, bool faults) {
-  if (faults) {
-    if (!pages_.Guard(end, kGuardBytes)) pages_.Decommit(end, kGuardBytes);
-  } else {
-    pages_.Unguard(end, kGuardBytes);
-    pages_.Commit(end, kGuardBytes);
-  }
+void HugeMappings::SetGuard(HugeMapping* mapping) {
+  char* end = mapping->start + mapping->bytes;
+  mapping->has_guard = pages_.Guard(end, kGuardBytes);
+  if (!mapping->has_guard) pages_.Decommit(end, kGuardBytes);
+}
+
+bool HugeMappings::TakeGuardOff(const HugeMapping& mapping) {
+  char* end = mapping.start + mapping.bytes;
+  return mapping.has_guard ? pages_.Unguard(end, kGuardBytes)
+                           : pages_.Commit(end, kGuardBytes);
 }
 
 bool HugeMappings::ResizeGuarded(HugeMapping* mapping, size_t bytes,
@@ -341,12 +342,12 @@ bool HugeMappings::ResizeGuarded(HugeMapping* mapping, size_t bytes,
   const size_t old_bytes = mapping->bytes;
   if (bytes > old_bytes && !may_move) return false;
   MutexLock lock(mutex_);
+  if (!TakeGuardOff(*mapping)) return false;
   Show(mapping, /*moves=*/true);
-  SetGuard(mapping->start + old_bytes, false);
   void* start = pages_.Remap(mapping->start, old_bytes + kGuardBytes,
                              bytes + kGuardBytes);
   if (start == nullptr) {
-    SetGuard(mapping->start + old_bytes, true);
+    SetGuard(mapping);
     Show(mapping);
     return false;
   }
@@ -355,7 +356,7 @@ bool HugeMappings::ResizeGuarded(HugeMapping* mapping, size_t bytes,
   mapping->num_pieces = 0;
   mapping->bytes = 0;
   AddPiece(mapping, bytes);
-  SetGuard(mapping->start + bytes, true);
+  SetGuard(mapping);
   live_.Insert(*mapping);
   Show(mapping);
   live_bytes_ += bytes - old_bytes;

@@ -43,6 +43,7 @@ struct HugeMapping {
   HugeMapping* next;      // the owner's list, or the list of spare records
   HugeMapping* left;
   HugeMapping* right;
+  bool has_guard;  // the page behind it faults without a mapping of its own
   uint32_t num_pieces;
   uint32_t piece_pages[kMaxPieces];  // in the order of their addresses
 
@@ -169,8 +170,10 @@ class HugeMappings {
       ABSL_LOCKS_EXCLUDED(mutex_);
   void KeepTail(PageRange range, size_t used) ABSL_LOCKS_EXCLUDED(mutex_);
   bool ResizeGuarded(HugeMapping* mapping, size_t bytes, bool may_move);
-  // Whether the pages behind `end` fault.
-  void SetGuard(char* end, bool faults);
+  // Lets the page behind a mapping fault, if the system can do that.
+  void SetGuard(HugeMapping* mapping);
+  // False: it still does.
+  bool TakeGuardOff(const HugeMapping& mapping);
   // Whether the program fills its mappings, as the newest fresh one tells.
   ABSL_ATTRIBUTE_COLD void LookAtNewest() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   // It is not live any more.

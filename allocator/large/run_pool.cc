@@ -319,7 +319,7 @@ void RunPool::SetFreeTags(Slice* run, size_t slices, bool dirty) {
   }
 }
 
-void RunPool::FreePoisoned(Slice* run) {
+void RunPool::FreePoisoned(Slice* run, bool has_guard) {
   const size_t slices = run->run_slices;
   mutex_.Lock();
   // Nobody looks into it any more, whoever finds it by an address.
@@ -327,7 +327,7 @@ void RunPool::FreePoisoned(Slice* run) {
   live_slices_ -= 2 * slices;
   poisoned_slices_ += slices;
   mutex_.Unlock();
-  const bool faults = TakeAccess(run);
+  const bool faults = TakeAccess(run, has_guard);
   MutexLock lock(mutex_);
   if (!faults) {
     // Half of it may be done.

@@ -193,12 +193,14 @@ class RunPool {
 
   // Takes a run in use back and lets every touch of it fault, until
   // kMaxPoisonedSlices have been freed so after it or addresses are short; not
-  // at all where the system refuses.
-  ABSL_ATTRIBUTE_COLD void FreePoisoned(Slice* run);
+  // at all where the system refuses. `has_guard`: a page in it faults already,
+  // by Guard.
+  ABSL_ATTRIBUTE_COLD void FreePoisoned(Slice* run, bool has_guard = false);
 
   // In the secure preset: the pages [start, start + bytes) of a run in use
-  // fault when they are touched, if the system can do that, until FreePoisoned.
-  void Guard(char* start, size_t bytes) { pages_.Guard(start, bytes); }
+  // fault when they are touched, until FreePoisoned. False: the system can't do
+  // that.
+  bool Guard(char* start, size_t bytes) { return pages_.Guard(start, bytes); }
   // Makes resident at once what will soon be written to of a fresh run, or all
   // that lies around it.
   ABSL_ATTRIBUTE_COLD void Populate(Slice* run, Growth growth);
@@ -334,7 +336,7 @@ class RunPool {
   void ClearLiveApart(const Slice* run) const;
   // Every touch of a run that nobody uses faults from now on; and no longer.
   // False: the system refuses.
-  ABSL_ATTRIBUTE_COLD bool TakeAccess(Slice* run);
+  ABSL_ATTRIBUTE_COLD bool TakeAccess(Slice* run, bool has_guard);
   ABSL_ATTRIBUTE_COLD bool GiveAccess(Slice* run);
   // A guard behind a run that has just been cut off, if it is time for one.
   ABSL_ATTRIBUTE_COLD void GuardBehind(const Slice* run)

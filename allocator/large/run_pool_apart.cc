@@ -27,23 +27,36 @@ void RunPool::ClearLiveApart(const Slice* run) const {
   LiveMapOf(run).Clear(AddressOf(run), run->run_slices * kSliceSize);
 }
 
-// By guards where the system has them, which cost no mapping of the process.
-// `waits_since` tells by which of the two.
-bool RunPool::TakeAccess(Slice* run) {
+namespace {
+
+// How a run was made to fault, as `waits_since` tells it.
+enum : uint8_t { kByMapping, kByGuard, kByMappingAndGuard };
+
+}  // namespace
+
+// By guards where the system has them, which cost no mapping of the process. A
+// guard that can't be taken off is in the way of who uses the run, as if all of
+// it faulted.
+bool RunPool::TakeAccess(Slice* run, bool has_guard) {
   const size_t bytes = run->run_slices * kSliceSize;
-  if (kIsSecure) {
-    run->waits_since = pages_.Guard(AddressOf(run), bytes) ? 1 : 0;
-    if (run->waits_since != 0) return true;
+  if (!kIsSecure) return pages_.Decommit(AddressOf(run), bytes);
+  if (pages_.Guard(AddressOf(run), bytes)) {
+    run->waits_since = kByGuard;
+    return true;
   }
-  return pages_.Decommit(AddressOf(run), bytes);
+  run->waits_since = has_guard ? kByMappingAndGuard : kByMapping;
+  return pages_.Decommit(AddressOf(run), bytes) ||
+         (has_guard && !pages_.Unguard(AddressOf(run), bytes));
 }
 
 bool RunPool::GiveAccess(Slice* run) {
   const size_t bytes = run->run_slices * kSliceSize;
-  if (kIsSecure && run->waits_since != 0) {
-    return pages_.Unguard(AddressOf(run), bytes);
+  if (kIsSecure && run->waits_since != kByMapping &&
+      !pages_.Unguard(AddressOf(run), bytes)) {
+    return false;
   }
-  return pages_.Commit(AddressOf(run), bytes);
+  return (kIsSecure && run->waits_since == kByGuard) ||
+         pages_.Commit(AddressOf(run), bytes);
 }
 
 void RunPool::GuardBehind(const Slice* run) {
@@ -69,7 +82,7 @@ void RunPool::GuardBehind(const Slice* run) {
     InsertFree(guard, 1, was_dirty);
     return;
   }
-  guard->waits_since = faults ? 1 : 0;
+  guard->waits_since = faults ? kByGuard : kByMapping;
   guards.mappings += faults ? 0 : 1;
   ++guards.count;
 }
@@ -93,7 +106,7 @@ void RunPool::TakeGuardsOff(Slice* run, size_t slices, bool dirty) {
 }
 
 void RunPool::TakeGuardOff(Slice* guard, bool dirty) {
-  const bool was_mapped = guard->waits_since == 0;
+  const bool was_mapped = guard->waits_since == kByMapping;
   if (!GiveAccess(guard)) return;
   GuardSlices& guards = apart_.guards();
   guards.mappings -= was_mapped ? 1 : 0;

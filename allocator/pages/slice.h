@@ -143,6 +143,7 @@ struct SlabFields {
 struct LargeFields {
   uint32_t payload_offset;  // from the start of the run to the block
   uint32_t usable_pages;    // from the block to its promised end
+  bool has_guard;           // the page behind that faults, without a mapping
 };
 
 // Each free() of an object writes its slab's: neighbours may be two threads'.

@@ -21,6 +21,97 @@ namespace {
 constexpr size_t kMiB = size_t{1} << 20;
 constexpr size_t kSlices = 8;
 
+// Of a system that at times makes nothing fault, and takes off no guard.
+class StubbornPages final : public PageSource {
+ public:
+  void* Reserve(size_t bytes, size_t alignment, Access access) override {
+    return pages_.Reserve(bytes, alignment, access);
+  }
+  bool Commit(void* start, size_t bytes) override {
+    return pages_.Commit(start, bytes);
+  }
+  bool Decommit(void* start, size_t bytes) override {
+    return !keeps_access && pages_.Decommit(start, bytes);
+  }
+  bool Purge(void* start, size_t bytes) override {
+    return pages_.Purge(start, bytes);
+  }
+  bool Release(void* start, size_t bytes) override {
+    return pages_.Release(start, bytes);
+  }
+  void* Remap(void* start, size_t old_bytes, size_t new_bytes) override {
+    return pages_.Remap(start, old_bytes, new_bytes);
+  }
+  bool Move(void* start, size_t bytes, void* target) override {
+    return pages_.Move(start, bytes, target);
+  }
+  bool Guard(void* start, size_t bytes) override {
+    return !refuses && pages_.Guard(start, bytes);
+  }
+  bool Unguard(void* start, size_t bytes) override {
+    return !refuses && pages_.Unguard(start, bytes);
+  }
+  size_t ReservationLimit() const override { return kMiB; }
+
+  bool refuses = false;       // guards
+  bool keeps_access = false;  // to pages without one
+
+ private:
+  MmapPageSource pages_;
+};
+
+constexpr char kNoGuards[] = "the system has no guards";
+
+TEST(StubbornRunTest, IsNotUsedAgainBeforeItsGuardIsOff) {
+  for (const bool keeps_access : {false, true}) {
+    StubbornPages pages;
+    RunPool pool(pages);
+    const auto allocate = [&pool] {
+      bool zeroed;
+      Slice* run = pool.Allocate(kSlices, RunKind::kLarge, &pool, &zeroed);
+      if (run != nullptr) memset(pool.AddressOf(run), 1, kSlices * kSliceSize);
+      return run;
+    };
+    Slice* guarded = allocate();
+    ASSERT_NE(guarded, nullptr);
+    char* end = pool.AddressOf(guarded) + kSlices * kSliceSize;
+    if (!pool.Guard(end - kPageSize, kPageSize)) GTEST_SKIP() << kNoGuards;
+    pages.refuses = true;
+    pages.keeps_access = keeps_access;
+    pool.FreePoisoned(guarded, /*has_guard=*/true);
+    pool.CheckInvariants();
+    for (int i = 0; i < 10; ++i) {
+      Slice* run = allocate();
+      ASSERT_NE(run, nullptr);
+      EXPECT_NE(run, guarded);
+    }
+    pages.refuses = false;
+    bool is_used = false;
+    while (Slice* run = allocate()) is_used = is_used || run == guarded;
+    EXPECT_TRUE(is_used);
+    pool.CheckInvariants();
+  }
+}
+
+TEST(StubbornMappingTest, DoesNotGrowOverItsGuard) {
+  StubbornPages pages;
+  MetadataAllocator metadata(pages);
+  HugeMappings huge(pages, metadata);
+  size_t fresh_bytes;
+  HugeMapping* mapping =
+      huge.Allocate(9 * kMiB, kPageSize, /*zeroed=*/false, &huge, &fresh_bytes);
+  ASSERT_NE(mapping, nullptr);
+  if (!mapping->has_guard) GTEST_SKIP() << kNoGuards;
+  pages.refuses = true;
+  EXPECT_FALSE(huge.Resize(mapping, 20 * kMiB, /*may_move=*/true));
+  EXPECT_EQ(mapping->bytes, 9 * kMiB);
+  memset(mapping->start, 1, 9 * kMiB);
+  pages.refuses = false;
+  ASSERT_TRUE(huge.Resize(mapping, 20 * kMiB, /*may_move=*/true));
+  memset(mapping->start, 1, 20 * kMiB);
+  huge.CheckInvariants();
+}
+
 class PoisonedRunsTest : public ::testing::Test {
  protected:
   Slice* Allocate() {
