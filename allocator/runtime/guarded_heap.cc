@@ -408,8 +408,15 @@ bool GuardedHeap::TryResize(void* ptr, size_t size) {
     return Sampling::SizeOf(ptr, &bytes) && bytes == size;
   }
   size_t old_size;
-  return SizeAt(place, ptr, &bytes, &old_size) &&
-         ResizeTo(ptr, bytes, old_size, size);
+  if (!SizeAt(place, ptr, &bytes, &old_size)) return false;
+  if (ResizeTo(ptr, bytes, old_size, size)) return true;
+  // The half of what it has is never refused.
+  if (size > old_size || size < old_size / 2 ||
+      bytes - Canary::kBytes - size > Canary::kMaxSlack) {
+    return false;
+  }
+  Canary::Write(ptr, bytes, size);
+  return true;
 }
 
 void* GuardedHeap::Reallocate(void* ptr, size_t size) {

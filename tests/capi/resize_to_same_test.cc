@@ -1,4 +1,4 @@
-// What has a size already gets it in place.
+// What has a size already gets it in place, and so does what has twice that.
 #include <cstddef>
 
 #include "gtest/gtest.h"
@@ -26,6 +26,23 @@ TEST(ResizeToSameTest, IsDoneInPlace) {
         ASSERT_EQ(myonly_realloc(block, before), block)
             << size << ' ' << alignment;
       }
+      myonly_free(block);
+    }
+  }
+}
+
+TEST(ResizeToHalfTest, IsDoneInPlace) {
+  for (size_t alignment = 16; alignment <= 4096; alignment *= 2) {
+    for (size_t size : {15, 16, 100, 500, 1024, 3000, 5000, 20000, 60000}) {
+      size_t before = 0;
+      void* block = myonly_alloc_at_least(size, alignment, &before);
+      ASSERT_NE(block, nullptr);
+      const size_t wanted = before / 2 + 1;
+      size_t actual = 0;
+      EXPECT_EQ(myonly_try_resize(block, wanted, &actual), 1)
+          << size << ' ' << alignment;
+      EXPECT_GE(actual, wanted);
+      EXPECT_EQ(actual, myonly_usable_size(block));
       myonly_free(block);
     }
   }

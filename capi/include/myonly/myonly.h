@@ -123,8 +123,9 @@ MYONLY_API void myonly_free_sized(void* ptr, size_t size,
                                   size_t alignment) MYONLY_NOEXCEPT;
 
 /* Resizes `ptr` in place, or leaves it alone. 1 if it now has `size` bytes,
- * else 0; less than half of what it has may be refused, too. `*actual` (unless
- * NULL) is the usable size afterwards. */
+ * else 0; half of what it has or less may be refused, too, and in the preset
+ * secure another number of pages than it has, of 64 KiB to 4 MiB. `*actual`
+ * (unless NULL) is the usable size afterwards. */
 MYONLY_API int myonly_try_resize(void* ptr, size_t size,
                                  size_t* actual) MYONLY_NOEXCEPT;
 
