@@ -177,6 +177,8 @@ void Wait(Job& job) {
 void RunRounds(Job& job) {
   const size_t most = kMostBytes / static_cast<size_t>(job.threads);
   Chain chain;
+  // All threads are there before one takes the memory for the next one's stack.
+  Wait(job);
   // The library has made itself at home before anything is denied.
   FillMixed(chain, kMiB / 2);
   chain.CheckAndFreeAll();

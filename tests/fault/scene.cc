@@ -31,14 +31,25 @@ void* CountingPages::Reserve(size_t bytes, size_t alignment, Access access) {
 
 bool CountingPages::Commit(void* start, size_t bytes) {
   if (!fake_.Commit(start, bytes)) return false;
-  const auto after = addresses_.upper_bound(start);
-  EXPECT_NE(after, addresses_.begin());
-  std::prev(after)->second.used = true;
+  const auto range = Find(start);
+  if (range != addresses_.end()) {
+    range->second.used = true;
+  } else {  // in secure the page behind a mapping, before that grows
+    EXPECT_EQ(bytes, kPageSize);
+    faulting_.erase(start);
+  }
   return true;
 }
 
 bool CountingPages::Decommit(void* start, size_t bytes) {
-  return fake_.Decommit(start, bytes);
+  if (!fake_.Decommit(start, bytes)) return false;
+  if (Find(start) == addresses_.end()) {
+    // The last page may have been made to fault before the whole mapping is.
+    char* last = static_cast<char*>(start) + bytes - kPageSize;
+    faulting_.erase(last);
+    faulting_[start] = bytes;
+  }
+  return true;
 }
 
 bool CountingPages::Purge(void* start, size_t bytes) {
@@ -51,12 +62,25 @@ bool CountingPages::Release(void* start, size_t bytes) {
     return false;
   }
   addresses_.erase(start);
+  faulting_.erase(start);
+  faulting_.erase(static_cast<char*>(start) + bytes - kPageSize);
   return true;
+}
+
+std::map<void*, CountingPages::Addresses>::iterator CountingPages::Find(
+    void* start) {
+  const auto after = addresses_.upper_bound(start);
+  if (after == addresses_.begin()) return addresses_.end();
+  const auto range = std::prev(after);
+  const auto offset = static_cast<size_t>(static_cast<char*>(start) -
+                                          static_cast<char*>(range->first));
+  return offset < range->second.bytes ? range : addresses_.end();
 }
 
 size_t CountingPages::usable_bytes() const {
   size_t bytes = fake_.reserved_bytes();
   for (const auto& [start, range] : addresses_) bytes -= range.bytes;
+  for (const auto& [start, range] : faulting_) bytes -= range;
   return bytes;
 }
 

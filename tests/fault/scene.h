@@ -34,7 +34,7 @@ class CountingPages final : public PageSource {
   bool Move(void* start, size_t bytes, void* target) override;
   size_t ReservationLimit() const override;
 
-  // Held and usable at once.
+  // Held and usable at once, without mappings that were made to fault.
   size_t usable_bytes() const;
   // Held as addresses, of which no part was ever made usable.
   size_t unused_address_bytes() const;
@@ -48,7 +48,11 @@ class CountingPages final : public PageSource {
   };
 
   FakePageSource& fake_;
+  // Those with `start`, or the end.
+  std::map<void*, Addresses>::iterator Find(void* start);
+
   std::map<void*, Addresses> addresses_;
+  std::map<void*, size_t> faulting_;  // of others
   size_t stuck_bytes_ = 0;
 };
 
