@@ -295,12 +295,10 @@ void* ProcessHeap::AllocateSlow(size_t size) {
   void* ptr = nullptr;
   if (ABSL_PREDICT_FALSE(size == 0)) {
     ptr = AllocateZeroSize();
-  } else if (size > kMaxSlabRequest) {
-    if (size < this_thread.quick_bytes_end) {
-      ptr = this_thread.state->AllocateBlockBack(size);
-    }
-  } else if (ABSL_PREDICT_TRUE(this_thread.state != nullptr)) {
-    ptr = this_thread.state->AllocateBack(SizeClassFor(size));
+  } else if (size < this_thread.quick_bytes_end) {
+    ptr = size > kMaxSlabRequest
+              ? this_thread.state->AllocateBlockBack(size)
+              : this_thread.state->AllocateBack(SizeClassFor(size));
   }
   if (ABSL_PREDICT_TRUE(ptr != nullptr)) return ptr;
   return AllocateDefault(size, kMinAlignment);
@@ -324,12 +322,9 @@ void* ProcessHeap::AllocateZeroed(size_t count, size_t size) {
 void* ProcessHeap::AllocateAligned(size_t alignment, size_t size) {
   if (!IsPowerOfTwo(alignment)) return Fail(Status::kInvalid);
   if (alignment <= kMinAlignment) return Allocate(size);
-  // Objects whose size is a multiple of the alignment are aligned. Large sizes
-  // would overflow.
-  const size_t bytes = AlignUp(Max(size, 1), alignment);
-  if ((size | alignment) < 2 * kMaxSlabRequest &&
-      bytes < this_thread.list_bytes_end) {
-    void* ptr = TakeListed(bytes);
+  // Objects whose size is a multiple of the alignment are aligned.
+  if ((size | alignment) < 2 * kMaxSlabRequest) {  // no sum overflows
+    void* ptr = AllocateQuick(AlignUp(Max(size, 1), alignment));
     if (ABSL_PREDICT_TRUE(ptr != nullptr)) return ptr;
   }
   return AllocateDefault(size, alignment);
