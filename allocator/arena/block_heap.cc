@@ -54,7 +54,7 @@ void* BlockHeap::Grow(size_t size, size_t alignment, Status* status) {
   for (;;) {
     const size_t waiting = quick_bytes();
     if (flushes && waiting != 0) {
-      FlushQuickLists(waiting / 2);
+      FlushQuickLists(0);
       NoteFlush();
     } else if (unopened_bytes_ != 0) {
       OpenMore(block_bytes);
