@@ -161,7 +161,10 @@ class Block {
 
   static constexpr bool IsUsed(uint64_t word) { return (word & kUsed) != 0; }
   // Not a live block's any more, and its seal is broken.
-  static constexpr uint64_t WithoutUsed(uint64_t word) { return word & ~kUsed; }
+  // A seal that were only that of a used one would fit for IsSealedUsed.
+  static constexpr uint64_t WithoutUsed(uint64_t word) {
+    return (word & ~kUsed) ^ kSealMask;
+  }
   // Into and out of a quick list: the one change that needs no new seal.
   // Plainly, as nobody else looks at the tag of a block that is not live.
   void SetQuick() { word_ |= kQuick; }

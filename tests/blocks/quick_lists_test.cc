@@ -139,6 +139,21 @@ TEST(QuickListsTest, FlushingFindsBlocksThatWereInUseWhenTheirListWasLookedAt) {
   }
 }
 
+// Its tag lies in a free block, and the tag behind it, which does so too, has
+// its size.
+TEST(QuickListsTest, ABlockBetweenTwoThatItWasCoalescedWithIsNotLive) {
+  for (const int first : {0, 2}) {
+    OneRegion heap(size_t{1} << 20);
+    Block* blocks[] = {heap.bins.Allocate(3008), heap.bins.Allocate(3008),
+                       heap.bins.Allocate(3008), heap.bins.Allocate(3008)};
+    heap.Free(blocks[first]);
+    heap.Free(blocks[2 - first]);
+    heap.Free(blocks[1]);
+    EXPECT_FALSE(heap.quick.FreeIfLive(blocks[1]->payload(), kTestKey, &heap));
+    EXPECT_TRUE(heap.Check(1));
+  }
+}
+
 TEST(QuickListsTest, FlushingLosesNoBlock) {
   OneRegion heap(size_t{1} << 20);
   heap.quick.set_limit_bytes(size_t{1} << 20);
