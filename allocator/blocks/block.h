@@ -161,7 +161,8 @@ class Block {
 
   static constexpr bool IsUsed(uint64_t word) { return (word & kUsed) != 0; }
   // Not a live block's any more, and its seal is broken.
-  // A seal that were only that of a used one would fit for IsSealedUsed.
+  // IsSealedUsed sets the bit before it looks: the seal of a used one would
+  // fit.
   static constexpr uint64_t WithoutUsed(uint64_t word) {
     return (word & ~kUsed) ^ kSealMask;
   }

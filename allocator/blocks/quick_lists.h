@@ -251,8 +251,8 @@ class QuickLists {
   size_t room_ = kMinLimitBytes;
   size_t limit_bytes_ = kMinLimitBytes;
   size_t flush_index_ = 0;  // the list that is flushed next
-  // A bit for each list, that there may be a block in it, or soon. Of a list
-  // whose bit was cleared, and whose blocks were then in use, there is none.
+  // A bit for each list that may have a block. Missing where a list was found
+  // empty and its blocks came back since: NextFrom looks at all lists then.
   uint64_t expected_[kWords] = {};
 };
 

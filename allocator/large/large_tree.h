@@ -20,8 +20,8 @@ class LargeTree {
   constexpr LargeTree() = default;
 
   // `run` is the first descriptor of a free run; its size must not change while
-  // it is in.
-  // None is inlined: they are long, and called from many places.
+  // it is in. Like the next two this is not inlined: it is long, and called
+  // from many places.
   ABSL_ATTRIBUTE_NOINLINE void Insert(Slice& run) {
     tree_.Insert(run);
     slices_ += run.run_slices;
