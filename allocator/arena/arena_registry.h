@@ -106,7 +106,7 @@ class ArenaRegistry {
 
   bool Prepare() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   Status CreateWith(const ArenaOptions& options, Arena* own, ArenaHandle* out);
-  size_t TakeSlot() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  ABSL_ATTRIBUTE_COLD size_t TakeSlot() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void GiveSlotBack(size_t index) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   Status FindParent(ArenaHandle handle, ArenaOptions* options,
                     Arena** parent) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);

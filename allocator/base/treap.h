@@ -13,6 +13,7 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "absl/base/attributes.h"
 #include "allocator/base/check.h"
 
 namespace myonly::internal {
@@ -77,7 +78,7 @@ class Treap {
   // place is wrong by order or heap shape, with those after it not visited;
   // NULL: there is none.
   template <typename Visit>
-  const T* CheckAndVisit(Visit visit) const {
+  ABSL_ATTRIBUTE_COLD const T* CheckAndVisit(Visit visit) const {
     const T* previous = nullptr;
     return VisitBelow(root_, &previous, visit);
   }

@@ -22,9 +22,10 @@ void CutPieces(HugeMapping* mapping, size_t bytes) {
   mapping->bytes = bytes;
 }
 
-void AddPiece(HugeMapping* mapping, size_t bytes) {
-  mapping->piece_pages[mapping->num_pieces++] =
-      static_cast<uint32_t>(bytes / kPageSize);
+void AddPiece(HugeMapping* mapping, size_t bytes, uint32_t number) {
+  const uint32_t piece = mapping->num_pieces++;
+  mapping->piece_pages[piece] = static_cast<uint32_t>(bytes / kPageSize);
+  mapping->piece_mapping[piece] = number;
   mapping->bytes += bytes;
 }
 
@@ -80,7 +81,7 @@ HugeMapping* HugeMappings::Allocate(size_t bytes, size_t alignment, bool zeroed,
           pages_.Reserve(bytes + kGuardBytes, Max(alignment, kPieceAlignment),
                          PageSource::Access::kReadWrite));
     } while (kIsSecure && mapping->start == nullptr && ReleaseOldest());
-    AddPiece(mapping, bytes);
+    AddPiece(mapping, bytes, NewMapping());
     if (wants_huge_pages && mapping->start != nullptr) {
       pages_.AdviseHugePages(mapping->start, bytes + kGuardBytes,
                              /*wanted=*/true);
@@ -112,11 +113,15 @@ HugeMappings::Taken HugeMappings::TakeKept(size_t bytes, size_t alignment) {
   const size_t most =
       num_live_ < kMaxLiveToJoin ? HugeMapping::kMaxPieces - 1 : 1;
   for (size_t missing = bytes; missing != 0 && taken.count < most;) {
-    const PageRange range = cache_.Take(missing, alignment);
+    PageRange range = cache_.TakeEnough(
+        missing, taken.count == 0 ? alignment : kPieceAlignment);
+    if (range.start == nullptr && alignment <= kPageSize) {
+      range = cache_.TakeMost();
+    }
     if (range.start == nullptr) break;
     taken.ranges[taken.count++] = range;
-    if (range.bytes >= missing) break;
-    missing -= AlignDown(range.bytes, kPieceAlignment);
+    if (range.bytes() >= missing) break;
+    missing -= AlignDown(range.bytes(), kPieceAlignment);
   }
   return taken;
 }
@@ -126,22 +131,22 @@ HugeMappings::Taken HugeMappings::TakeKept(size_t bytes, size_t alignment) {
 size_t HugeMappings::Join(const Taken& taken, size_t bytes,
                           HugeMapping* mapping) {
   const PageRange& first = taken.ranges[0];
-  if (first.bytes >= bytes) {
+  if (first.bytes() >= bytes) {
     KeepTail(first, bytes);
     mapping->start = first.start;
-    AddPiece(mapping, bytes);
+    AddPiece(mapping, bytes, first.mapping);
     return 0;
   }
   // Grown to the whole size, it has addresses for the others, if they follow
   // where a piece may begin.
   PageRange head = first;
   if (taken.count != 1) {
-    head.bytes = AlignDown(head.bytes, kPieceAlignment);
-    KeepTail(first, head.bytes);
+    head = {first.start, AlignDown(first.bytes(), kPieceAlignment), 0};
+    KeepTail(first, head.bytes());
   }
   mapping->start =
-      static_cast<char*>(pages_.Remap(head.start, head.bytes, bytes));
-  AddPiece(mapping, head.bytes);
+      static_cast<char*>(pages_.Remap(head.start, head.bytes(), bytes));
+  AddPiece(mapping, head.bytes(), NewMapping());
   bool joined = mapping->start != nullptr;
   if (!joined) Unmap(head);
   for (size_t i = 1; i < taken.count; ++i) {
@@ -151,10 +156,12 @@ size_t HugeMappings::Join(const Taken& taken, size_t bytes,
   if (joined) {
     const size_t fresh = bytes - mapping->bytes;
     if (taken.count == 1) CutPieces(mapping, 0);  // grown, it is still one
-    if (mapping->bytes != bytes) AddPiece(mapping, bytes - mapping->bytes);
+    if (mapping->bytes != bytes) {
+      AddPiece(mapping, bytes - mapping->bytes, NewMapping());
+    }
     return fresh;
   }
-  if (mapping->start != nullptr) Unmap(PageRange{mapping->start, bytes});
+  if (mapping->start != nullptr) Unmap(PageRange{mapping->start, bytes, 0});
   mapping->start = nullptr;
   CutPieces(mapping, 0);
   return 0;
@@ -164,28 +171,24 @@ size_t HugeMappings::Join(const Taken& taken, size_t bytes,
 bool HugeMappings::MovePiece(PageRange range, size_t bytes,
                              HugeMapping* mapping) {
   const size_t missing = bytes - mapping->bytes;
-  const size_t used = range.bytes >= missing
+  const size_t used = range.bytes() >= missing
                           ? missing
-                          : AlignDown(range.bytes, kPieceAlignment);
+                          : AlignDown(range.bytes(), kPieceAlignment);
   if (!pages_.Move(range.start, used, mapping->start + mapping->bytes)) {
     return false;
   }
-  AddPiece(mapping, used);
+  AddPiece(mapping, used, NewMapping());
   KeepTail(range, used);
   return true;
 }
 
-// The first `used` bytes of a piece that was taken are in use. What is left
-// begins where a piece may, or is not kept.
+// The first `used` bytes of a piece that was taken are in use.
 void HugeMappings::KeepTail(PageRange range, size_t used) {
-  const size_t kept = Min(AlignUp(used, kPieceAlignment), range.bytes);
+  if (used == range.bytes()) return;
   Surplus surplus;
   mutex_.Lock();
-  if (kept != used) surplus.Add({range.start + used, kept - used});
-  if (kept != range.bytes) {
-    cache_.Keep({range.start + kept, range.bytes - kept}, CacheBudget(),
-                &surplus);
-  }
+  cache_.Keep({range.start + used, range.bytes() - used, range.mapping},
+              CacheBudget(), &surplus);
   UnlockAndUnmap(surplus);
 }
 
@@ -208,7 +211,7 @@ void HugeMappings::Free(HugeMapping* mapping) {
   char* start = mapping->start;
   for (size_t i = 0; i < mapping->num_pieces; ++i) {
     const size_t bytes = size_t{mapping->piece_pages[i]} * kPageSize;
-    cache_.Keep({start, bytes}, budget, &surplus);
+    cache_.Keep({start, bytes, mapping->piece_mapping[i]}, budget, &surplus);
     start += bytes;
   }
   FreeRecord(mapping);
@@ -216,12 +219,12 @@ void HugeMappings::Free(HugeMapping* mapping) {
 }
 
 void HugeMappings::FreePoisoned(HugeMapping* mapping) {
-  const PageRange range = {mapping->start, mapping->bytes + kGuardBytes};
+  const PageRange range = {mapping->start, mapping->bytes + kGuardBytes, 0};
   PageRange old = {};
   mutex_.Lock();
   TakeOut(mapping);
   mutex_.Unlock();
-  const bool faults = pages_.Decommit(range.start, range.bytes);
+  const bool faults = pages_.Decommit(range.start, range.bytes());
   mutex_.Lock();
   if (!faults) {
     old = range;
@@ -233,7 +236,7 @@ void HugeMappings::FreePoisoned(HugeMapping* mapping) {
     if (++num_poisoned_ > kMaxPoisoned) old = TakeOldest();
   }
   mutex_.Unlock();
-  if (old.bytes != 0) Unmap(old);
+  if (old.pages != 0) Unmap(old);
 }
 
 // Unmaps what has faulted for longest since it was freed. False: nothing does.
@@ -242,14 +245,14 @@ bool HugeMappings::ReleaseOldest() {
   mutex_.Lock();
   if (poisoned_ != nullptr) range = TakeOldest();
   mutex_.Unlock();
-  if (range.bytes == 0) return false;
+  if (range.pages == 0) return false;
   Unmap(range);
   return true;
 }
 
 PageRange HugeMappings::TakeOldest() {
   HugeMapping* oldest = poisoned_;
-  const PageRange range = {oldest->start, oldest->bytes + kGuardBytes};
+  const PageRange range = {oldest->start, oldest->bytes + kGuardBytes, 0};
   poisoned_ = oldest->next;
   --num_poisoned_;
   FreeRecord(oldest);
@@ -270,8 +273,8 @@ void HugeMappings::PurgeWithTime(uint64_t now_ms) {
 
 // Where the system lacks the memory to unmap, at least the pages go.
 void HugeMappings::Unmap(PageRange range) {
-  if (!pages_.Release(range.start, range.bytes)) {
-    pages_.Purge(range.start, range.bytes);
+  if (!pages_.Release(range.start, range.bytes())) {
+    pages_.Purge(range.start, range.bytes());
   }
 }
 
@@ -318,7 +321,7 @@ bool HugeMappings::Resize(HugeMapping* mapping, size_t bytes, bool may_move,
   mapping->start = static_cast<char*>(start);
   mapping->num_pieces = 0;
   mapping->bytes = 0;
-  AddPiece(mapping, bytes);
+  AddPiece(mapping, bytes, NewMapping());
   live_.Insert(*mapping);
   Show(mapping);
   live_bytes_ += bytes - old_bytes;
@@ -355,7 +358,7 @@ bool HugeMappings::ResizeGuarded(HugeMapping* mapping, size_t bytes,
   mapping->start = static_cast<char*>(start);
   mapping->num_pieces = 0;
   mapping->bytes = 0;
-  AddPiece(mapping, bytes);
+  AddPiece(mapping, bytes, NewMapping());
   SetGuard(mapping);
   live_.Insert(*mapping);
   Show(mapping);

@@ -7,7 +7,8 @@
 // Free:     keep it, resident, while all that is kept stays within
 //           max(cache floor, live / 32, KeepBudget's); else give it back.
 // A mapping that was joined is several mappings to the system, each of them a
-// piece: it is resized by copying, and its pieces are kept one by one.
+// piece: it is resized by copying, and its pieces are kept one by one. The
+// system's mappings have numbers, so that pieces of one find together.
 // The records are in a tree by address: any address can be asked for.
 //
 // Thread-safe.
@@ -45,7 +46,8 @@ struct HugeMapping {
   HugeMapping* right;
   bool has_guard;  // the page behind it faults without a mapping of its own
   uint32_t num_pieces;
-  uint32_t piece_pages[kMaxPieces];  // in the order of their addresses
+  uint32_t piece_pages[kMaxPieces];    // in the order of their addresses
+  uint32_t piece_mapping[kMaxPieces];  // as in PageRange
 
   // For PeekAt, which takes no lock. The lowest bit of the size tells that the
   // mapping is about to move. Records are never given back.
@@ -151,6 +153,11 @@ class HugeMappings {
     }
   };
 
+  // A number for a new mapping of the system's.
+  uint32_t NewMapping() {
+    return num_mappings_.fetch_add(1, std::memory_order_relaxed);
+  }
+
   static void Show(HugeMapping* mapping, bool moves = false) {
     mapping->seen_bytes.store(mapping->bytes | (moves ? 1 : 0),
                               std::memory_order_release);
@@ -199,6 +206,7 @@ class HugeMappings {
   size_t num_live_ ABSL_GUARDED_BY(mutex_) = 0;
   size_t live_bytes_ ABSL_GUARDED_BY(mutex_) = 0;
   KeepBudget keep_ ABSL_GUARDED_BY(mutex_){kPeakShift};
+  std::atomic<uint32_t> num_mappings_{0};  // that there ever were, mod 2 ^ 32
   std::atomic<bool> wants_huge_pages_{false};
   const HugeMapping* newest_  // of the fresh ones, until it has been looked at
       ABSL_GUARDED_BY(mutex_) = nullptr;

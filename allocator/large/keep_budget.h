@@ -1,6 +1,7 @@
 // How much of what is freed a pool should keep resident, learnt from what the
 // program does: below its recent peak memory that is kept raises no peak, and
-// what was given back and then wanted again soon should have been kept.
+// what was given back and then wanted again soon should have been kept, also
+// somewhat above the peak: sizes that change leave gaps.
 //
 // All figures are in the pool's own unit. Both the peak and what was learnt are
 // forgotten with time.
@@ -35,8 +36,10 @@ class KeepBudget {
   void NoteFresh(size_t amount);
 
   // What may be kept while `live` is live. Live and kept together stay below
-  // the recent peak. Without regrets it is at most half of what is live: most
-  // programs that have freed much don't want it again.
+  // the recent peak, and half as much again as far as more than twice the peak
+  // is regretted.
+  // Without regrets it is at most half of what is live: most programs that have
+  // freed much don't want it again.
   size_t Get(size_t live) const;
 
   // Forgets an eighth, if there has been time enough since the last time.

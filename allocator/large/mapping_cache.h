@@ -1,5 +1,7 @@
 // Freed mappings that are kept resident for the next ones, in pieces: ranges of
-// pages that the system has as one mapping each.
+// pages that the system has as one mapping each, or as a part of one. Pieces of
+// one mapping that meet are one piece again, so that blocks of changing sizes
+// are cut and coalesced without a call of the system.
 //
 // Which pieces are kept is decided by size: the larger ones, within a budget
 // that the caller names each time. What does not fit is handed back to be
@@ -10,30 +12,40 @@
 #define MYONLY_ALLOCATOR_LARGE_MAPPING_CACHE_H_
 
 #include <cstddef>
+#include <cstdint>
+
+#include "allocator/base/sizes.h"
 
 namespace myonly::internal {
 
+// At most kMaxRequest. Small enough for two registers.
 struct PageRange {
-  char* start;
-  size_t bytes;
+  PageRange() = default;
+  PageRange(char* range_start, size_t bytes, uint32_t number)
+      : start(range_start),
+        pages(static_cast<uint32_t>(bytes / kPageSize)),
+        mapping(number) {}
+  size_t bytes() const { return size_t{pages} * kPageSize; }
+  char* end() const { return start + bytes(); }
+
+  char* start = nullptr;
+  uint32_t pages = 0;
+  uint32_t mapping = 0;  // the number of the system's mapping it is a part of
 };
 
 class MappingCache {
  public:
   static constexpr size_t kMaxPieces = 32;
-  // Where a piece may begin. One that moves to such an address, in as many
-  // bytes, takes its page tables along, where others have entry after entry
-  // copied and their translations forgotten.
+  // What begins at such an address and moves to one, in as many bytes, takes
+  // its page tables along, where others have entry after entry copied and their
+  // translations forgotten.
   static constexpr size_t kPieceAlignment = size_t{2} << 20;
-  // A smaller piece is not worth the mapping.
-  static constexpr size_t kMinPieceBytes = kPieceAlignment;
+  // A smaller piece is not worth its place, unless it meets another.
+  static constexpr size_t kMinPieceBytes = size_t{64} << 10;
 
   // What is to be unmapped: all that is kept, and what a caller adds.
   struct Surplus {
-    void Add(PageRange range) {
-      ranges[count++] = range;
-      bytes += range.bytes;
-    }
+    void Add(PageRange range);
     PageRange ranges[2 * kMaxPieces];
     size_t count = 0;
     size_t bytes = 0;
@@ -41,13 +53,16 @@ class MappingCache {
 
   constexpr MappingCache() = default;
 
-  // Keeps as much of `range` as the budget allows.
+  // Keeps as much of `range` as the budget allows, with what it meets.
   void Keep(PageRange range, size_t budget, Surplus* surplus);
 
-  // Takes the smallest piece of at least `bytes` out, or if there is none the
-  // largest one. Only aligned ones, and if `alignment` is more than a page only
-  // whole ones. {NULL, 0}: there is none.
-  PageRange Take(size_t bytes, size_t alignment);
+  // Takes the smallest piece of at least `bytes` out that begins where
+  // `alignment` says. {NULL, 0}: there is none.
+  PageRange TakeEnough(size_t bytes, size_t alignment);
+
+  // Takes the most that one piece has from a multiple of kPieceAlignment on,
+  // but not less than that. {NULL, 0}: there is none.
+  PageRange TakeMost();
 
   // Drops the smallest ones until at most `budget` bytes are kept; of the last
   // of them only the end, if it is large.
@@ -60,8 +75,13 @@ class MappingCache {
   bool Check() const;
 
  private:
+  static size_t Fitting(PageRange range, size_t room);
   size_t Smallest() const;
   PageRange Remove(size_t index);
+  void Insert(PageRange range);
+  // Removes what ends where `range` begins, or begins where it ends, of the
+  // same mapping. Returns all of it.
+  PageRange Coalesce(PageRange range);
 
   PageRange pieces_[kMaxPieces] = {};
   size_t num_pieces_ = 0;

@@ -213,12 +213,13 @@ class RunPool {
 
   // Purges dirty free runs, the largest first, until at most `keep_bytes` stay.
   // Returns the bytes that were purged.
-  size_t Purge(size_t keep_bytes);
+  ABSL_ATTRIBUTE_COLD size_t Purge(size_t keep_bytes);
 
   // For owners that have pages elsewhere, `live_bytes` of them. They have just
   // taken `taken_bytes` from the system: dirty free runs over the budget are
   // purged, twice as much.
-  void NotePagesElsewhere(size_t taken_bytes, size_t live_bytes);
+  ABSL_ATTRIBUTE_COLD void NotePagesElsewhere(size_t taken_bytes,
+                                              size_t live_bytes);
 
   // Purges some of what has been over the budget for a while; cheap when that
   // is nothing. True: there is more. `now_ms` is CoarseMs().
@@ -226,10 +227,10 @@ class RunPool {
 
   // Purges the whole pages inside [start, start + bytes), which its owner does
   // not use. Returns the bytes.
-  size_t PurgeInside(char* start, size_t bytes);
+  ABSL_ATTRIBUTE_COLD size_t PurgeInside(char* start, size_t bytes);
 
   // Dirty free memory up to here is always kept.
-  void set_dirty_floor_bytes(size_t bytes);
+  ABSL_ATTRIBUTE_COLD void set_dirty_floor_bytes(size_t bytes);
 
   // Whether fresh memory behind the first kSmallPagesSlices is populated by
   // huge pages, where the system has them and small runs grow into it, or large
@@ -237,8 +238,8 @@ class RunPool {
   void set_wants_huge_pages(bool wants);
 
   // Bytes in free runs that may be resident, and in runs in use.
-  size_t dirty_bytes();
-  size_t live_bytes();
+  ABSL_ATTRIBUTE_COLD size_t dirty_bytes();
+  ABSL_ATTRIBUTE_COLD size_t live_bytes();
 
   // False if an invariant does not hold: `*broken` says which.
   ABSL_ATTRIBUTE_COLD bool Check(BrokenInvariant* broken);
@@ -288,10 +289,12 @@ class RunPool {
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   Slice* Carve(LargeTree& tree, Slice* run, size_t slices)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
-  bool Grow(size_t slices) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
-  bool GrowReservation(size_t index, size_t slices)
+  ABSL_ATTRIBUTE_COLD bool Grow(size_t slices)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
-  bool AddReservation(size_t slices) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  ABSL_ATTRIBUTE_COLD bool GrowReservation(size_t index, size_t slices)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  ABSL_ATTRIBUTE_COLD bool AddReservation(size_t slices)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   ABSL_ATTRIBUTE_COLD void GrowBehind(const Slice* run, size_t slices)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   // The oldest run that faults is usable again. False: there is none, or the
@@ -323,10 +326,13 @@ class RunPool {
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 
   // Purging gives the lock up around the system call.
-  size_t PurgeLargest(size_t most_slices) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  ABSL_ATTRIBUTE_COLD size_t PurgeLargest(size_t most_slices)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   size_t DirtyBudgetSlices() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
-  void PurgeDirty(size_t slices) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
-  void PurgeOverBudget(uint64_t now_ms) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  ABSL_ATTRIBUTE_COLD void PurgeDirty(size_t slices)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  ABSL_ATTRIBUTE_COLD void PurgeOverBudget(uint64_t now_ms)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 
   // In the secure preset, unless the memory is the program's:
   // run_pool_apart.cc.

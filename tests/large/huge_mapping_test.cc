@@ -189,15 +189,93 @@ TEST_F(KeptMappingsTest, WhatIsMissingIsTakenFromOtherPieces) {
   memset(mapping->start, 3, mapping->bytes);
   EXPECT_EQ(huge_.Find(mapping->start + 15 * kMiB), mapping);
   huge_.CheckInvariants();
-  // Its pieces are kept one by one, and join again.
+  // Its pieces are kept one by one, beside the end of the 9 MiB, and join
+  // again.
   huge_.Free(mapping);
-  EXPECT_EQ(huge_.cached_bytes(), 20 * kMiB);
+  EXPECT_EQ(huge_.cached_bytes(), 21 * kMiB);
   mapping = Allocate(20 * kMiB);
   EXPECT_EQ(fresh_bytes_, 0U);
   memset(mapping->start, 3, mapping->bytes);
   huge_.Free(mapping);
-  EXPECT_EQ(huge_.Purge(0), 20 * kMiB);
+  EXPECT_EQ(huge_.Purge(0), 21 * kMiB);
   EXPECT_EQ(pages_.reserved_bytes(), metadata_.reserved_bytes());
+}
+
+// No call of the system once the largest has been there.
+TEST_F(KeptMappingsTest, SizesThatChangeAreCutAndCoalesced) {
+  huge_.Free(Allocate(16 * kMiB));
+  char* const start = Allocate(5 * kMiB + kPageSize)->start;
+  huge_.Free(huge_.Find(start));
+  const size_t calls = pages_.journal().size();
+  for (size_t i = 0; i < 40; ++i) {
+    HugeMapping* first = Allocate((4 + i % 5) * kMiB + i * kPageSize);
+    HugeMapping* second = Allocate((4 + i % 3) * kMiB + 7 * kPageSize);
+    EXPECT_EQ(fresh_bytes_, 0U);
+    EXPECT_EQ(huge_.cached_bytes(), 16 * kMiB - first->bytes - second->bytes);
+    // The end first or last.
+    huge_.Free(i % 2 == 0 ? first : second);
+    huge_.Free(i % 2 == 0 ? second : first);
+    EXPECT_EQ(huge_.cached_bytes(), 16 * kMiB);
+    HugeMapping* all = Allocate(16 * kMiB);
+    EXPECT_EQ(all->start, start);
+    EXPECT_EQ(all->num_pieces, 1U);
+    huge_.Free(all);
+  }
+  EXPECT_EQ(pages_.journal().size(), calls);
+  EXPECT_EQ(huge_.Purge(0), 16 * kMiB);
+  EXPECT_EQ(pages_.reserved_bytes(), metadata_.reserved_bytes());
+}
+
+// Two mappings of the system that lie side by side stay two: a piece of both
+// could not be moved.
+TEST_F(KeptMappingsTest, PiecesOfTwoMappingsStayApart) {
+  huge_.set_cache_floor_bytes(64 * kMiB);
+  FreeTwo(10 * kMiB, 8 * kMiB);
+  HugeMapping* joined = Allocate(18 * kMiB);
+  EXPECT_EQ(joined->num_pieces, 2U);
+  huge_.Free(joined);
+  EXPECT_EQ(Allocate(10 * kMiB)->num_pieces, 1U);
+  EXPECT_EQ(huge_.cached_bytes(), 8 * kMiB);
+  EXPECT_EQ(Allocate(8 * kMiB)->num_pieces, 1U);
+  EXPECT_EQ(huge_.cached_bytes(), 0U);
+}
+
+// What is moved begins where page tables do; what is before that stays.
+TEST_F(KeptMappingsTest, OnlyWholePageTablesAreMoved) {
+  huge_.set_cache_floor_bytes(64 * kMiB);
+  HugeMapping* whole = Allocate(16 * kMiB);
+  memset(whole->start, 5, whole->bytes);
+  char* const start = whole->start;
+  huge_.Free(whole);
+  HugeMapping* first = Allocate(5 * kMiB);
+  EXPECT_EQ(first->start, start);
+  // Of the 11 MiB that are left 10 begin at such an address.
+  HugeMapping* second = Allocate(12 * kMiB);
+  EXPECT_EQ(fresh_bytes_, 2 * kMiB);
+  EXPECT_EQ(second->start[10 * kMiB - 1], 5);
+  EXPECT_EQ(second->start[10 * kMiB], 0);
+  EXPECT_EQ(huge_.cached_bytes(), kMiB);
+  // It meets what was before it.
+  huge_.Free(first);
+  EXPECT_EQ(huge_.cached_bytes(), 6 * kMiB);
+  EXPECT_EQ(Allocate(6 * kMiB)->start, start);
+  EXPECT_EQ(fresh_bytes_, 0U);
+}
+
+// Less than 2 MiB of a huge page isn't cut off; a piece of 64 KiB is kept.
+TEST_F(KeptMappingsTest, WhatIsOverTheBudgetIsCutOffInHugePages) {
+  HugeMapping* mapping = Allocate(20 * kMiB);
+  huge_.Free(mapping);
+  EXPECT_EQ(huge_.cached_bytes(), 16 * kMiB);
+  EXPECT_EQ(huge_.Purge(15 * kMiB), 2 * kMiB);
+  EXPECT_EQ(huge_.Purge(kMiB), 14 * kMiB);
+  EXPECT_EQ(huge_.cached_bytes(), 0U);
+  for (const size_t rest : {size_t{15}, size_t{16}}) {
+    huge_.Free(Allocate(8 * kMiB));
+    ASSERT_NE(Allocate(8 * kMiB - rest * kPageSize), nullptr);
+    EXPECT_EQ(huge_.cached_bytes(), rest == 16 ? 16 * kPageSize : 0);
+    huge_.Purge(0);
+  }
 }
 
 TEST_F(KeptMappingsTest, TheSmallestThatIsEnoughIsTaken) {

@@ -38,15 +38,32 @@ TEST(KeepBudgetTest, FreshMemoryAloneIsNoRegret) {
   EXPECT_EQ(keep.Get(0), 0U);
 }
 
-TEST(KeepBudgetTest, NeverPassesTheRecentPeak) {
+TEST(KeepBudgetTest, PassesTheRecentPeakByHalfAtMost) {
   KeepBudget keep(9);
   keep.NoteLive(1000);
   keep.NoteDropped(100000);
   keep.NoteFresh(100000);
-  for (size_t live = 0; live <= 1000; live += 100) {
-    EXPECT_EQ(live + keep.Get(live), 1000U);
+  for (size_t live = 0; live <= 1500; live += 100) {
+    EXPECT_EQ(live + keep.Get(live), 1500U);
   }
   EXPECT_EQ(keep.Get(2000), 0U);
+}
+
+TEST(KeepBudgetTest, PassesTheRecentPeakOnceThatIsSureToBeWanted) {
+  KeepBudget keep(9);
+  keep.NoteLive(1000);
+  keep.NoteDropped(5000);
+  keep.NoteFresh(1000);
+  EXPECT_EQ(keep.Get(1000), 0U);
+  EXPECT_EQ(keep.Get(900), 100U);
+  keep.NoteFresh(50);
+  EXPECT_EQ(keep.Get(1000), 100U);
+  EXPECT_EQ(keep.Get(900), 200U);
+  EXPECT_EQ(keep.Get(1200), 0U);
+  keep.NoteFresh(150);
+  EXPECT_EQ(keep.Get(1000), 400U);
+  keep.NoteFresh(1000);
+  EXPECT_EQ(keep.Get(1000), 500U);
 }
 
 TEST(KeepBudgetTest, ForgetsThePeakWithCalls) {
