@@ -255,6 +255,21 @@ TEST_F(RunPoolEdgesTest, ALittleGoesAtOnceAndMuchInParts) {
   EXPECT_EQ(DirtySlices(), kFloor + 5000 - 2048);
 }
 
+TEST_F(RunPoolEdgesTest, TwiceWhatIsTakenElsewhereIsPurged) {
+  MakeDirty(kFloor + 100);
+  pool_.NotePagesElsewhere(10 * kSliceSize, 0);
+  EXPECT_EQ(DirtySlices(), kFloor + 80);
+  // What is live elsewhere counts.
+  const size_t live = 32 * (kFloor + 70) * kSliceSize;
+  pool_.NotePagesElsewhere(20 * kSliceSize, live);
+  EXPECT_EQ(DirtySlices(), kFloor + 70);
+  pool_.NotePagesElsewhere(1000 * kSliceSize, 0);
+  EXPECT_EQ(DirtySlices(), kFloor);
+  const size_t purges = pages_.Count(Verb::kPurge);
+  pool_.NotePagesElsewhere(1000 * kSliceSize, 0);
+  EXPECT_EQ(pages_.Count(Verb::kPurge), purges);
+}
+
 TEST_F(RunPoolEdgesTest, AsMuchAsIsToBeKeptIsKept) {
   MakeDirty(100);
   EXPECT_EQ(pool_.Purge(100 * kSliceSize), 0U);
