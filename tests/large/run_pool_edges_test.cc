@@ -11,6 +11,7 @@
 #include "allocator/base/sizes.h"
 #include "allocator/large/run_pool.h"
 #include "allocator/pages/fake_page_source.h"
+#include "allocator/pages/page_source.h"
 #include "allocator/pages/slice.h"
 #include "gtest/gtest.h"
 
@@ -21,6 +22,41 @@ using Verb = FakePageSource::Verb;
 
 constexpr size_t kMiB = size_t{1} << 20;
 constexpr size_t kFloor = 32;  // slices that are always kept
+
+// Of a system that has addresses, but for a while no memory for them.
+class PagesWithoutMemory final : public PageSource {
+ public:
+  void* Reserve(size_t bytes, size_t alignment, Access access) override {
+    return pages_.Reserve(bytes, alignment, access);
+  }
+  bool Commit(void* start, size_t bytes) override {
+    if (refusals == 0) return pages_.Commit(start, bytes);
+    --refusals;
+    return false;
+  }
+  bool Decommit(void* start, size_t bytes) override {
+    return pages_.Decommit(start, bytes);
+  }
+  bool Purge(void* start, size_t bytes) override {
+    return pages_.Purge(start, bytes);
+  }
+  bool Release(void* start, size_t bytes) override {
+    return pages_.Release(start, bytes);
+  }
+  void* Remap(void* start, size_t old_bytes, size_t new_bytes) override {
+    return pages_.Remap(start, old_bytes, new_bytes);
+  }
+  bool Move(void* start, size_t bytes, void* target) override {
+    return pages_.Move(start, bytes, target);
+  }
+  size_t ReservationLimit() const override { return kMiB; }
+  size_t reserved_bytes() const { return pages_.reserved_bytes(); }
+
+  size_t refusals = 0;
+
+ private:
+  FakePageSource pages_;
+};
 
 class RunPoolEdgesTest : public ::testing::Test {
  protected:
@@ -169,6 +205,29 @@ TEST_F(RunPoolEdgesTest, HalfAsMuchIsReservedUntilThatCanBeHad) {
   EXPECT_EQ(pages.Count(Verb::kReserve), 7U);
   EXPECT_GT(pages.reserved_bytes(), 512 * kSliceSize);
   EXPECT_LT(pages.reserved_bytes(), 530 * kSliceSize);
+}
+
+TEST(RunPoolWithoutMemoryTest, WhatCannotBeUsedIsReleased) {
+  constexpr size_t kMany = 1000;
+  PagesWithoutMemory pages;
+  RunPool pool(pages);
+  bool zeroed;
+  pages.refusals = kMany;
+  EXPECT_EQ(pool.Allocate(3, RunKind::kLarge, &pages, &zeroed), nullptr);
+  EXPECT_EQ(pages.reserved_bytes(), 0U);
+  EXPECT_GE(pages.refusals, kMany - 4);  // not again and again
+  pool.CheckInvariants();
+  pages.refusals = 0;
+  Slice* run = pool.Allocate(3, RunKind::kLarge, &pages, &zeroed);
+  ASSERT_NE(run, nullptr);
+  EXPECT_EQ(pool.Find(pool.AddressOf(run)), run);
+  // The same of more.
+  const size_t reserved = pages.reserved_bytes();
+  pages.refusals = kMany;
+  EXPECT_EQ(pool.Allocate(100, RunKind::kLarge, &pages, &zeroed), nullptr);
+  EXPECT_EQ(pages.reserved_bytes(), reserved);
+  EXPECT_EQ(pool.SlicesIn(1), 0U);
+  pool.CheckInvariants();
 }
 
 TEST_F(RunPoolEdgesTest, GrowsByWhatIsBehindAndNoMore) {
