@@ -443,6 +443,25 @@ TEST_F(SharesTest, WhoOnlyAllocatesKeepsItsLists) {
   }
 }
 
+// Its blocks have what its slabs can spare, before the arena's lock is taken
+// for each of them.
+TEST_F(SharesTest, AtTheLimitASlabThatIsEmptyBecomesARegion) {
+  Warm(4000);
+  std::vector<void*> objects;
+  for (int i = 0; i < 20; ++i) objects.push_back(Allocate(64));
+  for (void* object : objects) ground_.Free(object);
+  auto& quota = arena_.quota();
+  quota.set_limit_bytes(quota.charged_bytes());
+  const size_t held = share_.held_bytes();
+  Status status = Status::kOk;
+  while (share_.Allocate(4000, kMinAlignment, &status) != nullptr) {
+  }
+  EXPECT_EQ(status, Status::kQuota);
+  EXPECT_EQ(share_.held_bytes(), held);
+  EXPECT_EQ(quota.charged_bytes(), quota.limit_bytes());
+  quota.set_limit_bytes(0);
+}
+
 // A thread's cache is for the process's slices only.
 TEST_F(SharesTest, WhatAnArenaHasOfItsOwnStaysWithIt) {
   std::vector<char> buffer(1 << 20);
