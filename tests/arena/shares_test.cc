@@ -493,6 +493,38 @@ TEST_F(SharesTest, ASmallBufferIsOneRegion) {
 
 // --- Checks. ---
 
+TEST_F(SharesTest, TheCheckLooksAtEachObjectOfItsLists) {
+  if (kIsSecure) GTEST_SKIP() << "links are keyed";
+  Warm(64);
+  Warm(96);
+  const auto broken = [this] {
+    BrokenInvariant broken;
+    return share_.CheckInvariants(&broken) ? "nothing" : broken.what;
+  };
+  Object* first = share_.lists[SizeClassFor(64)];
+  Object* other = share_.lists[SizeClassFor(96)];
+  ASSERT_FALSE(Slab::IsEnd(first) || Slab::IsEnd(other));
+  Object* const good = first->next;
+  ASSERT_FALSE(Slab::IsEnd(good));
+  ASSERT_STREQ(broken(), "nothing");
+  char* start = reinterpret_cast<char*>(good);
+  Object copy = *good;
+  for (void* link : {static_cast<void*>(other), static_cast<void*>(&copy),
+                     static_cast<void*>(start + 16), static_cast<void*>(first),
+                     Allocate(4000)}) {
+    first->next = static_cast<Object*>(link);
+    EXPECT_STREQ(broken(), "overwritten free object");
+  }
+  first->next = good;
+  if (kChecksObjects) {
+    const uintptr_t mark = good->mark;
+    good->mark = 0;
+    EXPECT_STREQ(broken(), "overwritten free object");
+    good->mark = mark;
+  }
+  EXPECT_STREQ(broken(), "nothing");
+}
+
 // All lists and tags are in order; only the sum is not.
 TEST_F(SharesTest, TheCheckFindsABlockThatReachesOverAFreeOne) {
   Warm(2000);
