@@ -2,8 +2,11 @@
 // and by the time that it is told.
 #include "allocator/threads/thread_registry.h"
 
+#include <atomic>
+#include <chrono>
 #include <cstddef>
 #include <cstdint>
+#include <thread>
 #include <vector>
 
 #include "allocator/arena/arena.h"
@@ -11,6 +14,7 @@
 #include "allocator/arena/sub_heap.h"
 #include "allocator/base/clock.h"
 #include "allocator/base/invariant.h"
+#include "allocator/base/mutex.h"
 #include "allocator/base/sizes.h"
 #include "allocator/base/status.h"
 #include "allocator/blocks/block.h"
@@ -142,6 +146,29 @@ TEST_F(ThreadRegistryTest, WhatCameHomeToAnOrphanIsReclaimed) {
     for (size_t i = 0; i <= younger; ++i) Acquire();
   }
   threads_.ReclaimFromOrphan();
+}
+
+// A thread that grows asks for orphans without a lock, and there is none once
+// the last one has a thread again.
+TEST_F(ThreadRegistryTest, WithoutOrphansNobodyWaitsToReclaim) {
+  threads_.Release(Acquire());
+  Acquire();
+  std::atomic<bool> may_begin{false};
+  std::atomic<bool> is_done{false};
+  std::thread other([this, &may_begin, &is_done] {
+    while (!may_begin) std::this_thread::yield();
+    threads_.ReclaimFromOrphan();
+    is_done = true;
+  });
+  {
+    MutexLock lock(threads_.mutex());
+    may_begin = true;
+    for (int i = 0; i < 5000 && !is_done; ++i) {
+      std::this_thread::sleep_for(std::chrono::milliseconds(1));
+    }
+    EXPECT_TRUE(is_done);
+  }
+  other.join();
 }
 
 TEST_F(ThreadRegistryTest, StatsAreThoseOfTheOthers) {
