@@ -456,8 +456,10 @@ size_t RunPool::DirtyBudgetSlices() const {
 
 // Purges up to `slices` of what is over the budget.
 void RunPool::PurgeDirty(size_t slices) {
-  while (slices != 0 && dirty_.slices() > DirtyBudgetSlices()) {
-    const size_t purged = PurgeLargest(slices);
+  while (slices != 0) {
+    const size_t excess =
+        dirty_.slices() - Min(dirty_.slices(), DirtyBudgetSlices());
+    const size_t purged = PurgeLargest(Min(slices, excess));
     if (purged == 0) break;
     slices -= purged;
     keep_.NoteDropped(purged);

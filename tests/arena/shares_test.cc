@@ -413,6 +413,9 @@ TEST_F(SharesTest, WhoFreesSomeIsNotIdleAndWhoFreesForLongIs) {
     free_some(200);
     const uint64_t after = listed();
     const bool in_time = CoarseMs() - start < 8;
+    // However short the time.
+    free_some(1300);
+    EXPECT_EQ(listed(), 0U);
     free_some(2000);
     EXPECT_EQ(listed(), 0U);
     if (!in_time) continue;
@@ -441,6 +444,25 @@ TEST_F(SharesTest, WhoOnlyAllocatesKeepsItsLists) {
     while ((share_.TakeNews() & SubHeap::kTicked) == 0) Allocate(2000);
     EXPECT_EQ(listed(), before) << looks;
   }
+}
+
+// Its blocks have what its slabs can spare, before the arena's lock is taken
+// for each of them.
+TEST_F(SharesTest, AtTheLimitASlabThatIsEmptyBecomesARegion) {
+  Warm(4000);
+  std::vector<void*> objects;
+  for (int i = 0; i < 20; ++i) objects.push_back(Allocate(64));
+  for (void* object : objects) ground_.Free(object);
+  auto& quota = arena_.quota();
+  quota.set_limit_bytes(quota.charged_bytes());
+  const size_t held = share_.held_bytes();
+  Status status = Status::kOk;
+  while (share_.Allocate(4000, kMinAlignment, &status) != nullptr) {
+  }
+  EXPECT_EQ(status, Status::kQuota);
+  EXPECT_EQ(share_.held_bytes(), held);
+  EXPECT_EQ(quota.charged_bytes(), quota.limit_bytes());
+  quota.set_limit_bytes(0);
 }
 
 // A thread's cache is for the process's slices only.
@@ -473,6 +495,38 @@ TEST_F(SharesTest, ASmallBufferIsOneRegion) {
 }
 
 // --- Checks. ---
+
+TEST_F(SharesTest, TheCheckLooksAtEachObjectOfItsLists) {
+  if (kIsSecure) GTEST_SKIP() << "links are keyed";
+  Warm(64);
+  Warm(96);
+  const auto broken = [this] {
+    BrokenInvariant broken;
+    return share_.CheckInvariants(&broken) ? "nothing" : broken.what;
+  };
+  Object* first = share_.lists[SizeClassFor(64)];
+  Object* other = share_.lists[SizeClassFor(96)];
+  ASSERT_FALSE(Slab::IsEnd(first) || Slab::IsEnd(other));
+  Object* const good = first->next;
+  ASSERT_FALSE(Slab::IsEnd(good));
+  ASSERT_STREQ(broken(), "nothing");
+  char* start = reinterpret_cast<char*>(good);
+  Object copy = *good;
+  for (void* link : {static_cast<void*>(other), static_cast<void*>(&copy),
+                     static_cast<void*>(start + 16), static_cast<void*>(first),
+                     Allocate(4000)}) {
+    first->next = static_cast<Object*>(link);
+    EXPECT_STREQ(broken(), "overwritten free object");
+  }
+  first->next = good;
+  if (kChecksObjects) {
+    const uintptr_t mark = good->mark;
+    good->mark = 0;
+    EXPECT_STREQ(broken(), "overwritten free object");
+    good->mark = mark;
+  }
+  EXPECT_STREQ(broken(), "nothing");
+}
 
 // All lists and tags are in order; only the sum is not.
 TEST_F(SharesTest, TheCheckFindsABlockThatReachesOverAFreeOne) {

@@ -115,6 +115,67 @@ TEST_F(BinManagerDamageTest, TheCheckOfTheBinsFindsALostBlock) {
   EXPECT_TRUE(heap.bins.CheckBins({kTestKey, &broken}));
 }
 
+// What blocks are cut off is in no list: it is looked at by itself.
+TEST_F(BinManagerDamageTest, TheCheckOfTheBinsNamesTheRestThatBlocksAreCutOff) {
+  Block* rest = third->Next();
+  ASSERT_FALSE(rest->Read().used);
+  const uint64_t word = rest->Load();
+  BoundaryTag used = rest->Read();
+  used.used = true;
+  BoundaryTag small = rest->Read();
+  small.size -= 16;
+  for (const uint64_t damaged :
+       {~word, Block::Pack(rest, kTestKey, used),
+        Block::Pack(rest, kTestKey, small), word ^ uint64_t{1} << 50}) {
+    rest->Store(damaged);
+    BrokenInvariant broken;
+    EXPECT_FALSE(heap.bins.CheckBins({kTestKey, &broken}));
+    EXPECT_STREQ(broken.what, "wrong victim");
+    EXPECT_EQ(broken.where, rest->payload());
+  }
+  rest->Store(word);
+  EXPECT_TRUE(heap.Check(3));
+}
+
+TEST_F(BinManagerDamageTest, TheCheckOfTheBinsNamesABlockOfAnotherBin) {
+  heap.Free(second);
+  const uint64_t word = second->Load();
+  BoundaryTag used = second->Read();
+  used.used = true;
+  BoundaryTag quick = second->Read();
+  quick.quick = true;
+  BoundaryTag large = second->Read();
+  large.size *= 2;
+  for (const uint64_t damaged : {~word, Block::Pack(second, kTestKey, used),
+                                 Block::Pack(second, kTestKey, quick),
+                                 Block::Pack(second, kTestKey, large)}) {
+    second->Store(damaged);
+    BrokenInvariant broken;
+    EXPECT_FALSE(heap.bins.CheckBins({kTestKey, &broken}));
+    EXPECT_STREQ(broken.what, "wrong block in a bin");
+    EXPECT_EQ(broken.where, second->payload());
+  }
+  second->Store(word);
+  // Its list runs in a circle.
+  second->next_free() = second;
+  BrokenInvariant broken;
+  EXPECT_FALSE(heap.bins.CheckBins({kTestKey, &broken}));
+  EXPECT_STREQ(broken.what, "overwritten free block");
+  second->next_free() = nullptr;
+  EXPECT_TRUE(heap.Check(2));
+}
+
+TEST_F(BinManagerDamageTest, TheCheckAddsUpWhatIsLive) {
+  ASSERT_TRUE(heap.FreeQuick(second));
+  size_t bytes = 7;
+  size_t blocks = 7;
+  BrokenInvariant broken;
+  EXPECT_TRUE(
+      heap.bins.CheckRegion(heap.region->start(), &bytes, &blocks, &broken));
+  EXPECT_EQ(bytes, 7 + 2 * (128 - Block::kTagBytes));
+  EXPECT_EQ(blocks, 9U);
+}
+
 TEST_F(BinManagerDamageTest, TheCheckOfTheQuickListsFindsALostBlock) {
   Block* another = heap.bins.Allocate(256);
   ASSERT_TRUE(heap.FreeQuick(another) && heap.FreeQuick(second));
@@ -199,6 +260,19 @@ TEST_F(BinManagerDamageDeathTest, LinksThatLeadNowhereAreNotFollowed) {
   second->next_free() = link;
   second->previous_free() = nowhere;
   EXPECT_DEATH(heap.Free(first), "myonlymalloc: overwritten free block");
+}
+
+// Nor where no block is, just before all regions and just behind them.
+TEST_F(BinManagerDamageDeathTest, LinksLeadIntoRegionsOnly) {
+  char* start = static_cast<char*>(heap.region->start());
+  heap.Free(second);
+  for (char* outside : {start - Block::kTagBytes,
+                        start + heap.region->bytes() + Block::kTagBytes}) {
+    second->next_free() = static_cast<Block*>(static_cast<void*>(outside));
+    EXPECT_DEATH(heap.Free(first), "myonlymalloc: overwritten free block");
+    EXPECT_DEATH(heap.bins.Allocate(272),
+                 "myonlymalloc: overwritten free block");
+  }
 }
 
 // Its link is what the mark proves; without marks the list has lost a block.

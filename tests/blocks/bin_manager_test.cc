@@ -107,6 +107,37 @@ TEST(BinManagerTest, RegionsAreFilledTogether) {
   EXPECT_TRUE(second.Check(0));
 }
 
+// In whatever order they come their blocks are in the same lists.
+TEST(BinManagerTest, RegionsLieBelowAndAboveEachOther) {
+  constexpr size_t kBytes = 16384;
+  OneRegion memory(4 * kBytes);
+  char* start = static_cast<char*>(memory.region->start());
+  for (const std::vector<size_t>& order :
+       {std::vector<size_t>{0, 2}, {2, 0}, {1, 3, 0}, {3, 0, 2}}) {
+    BinManager bins;
+    bins.set_key(kTestKey);
+    std::vector<Block*> blocks;
+    for (const size_t at : order) {
+      bins.AddRegion(start + at * kBytes, kBytes);
+      for (int i = 0; i < 3; ++i) blocks.push_back(bins.Allocate(4112));
+      while (bins.Allocate(Block::kMinBytes) != nullptr) {
+      }
+    }
+    // Apart from each other, so that none is coalesced.
+    const size_t before = bins.free_bytes();
+    for (size_t i = 1; i < blocks.size(); i += 3) {
+      EXPECT_EQ(bins.FreeAndCoalesce(blocks[i]), nullptr);
+    }
+    EXPECT_EQ(bins.free_bytes(), before + order.size() * 4112);
+    for (size_t i = 0; i < order.size(); ++i) {
+      EXPECT_NE(bins.Allocate(4112), nullptr);
+    }
+    EXPECT_EQ(bins.Allocate(4112), nullptr);
+    BrokenInvariant broken;
+    EXPECT_TRUE(bins.CheckBins({kTestKey, &broken}));
+  }
+}
+
 TEST(BinManagerTest, ResetForgetsTheBlocksAndKeepsTheKey) {
   OneRegion heap(kRegionBytes);
   heap.Free(heap.bins.Allocate(64));
@@ -376,7 +407,8 @@ TEST_F(PurgeRegionTest, WhatWasUsedBetweenIsLikeNew) {
 
 TEST_F(PurgeRegionTest, AtOnceDoesNotWait) {
   FreeBlocks(heap_, {16384 + 16});
-  EXPECT_EQ(Walk(16384, true).size(), 2U);
+  EXPECT_EQ(Walk(16384 + 32, true).size(), 1U);
+  EXPECT_EQ(Walk(16384 + 16, true).size(), 1U);
   EXPECT_TRUE(heap_.Check(1));
 }
 

@@ -198,6 +198,73 @@ TEST(QuickListsTest, ResetForgetsTheBlocksAndKeepsTheLimit) {
   EXPECT_EQ(heap.quick.limit_bytes(), 12345U);
 }
 
+// Lists in turn, each to its end, and from the first one again.
+TEST(QuickListsTest, TheOldestAreThoseOfTheNextList) {
+  OneRegion heap(kRegionBytes);
+  const auto free = [&heap](size_t bytes) {
+    Block* block = heap.bins.Allocate(bytes);
+    ASSERT_TRUE(heap.FreeQuick(block));
+  };
+  const auto oldest = [&heap] {
+    Block* block = heap.quick.TakeOldest(kTestKey, &heap);
+    const size_t bytes = block->size();
+    heap.bins.FreeAndCoalesce(block);
+    return bytes;
+  };
+  for (const size_t bytes : {64, 96, 2064, 64, 30736, 96}) free(bytes);
+  EXPECT_EQ(oldest(), 64U);
+  EXPECT_EQ(oldest(), 64U);
+  EXPECT_EQ(oldest(), 96U);
+  free(64);
+  free(96);
+  EXPECT_EQ(oldest(), 96U);
+  EXPECT_EQ(oldest(), 96U);
+  EXPECT_EQ(oldest(), 2064U);
+  EXPECT_EQ(oldest(), 30736U);
+  EXPECT_EQ(oldest(), 64U);
+  EXPECT_EQ(heap.quick.bytes(), 0U);
+}
+
+TEST(QuickListsTest, TheLimitIsNeverLessThanWhatTheyHold) {
+  OneRegion heap(kRegionBytes);
+  EXPECT_EQ(heap.quick.limit_bytes(), QuickLists::kMinLimitBytes);
+  Block* blocks[2] = {heap.Allocate(96), heap.Allocate(96)};
+  ASSERT_TRUE(heap.FreeQuick(blocks[0]));
+  heap.quick.set_limit_bytes(0);
+  EXPECT_EQ(heap.quick.limit_bytes(), 96U);
+  EXPECT_EQ(heap.quick.bytes(), 96U);
+  EXPECT_EQ(heap.quick.PeekBytes(), 96U);
+  EXPECT_FALSE(heap.FreeQuick(blocks[1]));
+  heap.quick.set_limit_bytes(191);
+  EXPECT_FALSE(heap.FreeQuick(blocks[1]));
+  heap.quick.set_limit_bytes(192);
+  EXPECT_TRUE(heap.FreeQuick(blocks[1]));
+  EXPECT_EQ(heap.quick.bytes(), 192U);
+  EXPECT_EQ(heap.quick.PeekBytes(), 192U);
+}
+
+TEST(QuickListsTest, APostedBlockIsTakenIfItIsWhatItWas) {
+  OneRegion heap(kRegionBytes);
+  Block* blocks[3];
+  for (Block*& block : blocks) block = heap.Allocate(96);
+  for (Block* block : blocks) ASSERT_TRUE(block->MarkQuick());
+  EXPECT_FALSE(blocks[0]->MarkQuick());
+  // Its tag is overwritten, or the next one.
+  const uint64_t word = blocks[1]->Load();
+  blocks[1]->Store(word ^ uint64_t{1} << 50);
+  EXPECT_FALSE(heap.quick.FreePosted(blocks[1], kTestKey, &heap));
+  blocks[1]->Store(~word);
+  EXPECT_FALSE(heap.quick.FreePosted(blocks[0], kTestKey, &heap));
+  blocks[1]->Store(word);
+  heap.quick.set_limit_bytes(95);
+  EXPECT_FALSE(heap.quick.FreePosted(blocks[0], kTestKey, &heap));
+  EXPECT_EQ(heap.quick.bytes(), 0U);
+  heap.quick.set_limit_bytes(96);
+  EXPECT_TRUE(heap.quick.FreePosted(blocks[0], kTestKey, &heap));
+  EXPECT_EQ(heap.Allocate(96), blocks[0]);
+  EXPECT_NE(heap.bins.LiveTag(blocks[0]->payload()), 0U);
+}
+
 // --- Damage of a block that waits: its taker, or the check, names it. ---
 
 TEST(QuickListsTest, TheCheckNamesABlockWithABrokenTag) {

@@ -112,6 +112,9 @@ TEST_F(HugeMappingsTest, RoundsToHugePagesWhereThatIsLittle) {
             kIsSecure ? whole - kPageSize : whole);
   // More than a quarter.
   EXPECT_EQ(huge_.RoundUp(9 * kMiB / 2, false), 9 * kMiB / 2);
+  EXPECT_EQ(huge_.RoundUp(25 * kMiB / 4, false), 25 * kMiB / 4);
+  EXPECT_EQ(huge_.RoundUp(13 * kMiB / 2, false),
+            kIsSecure ? 13 * kMiB / 2 : 8 * kMiB);
 }
 
 // What a program does with one block tells what it will do with the next.
@@ -152,6 +155,12 @@ TEST_F(HugeMappingsTest, WhatWasRoundedStaysSo) {
   EXPECT_EQ(mapping->bytes, 18 * kMiB);
   EXPECT_TRUE(huge_.Resize(mapping, 9 * kMiB / 2, /*may_move=*/true));
   EXPECT_EQ(mapping->bytes, 9 * kMiB / 2);
+  huge_.Free(mapping);
+  // What a limit counts has no more than was asked for.
+  mapping = Allocate(huge_.RoundUp(17 * kMiB, false));
+  EXPECT_TRUE(huge_.Resize(mapping, 17 * kMiB + 1, /*may_move=*/true,
+                           /*is_limited=*/true));
+  EXPECT_EQ(mapping->bytes, 17 * kMiB + kPageSize);
   huge_.Free(mapping);
 }
 
@@ -314,6 +323,17 @@ TEST_F(KeptMappingsTest, TheEndOfAMovedPieceIsKept) {
   EXPECT_EQ(pages_.reserved_bytes(), metadata_.reserved_bytes());
 }
 
+// The last one needs no whole page tables: it ends where the mapping does.
+TEST_F(KeptMappingsTest, APieceThatIsJustEnoughIsUsedUp) {
+  huge_.set_cache_floor_bytes(64 * kMiB);
+  FreeTwo(9 * kMiB, 9 * kMiB);
+  const HugeMapping* mapping = Allocate(17 * kMiB);
+  EXPECT_EQ(fresh_bytes_, 0U);
+  EXPECT_EQ(mapping->num_pieces, 2U);
+  EXPECT_EQ(huge_.cached_bytes(), 0U);
+  EXPECT_EQ(pages_.reserved_bytes(), 17 * kMiB + metadata_.reserved_bytes());
+}
+
 TEST_F(KeptMappingsTest, AJoinedMappingShrinksButDoesNotGrow) {
   huge_.set_cache_floor_bytes(64 * kMiB);
   FreeTwo(9 * kMiB, 10 * kMiB);
@@ -354,6 +374,37 @@ TEST_F(KeptMappingsTest, LearnsToKeepWhatIsWantedAgain) {
   EXPECT_LE(huge_.cached_bytes(), 16 * kMiB);
 }
 
+// Live and kept together stay below the recent peak.
+TEST_F(KeptMappingsTest, WhatIsKeptMakesRoomForWhatIsNew) {
+  huge_.set_cache_floor_bytes(0);
+  for (int i = 0; i < 4; ++i) mappings_.push_back(Allocate(20 * kMiB));
+  huge_.Free(mappings_[0]);
+  huge_.Free(mappings_[1]);
+  // Nearly: a part of the peak is forgotten.
+  EXPECT_GE(huge_.cached_bytes(), 14 * kMiB);
+  EXPECT_LE(huge_.cached_bytes(), 20 * kMiB);
+  Allocate(30 * kMiB, kPageSize, /*zeroed=*/true);
+  EXPECT_LE(huge_.cached_bytes(), 10 * kMiB);
+  Allocate(30 * kMiB, kPageSize, /*zeroed=*/true);
+  EXPECT_LE(huge_.cached_bytes(), 100 * kMiB / 32);  // of what is live
+}
+
+// The system allows a process only so many mappings.
+TEST_F(KeptMappingsTest, AmongVeryManyNoneAreJoined) {
+  huge_.set_cache_floor_bytes(64 * kMiB);
+  FreeTwo(9 * kMiB, 10 * kMiB);
+  for (size_t i = 0; i < 4095; ++i) {
+    ASSERT_NE(Allocate(kPageSize, kPageSize, /*zeroed=*/true), nullptr);
+  }
+  HugeMapping* joined = Allocate(16 * kMiB);
+  EXPECT_EQ(fresh_bytes_, 0U);
+  EXPECT_EQ(joined->num_pieces, 2U);
+  huge_.Free(joined);
+  ASSERT_NE(Allocate(kPageSize, kPageSize, /*zeroed=*/true), nullptr);
+  EXPECT_EQ(Allocate(20 * kMiB)->num_pieces, 1U);
+  EXPECT_GT(fresh_bytes_, 0U);
+}
+
 TEST_F(KeptMappingsTest, AlignedOnesAreNotJoined) {
   huge_.set_cache_floor_bytes(64 * kMiB);
   FreeTwo(9 * kMiB, 10 * kMiB);
@@ -367,10 +418,12 @@ TEST_F(KeptMappingsTest, AnyCallOfJoiningMayFail) {
   huge_.set_cache_floor_bytes(64 * kMiB);
   bool failed = true;
   for (int64_t n = 0; failed; ++n) {
+    HugeMapping* third = Allocate(8 * kMiB);
     FreeTwo(9 * kMiB, 10 * kMiB);
+    huge_.Free(third);
     pages_.TakeFailed();
     pages_.FailCall(n);
-    HugeMapping* mapping = Allocate(20 * kMiB);
+    HugeMapping* mapping = Allocate(30 * kMiB);
     failed = pages_.TakeFailed();
     pages_.StopFailing();
     huge_.CheckInvariants();
@@ -458,6 +511,8 @@ TEST_F(HugeMappingsTest, FailuresOfThePageSourceAreSurvived) {
   // A page that can't be given back stays the block's. In secure the one behind
   // it would not fault any more: nothing is changed.
   EXPECT_EQ(huge_.Resize(mapping, 8 * kMiB, /*may_move=*/false), !kIsSecure);
+  EXPECT_EQ(mapping->bytes, 9 * kMiB);
+  EXPECT_EQ(huge_.live_bytes(), 9 * kMiB);
   EXPECT_EQ(mapping->start[8 * kMiB - 1], 7);
   huge_.CheckInvariants();
   pages_.StopFailing();
@@ -466,6 +521,7 @@ TEST_F(HugeMappingsTest, FailuresOfThePageSourceAreSurvived) {
 
 TEST_F(HugeMappingsTest, SizesThatNobodyHasAreRefused) {
   EXPECT_EQ(Allocate(kMaxRequest), nullptr);
+  EXPECT_TRUE(pages_.journal().empty());
   EXPECT_EQ(Allocate(size_t{1} << 50), nullptr);
   HugeMapping* mapping = Allocate(9 * kMiB);
   // The system isn't asked for what rounding up makes more than there can be.
@@ -517,6 +573,42 @@ TEST_F(HugeMappingsTest, TheCheckNamesARecordThatDoesNotAddUp) {
   EXPECT_STREQ(broken.what, "broken record of a huge mapping");
   EXPECT_EQ(broken.where, mapping->start);
   mapping->bytes -= kPageSize;
+}
+
+TEST_F(HugeMappingsTest, TheCheckCountsWhatIsLive) {
+  HugeMapping* mapping = Allocate(9 * kMiB);
+  mapping->bytes += kPageSize;
+  ++mapping->piece_pages[0];
+  BrokenInvariant broken;
+  EXPECT_FALSE(huge_.Check(&broken));
+  EXPECT_STREQ(broken.what, "wrong count of huge mappings");
+  mapping->bytes -= kPageSize;
+  --mapping->piece_pages[0];
+}
+
+TEST_F(HugeMappingsTest, TheCheckNamesMappingsThatOverlapOrAreOdd) {
+  HugeMapping* mappings[] = {Allocate(9 * kMiB), Allocate(9 * kMiB)};
+  HugeMapping* low = mappings[mappings[0]->start > mappings[1]->start];
+  HugeMapping* high = mappings[mappings[0]->start < mappings[1]->start];
+  const auto gap = static_cast<size_t>(high->start - low->start);
+  BrokenInvariant broken;
+  low->bytes = gap + kPageSize;
+  low->piece_pages[0] = static_cast<uint32_t>(gap / kPageSize + 1);
+  EXPECT_FALSE(huge_.Check(&broken));
+  EXPECT_STREQ(broken.what, "broken record of a huge mapping");
+  EXPECT_EQ(broken.where, high->start);
+  low->bytes = 9 * kMiB;
+  low->piece_pages[0] = 9 * kMiB / kPageSize;
+  high->start += 16;
+  EXPECT_FALSE(huge_.Check(&broken));
+  EXPECT_STREQ(broken.what, "broken record of a huge mapping");
+  high->start -= 16;
+  low->num_pieces = 0;
+  low->bytes = 0;
+  EXPECT_FALSE(huge_.Check(&broken));
+  EXPECT_STREQ(broken.what, "broken record of a huge mapping");
+  low->num_pieces = 1;
+  low->bytes = 9 * kMiB;
 }
 
 TEST_F(HugeMappingsTest, TheCheckNamesAMappingOutOfOrder) {

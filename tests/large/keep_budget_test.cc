@@ -75,6 +75,19 @@ TEST(KeepBudgetTest, ForgetsThePeakWithCalls) {
   EXPECT_EQ(keep.Get(600), 225U);
 }
 
+TEST(KeepBudgetTest, ForgetsThePeakWithTime) {
+  KeepBudget keep(9);
+  keep.NoteLive(1000);
+  keep.Decay(600, 100);
+  EXPECT_EQ(keep.Get(800), 150U);
+  keep.Decay(600, 199);
+  EXPECT_EQ(keep.Get(800), 150U);
+  keep.Decay(600, 200);
+  EXPECT_EQ(keep.Get(800), 107U);
+  keep.Decay(2000, 300);  // nothing is above that
+  EXPECT_EQ(keep.Get(800), 107U);
+}
+
 TEST(KeepBudgetTest, ForgetsRegretsWithTime) {
   KeepBudget keep(9);
   keep.NoteLive(10000);

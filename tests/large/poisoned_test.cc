@@ -207,6 +207,36 @@ TEST_F(PoisonedMappingsTest, TheFirstByteBehindAMappingFaults) {
   EXPECT_EXIT(static_cast<void>(*end), ::testing::KilledBySignal(SIGSEGV), "");
 }
 
+// Until so many have been freed after it, and no longer.
+TEST_F(PoisonedMappingsTest, SixtyFourFaultAndTheOldestIsGivenBack) {
+  constexpr size_t kMost = 64;
+  constexpr size_t kWhole = 9 * kMiB + kPageSize;
+  HugeMapping* mappings[kMost + 3];
+  for (HugeMapping*& mapping : mappings) mapping = Allocate(9 * kMiB);
+  const size_t records = metadata_.reserved_bytes();
+  const auto held = [this, records] {
+    return (pages_.reserved_bytes() - records) / kWhole;
+  };
+  EXPECT_EQ(pages_.reserved_bytes() - records, (kMost + 3) * kWhole);
+  for (size_t i = 0; i < kMost; ++i) huge_.FreePoisoned(mappings[i]);
+  EXPECT_EQ(held(), kMost + 3);
+  const char* oldest = mappings[0]->start;
+  huge_.FreePoisoned(mappings[kMost]);
+  EXPECT_EQ(held(), kMost + 2);
+  EXPECT_EQ(pages_.journal().back().start, oldest);
+  EXPECT_EQ(pages_.journal().back().bytes, kWhole);
+  // One that went before its time leaves room for another.
+  pages_.FailCall(0);
+  HugeMapping* mapping = Allocate(9 * kMiB);
+  ASSERT_NE(mapping, nullptr);
+  EXPECT_EQ(held(), kMost + 2);
+  huge_.FreePoisoned(mapping);
+  EXPECT_EQ(held(), kMost + 2);
+  huge_.FreePoisoned(mappings[kMost + 1]);
+  EXPECT_EQ(held(), kMost + 1);
+  huge_.CheckInvariants();
+}
+
 // Addresses can be as scarce as memory.
 TEST_F(PoisonedMappingsTest, WhatWasFreedIsGivenBackBeforeARequestFails) {
   huge_.FreePoisoned(Allocate(9 * kMiB));

@@ -1,5 +1,8 @@
 #include "allocator/large/slice_cache.h"
 
+#include <cstddef>
+#include <cstdint>
+#include <memory>
 #include <vector>
 
 #include "allocator/base/sizes.h"
@@ -7,6 +10,7 @@
 #include "allocator/large/charged_runs.h"
 #include "allocator/large/quota.h"
 #include "allocator/large/run_pool.h"
+#include "allocator/pages/fake_page_source.h"
 #include "allocator/pages/mmap_page_source.h"
 #include "allocator/pages/slice.h"
 #include "gtest/gtest.h"
@@ -75,6 +79,20 @@ TEST_F(SliceCacheTest, WhatIsNotWantedGoesBackWithTime) {
   EXPECT_EQ(cache_.bytes(), 0U);
 }
 
+TEST_F(SliceCacheTest, HalfASecondLiesBetweenTwoLooks) {
+  FreeAll(Allocate(4));
+  cache_.Decay(pool_, 499);
+  EXPECT_EQ(cache_.decay_ms(), 0U);
+  cache_.Decay(pool_, 500);
+  EXPECT_EQ(cache_.decay_ms(), 500U);
+  EXPECT_EQ(cache_.bytes(), 4 * kSliceSize);
+  cache_.Decay(pool_, 999);
+  EXPECT_EQ(cache_.bytes(), 4 * kSliceSize);
+  cache_.Decay(pool_, 1000);
+  EXPECT_EQ(cache_.bytes(), 0U);
+  EXPECT_EQ(pool_.live_bytes(), 0U);
+}
+
 TEST_F(SliceCacheTest, ADecayAfterAReleaseFindsNothing) {
   FreeAll(Allocate(20));
   cache_.Decay(pool_, 10000);
@@ -95,6 +113,63 @@ TEST_F(SliceCacheTest, LongRunsAndRefusedOnesPassItBy) {
   EXPECT_EQ(status_, Status::kQuota);
   EXPECT_EQ(cache_.bytes(), kSliceSize);
   cache_.Release(pool_);
+}
+
+// Nobody is charged for what could not be had.
+TEST(ChargedRunsTest, WhatIsRefusedIsNotCharged) {
+  FakePageSource pages;
+  RunPool pool(pages);
+  Quota quota;
+  ChargedRuns runs(pool, quota);
+  Status status = Status::kOk;
+  pages.FailFrom(0);
+  EXPECT_EQ(runs.Allocate(3, RunKind::kRegion, &pool, &status), nullptr);
+  EXPECT_EQ(status, Status::kNoMemory);
+  EXPECT_EQ(quota.charged_bytes(), 0U);
+  pages.StopFailing();
+  Slice* run = runs.Allocate(3, RunKind::kRegion, &pool, &status,
+                             {2 * kPageSize, false});
+  ASSERT_NE(run, nullptr);
+  EXPECT_EQ(quota.charged_bytes(), 3 * kSliceSize);
+  EXPECT_EQ(pages.Count(FakePageSource::Verb::kPopulate), 1U);
+  runs.Free(run);
+  EXPECT_EQ(quota.charged_bytes(), 0U);
+  // Only what is fresh is populated.
+  run = runs.Allocate(3, RunKind::kRegion, &pool, &status,
+                      {2 * kPageSize, false});
+  EXPECT_EQ(pages.Count(FakePageSource::Verb::kPopulate), 1U);
+  // There is no short slice.
+  EXPECT_EQ(runs.AllocateAtEnd(1, RunKind::kRegion, &pool, &status), nullptr);
+  runs.FreePoisoned(run);
+  EXPECT_EQ(quota.charged_bytes(), 0U);
+  pool.CheckInvariants();
+}
+
+TEST(ChargedRunsTest, OfGivenMemoryTheBytesAreCharged) {
+  FakePageSource pages;
+  pages.FailFrom(0);
+  const size_t bytes = 3 * (kSliceSize + sizeof(Slice)) + kSliceSize / 2;
+  const std::unique_ptr<char[]> memory(new char[bytes]);
+  RunPool pool(pages);
+  pool.Adopt(memory.get(), bytes);
+  Quota quota;
+  ChargedRuns runs(pool, quota);
+  Status status = Status::kOk;
+  const size_t two = 2 * kSliceSize - pool.missing_bytes();
+  quota.set_limit_bytes(two - 1);
+  EXPECT_EQ(runs.AllocateAtEnd(two, RunKind::kRegion, &pool, &status), nullptr);
+  EXPECT_EQ(status, Status::kQuota);
+  EXPECT_EQ(quota.charged_bytes(), 0U);
+  quota.set_limit_bytes(SIZE_MAX);
+  Slice* run = runs.AllocateAtEnd(two, RunKind::kRegion, &pool, &status);
+  ASSERT_NE(run, nullptr);
+  EXPECT_EQ(pool.BytesOf(run), two);
+  EXPECT_EQ(quota.charged_bytes(), two);
+  // It is taken.
+  EXPECT_EQ(runs.AllocateAtEnd(two, RunKind::kRegion, &pool, &status), nullptr);
+  EXPECT_EQ(quota.charged_bytes(), two);
+  runs.Free(run);
+  EXPECT_EQ(quota.charged_bytes(), 0U);
 }
 
 }  // namespace

@@ -348,6 +348,45 @@ TEST_F(SlabDamageTest, EachFieldIsLookedAt) {
   slab->slab.needed = static_cast<uint16_t>(slab->slab.needed + 1);
   EXPECT_EQ(Broken(), "wrong count of a slab's free objects");
   *slab = kept;
+  slab->slab.size_class = kNumSizeClasses;
+  EXPECT_EQ(Broken(), "broken descriptor of a slab");
+  *slab = kept;
+  slab->kind = RunKind::kBusy;
+  EXPECT_EQ(Broken(), "slab of another owner");
+  *slab = kept;
+  slab->key = kept.key ^ 1;
+  EXPECT_EQ(Broken(), "slab of another owner");
+  *slab = kept;
+  EXPECT_EQ(Broken(), "nothing");
+}
+
+TEST_F(SlabDamageTest, EachLinkIsLookedAt) {
+  if (kIsSecure) GTEST_SKIP() << "links are keyed";
+  const size_t size_class = SizeClassFor(48);
+  std::vector<Object*> taken = Take(size_class, SlabCapacity(size_class));
+  Object* other_size = TakeOnce(SizeClassFor(96))[0];
+  for (int i = 0; i < 5; ++i) Free(taken[i]);
+  ASSERT_EQ(Broken(), "nothing");
+  Object* const good = taken[2]->next;
+  char* start = reinterpret_cast<char*>(good);
+  Object copy = *good;
+  for (void* link :
+       {static_cast<void*>(other_size), static_cast<void*>(&copy),
+        static_cast<void*>(start + 16), static_cast<void*>(taken[4]),
+        static_cast<void*>(taken[10])}) {
+    taken[2]->next = static_cast<Object*>(link);
+    EXPECT_EQ(Broken(), "overwritten free object");
+  }
+  // One that is left out.
+  taken[2]->next = taken[0];
+  EXPECT_EQ(Broken(), "wrong count of a slab's free objects");
+  taken[2]->next = good;
+  if (kChecksObjects) {
+    const uintptr_t mark = good->mark;
+    good->mark = 0;
+    EXPECT_EQ(Broken(), "overwritten free object");
+    good->mark = mark;
+  }
   EXPECT_EQ(Broken(), "nothing");
 }
 

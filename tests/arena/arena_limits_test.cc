@@ -1,0 +1,285 @@
+// What an arena is charged when blocks change their size or their arena, and
+// what it gives back down to a mark. Each step is checked against what is held.
+#include <cstddef>
+#include <cstdint>
+#include <vector>
+
+#include "allocator/arena/arena.h"
+#include "allocator/base/preset.h"
+#include "allocator/base/sizes.h"
+#include "allocator/base/status.h"
+#include "allocator/pages/fake_page_source.h"
+#include "allocator/pages/slice.h"
+#include "gtest/gtest.h"
+#include "tests/arena/ground.h"
+
+namespace myonly::internal {
+namespace {
+
+constexpr size_t kMiB = size_t{1} << 20;
+constexpr uintptr_t kToken = 0x1000010;
+
+// With limits in pages, and to the byte.
+class ArenaLimitsTest : public ::testing::TestWithParam<bool> {
+ protected:
+  ArenaLimitsTest() {
+    parent_.set_token(kToken - 16);
+    parent_.Open(Options(64 * kMiB));
+    for (Arena* arena : {&arena_, &other_}) {
+      arena->set_token(kToken + (arena == &other_ ? 16 : 0));
+      arena->Open(Options(24 * kMiB), &parent_.quota());
+    }
+  }
+  ~ArenaLimitsTest() override { ExpectSound(); }
+
+  static ArenaOptions Options(size_t limit_bytes) {
+    ArenaOptions options;
+    options.limit_bytes = limit_bytes;
+    options.exact_bytes = GetParam();
+    return options;
+  }
+  void* Allocate(size_t size, size_t alignment = kMinAlignment) {
+    status_ = Status::kOk;
+    return arena_.AllocateAligned(size, alignment, &status_);
+  }
+  bool Resize(void** ptr, size_t size) {
+    const bool resized = ground_.Resize(ptr, size, /*may_move=*/true);
+    ExpectSound();
+    return resized;
+  }
+  Status Move(void* ptr) {
+    Slice* slice = ground_.runs().Find(ptr);
+    Slice* run = slice == nullptr ? nullptr : ground_.runs().FindRun(slice);
+    return arena_.MoveTo(
+        other_, run, run == nullptr ? ground_.huge().Find(ptr) : nullptr, ptr);
+  }
+  // What is charged is what is held, everywhere.
+  void ExpectSound() {
+    EXPECT_TRUE(ground_.Check(arena_));
+    EXPECT_TRUE(ground_.Check(other_));
+    EXPECT_EQ(parent_.quota().charged_bytes(), Charged() + Charged(other_));
+  }
+  size_t Charged() { return Charged(arena_); }
+  static size_t Charged(Arena& arena) { return arena.quota().charged_bytes(); }
+
+  FakePageSource pages_;
+  Ground ground_{pages_};
+  Arena parent_{ground_.runs(), ground_.huge(), TestSeed, "parent"};
+  Arena arena_{ground_.runs(), ground_.huge(), TestSeed, "test"};
+  Arena other_{ground_.runs(), ground_.huge(), TestSeed, "other"};
+  Status status_ = Status::kOk;
+};
+
+INSTANTIATE_TEST_SUITE_P(Counting, ArenaLimitsTest, ::testing::Bool(),
+                         [](const auto& info) {
+                           return info.param ? "Bytes" : "Pages";
+                         });
+
+TEST_P(ArenaLimitsTest, ALargeBlockIsChargedForWhatItHas) {
+  if (kIsSecure) GTEST_SKIP() << "a page that faults is behind each";
+  void* ptr = Allocate(kMiB);
+  const auto expect = [this, ptr](size_t size) {
+    const size_t pages = AlignUp(size, kPageSize);
+    const size_t held = SlicesFor(pages) * kSliceSize;
+    EXPECT_EQ(ground_.UsableSize(ptr), pages);
+    EXPECT_EQ(Charged(), GetParam() ? pages : held);
+    EXPECT_EQ(arena_.Stats().large_bytes, held);
+    EXPECT_EQ(arena_.Stats().live_bytes, pages);
+  };
+  expect(kMiB);
+  for (const size_t size : {kMiB + 1, 2 * kMiB, kMaxLargeRequest, 3 * kMiB - 1,
+                            kMiB - kSliceSize, kMiB - kSliceSize - kPageSize,
+                            size_t{100000}, kMaxBlockRequest / 2 + 1}) {
+    void* same = ptr;
+    ASSERT_TRUE(Resize(&same, size)) << size;
+    EXPECT_EQ(same, ptr);
+    expect(size);
+  }
+  // Small enough, or large enough, for another kind.
+  EXPECT_TRUE(Resize(&ptr, AlignUp(kMaxBlockRequest / 2 + 1, kPageSize)));
+  EXPECT_FALSE(Resize(&ptr, kMaxBlockRequest / 2));
+  EXPECT_FALSE(Resize(&ptr, kMaxLargeRequest + 1));
+  expect(kMaxBlockRequest / 2 + 1);
+}
+
+TEST_P(ArenaLimitsTest, NeitherKindGrowsOverTheLimit) {
+  if (kIsSecure) GTEST_SKIP() << "a page that faults is behind each";
+  void* huge = Allocate(20 * kMiB);
+  void* large = Allocate(3 * kMiB);
+  const size_t before = Charged();
+  EXPECT_EQ(before, 23 * kMiB);
+  EXPECT_FALSE(Resize(&huge, 22 * kMiB));
+  EXPECT_EQ(Charged(), before);
+  // Up to the last byte.
+  EXPECT_TRUE(Resize(&large, kMaxLargeRequest));
+  EXPECT_EQ(Charged(), 24 * kMiB);
+  EXPECT_FALSE(Resize(&huge, 20 * kMiB + 1));
+  EXPECT_TRUE(Resize(&large, 3 * kMiB));
+  EXPECT_TRUE(Resize(&huge, 21 * kMiB));
+  EXPECT_FALSE(Resize(&large, 3 * kMiB + 1));
+  EXPECT_EQ(Charged(), 24 * kMiB);
+}
+
+TEST_P(ArenaLimitsTest, WhatTheSystemRefusesIsNotCharged) {
+  if (kIsSecure) GTEST_SKIP() << "a page that faults is behind each";
+  void* huge = Allocate(9 * kMiB);
+  void* large = Allocate(kMiB);
+  void* behind = Allocate(kMiB);
+  ASSERT_NE(behind, nullptr);
+  const size_t before = Charged();
+  EXPECT_FALSE(Resize(&large, 2 * kMiB));
+  EXPECT_EQ(Charged(), before);
+  pages_.FailFrom(0);
+  EXPECT_FALSE(Resize(&huge, 10 * kMiB));
+  EXPECT_EQ(Charged(), before);
+  // Nor is anything returned that stays.
+  EXPECT_TRUE(Resize(&huge, 5 * kMiB));
+  EXPECT_EQ(Charged(), before);
+  EXPECT_EQ(Allocate(9 * kMiB), nullptr);
+  EXPECT_EQ(status_, Status::kNoMemory);
+  EXPECT_EQ(Charged(), before);
+  pages_.StopFailing();
+}
+
+TEST_P(ArenaLimitsTest, AHugeBlockThatGetsSmallMoves) {
+  void* ptr = Allocate(9 * kMiB);
+  EXPECT_TRUE(Resize(&ptr, kMaxLargeRequest / 2 + 1));
+  EXPECT_EQ(ground_.UsableSize(ptr), kMaxLargeRequest / 2 + kPageSize);
+  EXPECT_EQ(Charged(), kMaxLargeRequest / 2 + kPageSize);
+  EXPECT_EQ(arena_.Stats().huge_bytes, Charged());
+  EXPECT_FALSE(Resize(&ptr, kMaxLargeRequest / 2));
+  EXPECT_EQ(arena_.Stats().huge_blocks, 1U);
+}
+
+TEST_P(ArenaLimitsTest, SmallBlocksAreChargedForWhatTheyHave) {
+  void* first = Allocate(5000);
+  void* second = Allocate(100);
+  ASSERT_NE(second, nullptr);
+  EXPECT_EQ(Charged(),
+            GetParam() ? ground_.UsableSize(first) + ground_.UsableSize(second)
+                       : kSliceSize);
+  void* same = first;
+  EXPECT_TRUE(Resize(&same, 1000));
+  EXPECT_EQ(Charged(),
+            GetParam() ? ground_.UsableSize(first) + ground_.UsableSize(second)
+                       : kSliceSize);
+  // To the byte it grows by moving: what it would be is known afterwards only.
+  EXPECT_EQ(Resize(&same, 3000), !GetParam());
+  ground_.Free(first);
+  ground_.Free(second);
+  EXPECT_EQ(arena_.Stats().live_bytes, 0U);
+  EXPECT_EQ(arena_.Stats().frees, 2U);
+  if (GetParam()) {
+    EXPECT_EQ(Charged(), 0U);
+  }
+}
+
+// --- Between arenas ---
+
+TEST_P(ArenaLimitsTest, ABlockTakesItsChargeAlong) {
+  void* large = Allocate(kMiB + 1);
+  void* huge = Allocate(9 * kMiB);
+  const size_t before = Charged();
+  const ArenaStats was = arena_.Stats();
+  for (void* ptr : {large, huge}) {
+    EXPECT_EQ(Move(ptr), Status::kOk);
+    EXPECT_EQ(ground_.OwnerOf(ptr), &other_);
+    ExpectSound();
+    EXPECT_EQ(Charged() + Charged(other_), before);
+    EXPECT_EQ(Move(ptr), Status::kInvalid);  // it is gone
+  }
+  EXPECT_EQ(Charged(), 0U);
+  const ArenaStats from = arena_.Stats();
+  const ArenaStats to = other_.Stats();
+  EXPECT_EQ(from.live_blocks, 0U);
+  EXPECT_EQ(from.live_bytes, 0U);
+  EXPECT_EQ(from.frees, 2U);
+  EXPECT_EQ(from.peak_live_bytes, was.live_bytes);
+  EXPECT_EQ(to.allocations, 2U);
+  EXPECT_EQ(to.live_blocks, 2U);
+  EXPECT_EQ(to.live_bytes, was.live_bytes);
+  EXPECT_EQ(to.peak_live_bytes, was.live_bytes);
+  EXPECT_EQ(to.large_bytes, was.large_bytes);
+  EXPECT_EQ(to.huge_bytes, was.huge_bytes);
+  EXPECT_EQ(to.huge_blocks, 1U);
+  // By any address in it.
+  const Slice* slice = ground_.runs().Find(static_cast<char*>(large) + kMiB);
+  EXPECT_EQ(slice->owner, &other_);
+  ground_.Free(large);
+  ground_.Free(huge);
+  EXPECT_EQ(Charged(other_), 0U);
+}
+
+TEST_P(ArenaLimitsTest, WhatCannotMoveStaysAsItWas) {
+  void* large = Allocate(kMiB);
+  void* huge = Allocate(9 * kMiB);
+  Slice* run = ground_.runs().FindRun(ground_.runs().Find(large));
+  HugeMapping* mapping = ground_.huge().Find(huge);
+  const size_t before = Charged();
+  // No address inside of it, and to itself without ado.
+  EXPECT_EQ(arena_.MoveTo(other_, run, nullptr, static_cast<char*>(large) + 16),
+            Status::kInvalid);
+  EXPECT_EQ(
+      arena_.MoveTo(other_, nullptr, mapping, static_cast<char*>(huge) + 16),
+      Status::kInvalid);
+  EXPECT_EQ(arena_.MoveTo(arena_, run, nullptr, large), Status::kOk);
+  EXPECT_EQ(arena_.MoveTo(arena_, nullptr, mapping, huge), Status::kOk);
+  EXPECT_EQ(other_.MoveTo(arena_, run, nullptr, large), Status::kInvalid);
+  EXPECT_EQ(other_.MoveTo(arena_, nullptr, mapping, huge), Status::kInvalid);
+  // The other one has no room.
+  Status status = Status::kOk;
+  ASSERT_NE(other_.Allocate(23 * kMiB + kPageSize, &status), nullptr);
+  EXPECT_EQ(Move(large), Status::kQuota);
+  EXPECT_EQ(Move(huge), Status::kQuota);
+  EXPECT_EQ(Charged(), before);
+  EXPECT_EQ(ground_.OwnerOf(large), &arena_);
+  EXPECT_EQ(ground_.OwnerOf(huge), &arena_);
+  EXPECT_EQ(arena_.Stats().live_blocks, 2U);
+}
+
+// --- Back to a mark ---
+
+TEST_P(ArenaLimitsTest, WhatIsFreeGoesDownToAMark) {
+  std::vector<void*> blocks;
+  for (int i = 0; i < 40; ++i) blocks.push_back(Allocate(30000));
+  Allocate(100);
+  for (void* block : blocks) ground_.Free(block);
+  const size_t free_bytes = arena_.Stats().free_block_bytes;
+  ASSERT_GT(free_bytes, 8 * kPageSize);
+  EXPECT_EQ(arena_.PurgeTo(kToken, free_bytes, Arena::LookAtAll), 0U);
+  EXPECT_EQ(arena_.PurgeTo(kToken + 1, 0, Arena::LookAtAll), 0U);
+  EXPECT_EQ(arena_.Stats().free_block_bytes, free_bytes);
+  const size_t held = arena_.Stats().region_bytes;
+  const size_t purged = arena_.PurgeTo(kToken, 0, Arena::LookAtAll);
+  EXPECT_GE(purged, held - arena_.Stats().region_bytes);
+  EXPECT_GE(purged, free_bytes * 3 / 4);
+  EXPECT_LE(purged, free_bytes + kSliceSize);
+  ExpectSound();
+}
+
+TEST_P(ArenaLimitsTest, ReleasingTellsWhetherSomethingWentBack) {
+  EXPECT_FALSE(arena_.ReleaseSpare(Arena::LookAtAll));
+  void* block = Allocate(1000);
+  EXPECT_FALSE(arena_.ReleaseSpare(Arena::LookAtAll));
+  ground_.Free(block);
+  EXPECT_EQ(arena_.Stats().region_bytes, kSliceSize);
+  EXPECT_TRUE(arena_.ReleaseSpare(Arena::LookAtAll));
+  EXPECT_EQ(arena_.Stats().region_bytes, 0U);
+  EXPECT_FALSE(arena_.ReleaseSpare(Arena::LookAtAll));
+}
+
+TEST_P(ArenaLimitsTest, AClosedArenaServesNoKind) {
+  EXPECT_TRUE(other_.Close(/*require_empty=*/true));
+  for (const size_t size : {size_t{100}, kMiB, 9 * kMiB}) {
+    Status status = Status::kOk;
+    EXPECT_EQ(other_.Allocate(size, &status), nullptr);
+    EXPECT_EQ(status, Status::kStale);
+  }
+  EXPECT_FALSE(other_.ResetIf(kToken + 16, nullptr));
+  EXPECT_FALSE(arena_.ResetIf(kToken + 16, nullptr));
+  EXPECT_TRUE(arena_.ResetIf(kToken, nullptr));
+  EXPECT_EQ(arena_.resets(), 1U);
+}
+
+}  // namespace
+}  // namespace myonly::internal

@@ -1,0 +1,427 @@
+// Where the run pool's answers change: exact sizes, budgets and times.
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
+#include <functional>
+#include <vector>
+
+#include "allocator/base/clock.h"
+#include "allocator/base/invariant.h"
+#include "allocator/base/preset.h"
+#include "allocator/base/sizes.h"
+#include "allocator/large/run_pool.h"
+#include "allocator/pages/fake_page_source.h"
+#include "allocator/pages/page_source.h"
+#include "allocator/pages/slice.h"
+#include "gtest/gtest.h"
+
+namespace myonly::internal {
+namespace {
+
+using Verb = FakePageSource::Verb;
+
+constexpr size_t kMiB = size_t{1} << 20;
+constexpr size_t kFloor = 32;  // slices that are always kept
+
+// Of a system that has addresses, but for a while no memory for them.
+class PagesWithoutMemory final : public PageSource {
+ public:
+  void* Reserve(size_t bytes, size_t alignment, Access access) override {
+    return pages_.Reserve(bytes, alignment, access);
+  }
+  bool Commit(void* start, size_t bytes) override {
+    if (refusals == 0) return pages_.Commit(start, bytes);
+    --refusals;
+    return false;
+  }
+  bool Decommit(void* start, size_t bytes) override {
+    return pages_.Decommit(start, bytes);
+  }
+  bool Purge(void* start, size_t bytes) override {
+    return pages_.Purge(start, bytes);
+  }
+  bool Release(void* start, size_t bytes) override {
+    return pages_.Release(start, bytes);
+  }
+  void* Remap(void* start, size_t old_bytes, size_t new_bytes) override {
+    return pages_.Remap(start, old_bytes, new_bytes);
+  }
+  bool Move(void* start, size_t bytes, void* target) override {
+    return pages_.Move(start, bytes, target);
+  }
+  size_t ReservationLimit() const override { return kMiB; }
+  size_t reserved_bytes() const { return pages_.reserved_bytes(); }
+
+  size_t refusals = 0;
+
+ private:
+  FakePageSource pages_;
+};
+
+class RunPoolEdgesTest : public ::testing::Test {
+ protected:
+  ~RunPoolEdgesTest() override { pool_.CheckInvariants(); }
+
+  Slice* Allocate(size_t slices, RunKind kind = RunKind::kLarge) {
+    bool zeroed;
+    return pool_.Allocate(slices, kind, this, &zeroed);
+  }
+  void FreeAndKeep(Slice* run) {
+    run->kind = RunKind::kBusy;
+    pool_.FreeAndKeep(run);
+  }
+  // Leaves so much dirty, in one run.
+  void MakeDirty(size_t slices) { pool_.Free(Allocate(slices)); }
+  size_t DirtySlices() { return pool_.dirty_bytes() / kSliceSize; }
+
+  FakePageSource pages_{size_t{1} << 30};
+  RunPool pool_{pages_};
+};
+
+TEST_F(RunPoolEdgesTest, EachKindOfRunInUseIsFound) {
+  for (const RunKind kind : {RunKind::kRegion, RunKind::kSubHeapRegion,
+                             RunKind::kSlab, RunKind::kLarge}) {
+    const Slice* run = Allocate(3, kind);
+    EXPECT_EQ(pool_.FindRun(run - 2), run);
+  }
+  Slice* run = Allocate(3);
+  for (const RunKind kind : {RunKind::kBusy, RunKind::kFree, RunKind::kNone}) {
+    run->kind = kind;
+    EXPECT_EQ(pool_.FindRun(run), nullptr);
+  }
+  run->kind = RunKind::kLarge;
+}
+
+TEST_F(RunPoolEdgesTest, ARunBelongsToNoList) {
+  Slice* run = Allocate(3);
+  run->previous = run->next = run;
+  run->key = 1;
+  pool_.Free(run);
+  run = Allocate(3);
+  EXPECT_EQ(run->previous, nullptr);
+  EXPECT_EQ(run->next, nullptr);
+  EXPECT_EQ(run->key, Slice::kNoSlab);
+}
+
+TEST_F(RunPoolEdgesTest, MemoryThatGrowsIsCommittedInEverLargerSteps) {
+  Allocate(1);
+  const size_t first = pages_.Count(Verb::kCommit);
+  EXPECT_EQ(pool_.SlicesIn(0), 16U);
+  size_t steps = 0;
+  size_t before = 16;
+  for (int i = 0; i < 10000; ++i) {
+    ASSERT_NE(Allocate(1), nullptr);
+    if (pool_.SlicesIn(0) == before) continue;
+    before = pool_.SlicesIn(0);
+    EXPECT_EQ(before % 64, 0U);  // huge pages
+    ++steps;
+  }
+  // 64, 128, 256 and so on to 4096, and then 2048 more each time.
+  EXPECT_EQ(steps, 10U);
+  EXPECT_EQ(pool_.SlicesIn(0), 10240U);
+  EXPECT_EQ(pages_.Count(Verb::kCommit), first * (steps + 1));
+}
+
+TEST_F(RunPoolEdgesTest, ADirtyRunIsCompletedIfHalfOfItIsThere) {
+  for (const size_t wanted : {16, 17, 18}) {
+    FakePageSource pages;
+    RunPool pool(pages);
+    bool zeroed;
+    const auto allocate = [&](size_t slices) {
+      return pool.Allocate(slices, RunKind::kLarge, this, &zeroed);
+    };
+    Slice* dirty = allocate(8);
+    Slice* rest = allocate(8);
+    pool.Free(rest);
+    pool.Purge(0);
+    pool.Free(dirty);
+    EXPECT_EQ(allocate(wanted) == dirty, wanted != 18) << wanted;
+    EXPECT_EQ(zeroed, wanted == 18);
+    // All that was there is enough for the first.
+    EXPECT_EQ(pool.SlicesIn(0) == 16, wanted == 16);
+    pool.CheckInvariants();
+  }
+}
+
+TEST_F(RunPoolEdgesTest, AReservationIsUsedToItsLastSlice) {
+  FakePageSource small(2 * kMiB);
+  RunPool pool(small);
+  bool zeroed;
+  const auto allocate = [&](size_t slices) {
+    return pool.Allocate(slices, RunKind::kLarge, this, &zeroed);
+  };
+  ASSERT_NE(allocate(64), nullptr);
+  EXPECT_EQ(pool.SlicesIn(0), 64U);
+  EXPECT_EQ(pool.SlicesIn(1), 0U);
+  // There are no more of them than that.
+  for (size_t i = 1; i < RunPool::kMaxReservations; ++i) {
+    Slice* run = allocate(64);
+    ASSERT_NE(run, nullptr) << i;
+    EXPECT_EQ(pool.SliceAt(i, 63), run - 63);
+    EXPECT_EQ(pool.SliceAt(i, 64), nullptr);
+    EXPECT_EQ(pool.FindRun(pool.Find(pool.AddressOf(run))), run);
+  }
+  EXPECT_EQ(allocate(1), nullptr);
+  EXPECT_EQ(pool.SliceAt(RunPool::kMaxReservations, 0), nullptr);
+  pool.CheckInvariants();
+}
+
+TEST_F(RunPoolEdgesTest, LargeReservationsBeginWhereHugePagesDo) {
+  for (const size_t slices : {1023, 1024}) {
+    FakePageSource pages(slices * (kSliceSize + sizeof(Slice)));
+    RunPool pool(pages);
+    bool zeroed;
+    const Slice* run = pool.Allocate(1, RunKind::kLarge, this, &zeroed);
+    ASSERT_NE(run, nullptr);
+    const auto start = reinterpret_cast<uintptr_t>(pool.AddressOf(run));
+    if (kIsSecure) continue;  // other things are reserved, too
+    const FakePageSource::Call& reserve = pages.journal().front();
+    const size_t slack = reserve.bytes - slices * kSliceSize -
+                         AlignUp(slices * sizeof(Slice), kPageSize);
+    if (slices == 1024) {
+      EXPECT_TRUE(IsAligned(start, 2 * kMiB));
+      EXPECT_EQ(slack, 2 * kMiB);
+    } else {
+      EXPECT_TRUE(IsAligned(start, kSliceSize));
+      EXPECT_EQ(slack, kSliceSize);
+    }
+  }
+}
+
+TEST_F(RunPoolEdgesTest, HalfAsMuchIsReservedUntilThatCanBeHad) {
+  if (kIsSecure) GTEST_SKIP() << "other things are reserved, too";
+  FakePageSource pages(64 * (kSliceSize + sizeof(Slice)) * 16);
+  RunPool pool(pages);
+  bool zeroed;
+  pages.FailFrom(0);
+  EXPECT_EQ(pool.Allocate(1, RunKind::kLarge, this, &zeroed), nullptr);
+  EXPECT_EQ(pages.Count(Verb::kReserve), 5U);  // of 1024 slices to 64
+  EXPECT_EQ(pages.journal().size(), 5U);
+  EXPECT_GE(pages.journal().back().bytes, 64 * kSliceSize);
+  EXPECT_LT(pages.journal().back().bytes, 67 * kSliceSize);
+  pages.StopFailing();
+  pages.FailCall(0);
+  EXPECT_NE(pool.Allocate(1, RunKind::kLarge, this, &zeroed), nullptr);
+  EXPECT_EQ(pages.Count(Verb::kReserve), 7U);
+  EXPECT_GT(pages.reserved_bytes(), 512 * kSliceSize);
+  EXPECT_LT(pages.reserved_bytes(), 530 * kSliceSize);
+}
+
+TEST(RunPoolWithoutMemoryTest, WhatCannotBeUsedIsReleased) {
+  constexpr size_t kMany = 1000;
+  PagesWithoutMemory pages;
+  RunPool pool(pages);
+  bool zeroed;
+  pages.refusals = kMany;
+  EXPECT_EQ(pool.Allocate(3, RunKind::kLarge, &pages, &zeroed), nullptr);
+  EXPECT_EQ(pages.reserved_bytes(), 0U);
+  EXPECT_GE(pages.refusals, kMany - 4);  // not again and again
+  pool.CheckInvariants();
+  pages.refusals = 0;
+  Slice* run = pool.Allocate(3, RunKind::kLarge, &pages, &zeroed);
+  ASSERT_NE(run, nullptr);
+  EXPECT_EQ(pool.Find(pool.AddressOf(run)), run);
+  // The same of more.
+  const size_t reserved = pages.reserved_bytes();
+  pages.refusals = kMany;
+  EXPECT_EQ(pool.Allocate(100, RunKind::kLarge, &pages, &zeroed), nullptr);
+  EXPECT_EQ(pages.reserved_bytes(), reserved);
+  EXPECT_EQ(pool.SlicesIn(1), 0U);
+  pool.CheckInvariants();
+}
+
+TEST_F(RunPoolEdgesTest, GrowsByWhatIsBehindAndNoMore) {
+  Slice* run = Allocate(2);
+  const size_t commits = pages_.Count(Verb::kCommit);
+  ASSERT_TRUE(pool_.Extend(run, 16));
+  EXPECT_EQ(pages_.Count(Verb::kCommit), commits);
+  EXPECT_EQ(pool_.SlicesIn(0), 16U);
+  ASSERT_TRUE(pool_.Extend(run, 17));
+  EXPECT_EQ(pool_.SlicesIn(0), 64U);
+  // It stays where it is in its owner's list.
+  run->previous = run;
+  run->next = run - 1;
+  ASSERT_TRUE(pool_.Extend(run, 64));
+  EXPECT_EQ(pool_.SlicesIn(0), 64U);
+  EXPECT_EQ(run->previous, run);
+  EXPECT_EQ(run->next, run - 1);
+  EXPECT_EQ(run->owner, this);
+  EXPECT_EQ((run - 63)->owner, this);
+}
+
+TEST_F(RunPoolEdgesTest, TheWholeRunBehindMayBeTaken) {
+  Slice* run = Allocate(2);
+  Slice* next = Allocate(2);
+  Allocate(1);
+  pool_.Free(next);
+  ASSERT_TRUE(pool_.Extend(run, 4));
+  EXPECT_EQ(run->run_slices, 4U);
+  EXPECT_EQ(pool_.dirty_bytes(), 0U);
+  EXPECT_EQ(pool_.live_bytes(), 5 * kSliceSize);
+}
+
+// --- What is kept, and what is purged ---
+
+TEST_F(RunPoolEdgesTest, RunsUpTo4MiBAndABitAreKeptWhole) {
+  Slice* run = Allocate(136);
+  Slice* large = Allocate(137);
+  FreeAndKeep(run);
+  EXPECT_EQ(run->kind, RunKind::kBusy);
+  FreeAndKeep(large);
+  EXPECT_EQ(large->kind, RunKind::kFree);
+  EXPECT_EQ(DirtySlices(), 273U);
+}
+
+TEST_F(RunPoolEdgesTest, WhatIsKeptForLongIsAsFreeAsTheRest) {
+  pool_.PurgeWithTime(1000);
+  Slice* run = Allocate(10);
+  FreeAndKeep(run);
+  pool_.PurgeWithTime(1001);
+  EXPECT_EQ(run->kind, RunKind::kBusy);
+  pool_.PurgeWithTime(1002);
+  EXPECT_EQ(run->kind, RunKind::kFree);
+  EXPECT_EQ(DirtySlices(), 10U);
+}
+
+TEST_F(RunPoolEdgesTest, InHalfASecondAllThatIsOverTheBudgetGoes) {
+  MakeDirty(kFloor + 500);
+  EXPECT_TRUE(pool_.PurgeWithTime(1000));
+  EXPECT_TRUE(pool_.PurgeWithTime(1099));
+  EXPECT_EQ(DirtySlices(), kFloor + 500);
+  EXPECT_TRUE(pool_.PurgeWithTime(1100));
+  EXPECT_EQ(DirtySlices(), kFloor + 400);
+  EXPECT_TRUE(pool_.PurgeWithTime(1199));
+  EXPECT_EQ(DirtySlices(), kFloor + 400);
+  EXPECT_TRUE(pool_.PurgeWithTime(1350));
+  EXPECT_EQ(DirtySlices(), kFloor + 200);
+  EXPECT_TRUE(pool_.PurgeWithTime(2000));
+  EXPECT_EQ(DirtySlices(), kFloor);
+  EXPECT_FALSE(pool_.PurgeWithTime(3000));
+  EXPECT_EQ(DirtySlices(), kFloor);
+  // The time of what is over it later begins then.
+  MakeDirty(500);
+  EXPECT_TRUE(pool_.PurgeWithTime(9000));
+  EXPECT_EQ(DirtySlices(), kFloor + 500);
+}
+
+TEST_F(RunPoolEdgesTest, ALittleGoesAtOnceAndMuchInParts) {
+  MakeDirty(kFloor + 20);
+  pool_.PurgeWithTime(1000);
+  pool_.PurgeWithTime(1100);
+  EXPECT_EQ(DirtySlices(), kFloor + 12);
+  MakeDirty(5000 - 12);
+  pool_.PurgeWithTime(2000);
+  EXPECT_EQ(DirtySlices(), kFloor + 5000 - 2048);
+}
+
+TEST_F(RunPoolEdgesTest, TwiceWhatIsTakenElsewhereIsPurged) {
+  MakeDirty(kFloor + 100);
+  pool_.NotePagesElsewhere(10 * kSliceSize, 0);
+  EXPECT_EQ(DirtySlices(), kFloor + 80);
+  // What is live elsewhere counts.
+  const size_t live = 32 * (kFloor + 70) * kSliceSize;
+  pool_.NotePagesElsewhere(20 * kSliceSize, live);
+  EXPECT_EQ(DirtySlices(), kFloor + 70);
+  pool_.NotePagesElsewhere(1000 * kSliceSize, 0);
+  EXPECT_EQ(DirtySlices(), kFloor);
+  const size_t purges = pages_.Count(Verb::kPurge);
+  pool_.NotePagesElsewhere(1000 * kSliceSize, 0);
+  EXPECT_EQ(pages_.Count(Verb::kPurge), purges);
+}
+
+TEST_F(RunPoolEdgesTest, AsMuchAsIsToBeKeptIsKept) {
+  MakeDirty(100);
+  EXPECT_EQ(pool_.Purge(100 * kSliceSize), 0U);
+  EXPECT_EQ(pool_.Purge(90 * kSliceSize - 1), 11 * kSliceSize);
+  EXPECT_EQ(DirtySlices(), 89U);
+  EXPECT_EQ(pool_.Purge(0), 89 * kSliceSize);
+  EXPECT_EQ(pool_.Purge(0), 0U);
+}
+
+// Recent peaks are forgotten by who allocates and by who frees alike.
+TEST_F(RunPoolEdgesTest, ThePeakIsForgottenWithEachCall) {
+  Slice* rest = Allocate(400);
+  MakeDirty(600);
+  for (int i = 0; i < 50; ++i) pool_.Free(Allocate(1, RunKind::kSlab));
+  const uint64_t now = CoarseMs();
+  pool_.PurgeWithTime(now);
+  pool_.PurgeWithTime(now + 1000);
+  EXPECT_LE(DirtySlices(), 150U);
+  EXPECT_GE(DirtySlices(), kFloor);
+  pool_.Free(rest);
+}
+
+TEST_F(RunPoolEdgesTest, OnlyWholePagesInsideArePurged) {
+  Slice* run = Allocate(1);
+  char* start = pool_.AddressOf(run);
+  memset(start, 1, kSliceSize);
+  EXPECT_EQ(pool_.PurgeInside(start + 1, kPageSize), 0U);
+  EXPECT_EQ(pool_.PurgeInside(start + 1, 2 * kPageSize - 2), 0U);
+  EXPECT_EQ(pages_.Count(Verb::kPurge), 0U);
+  EXPECT_EQ(pool_.PurgeInside(start + 1, 2 * kPageSize - 1), kPageSize);
+  EXPECT_EQ(start[kPageSize - 1], 1);
+  EXPECT_EQ(start[kPageSize], 0);
+  EXPECT_EQ(start[2 * kPageSize - 1], 0);
+  EXPECT_EQ(start[2 * kPageSize], 1);
+  EXPECT_EQ(pool_.PurgeInside(start + 4 * kPageSize, kPageSize), kPageSize);
+  pages_.FailCall(0);
+  EXPECT_EQ(pool_.PurgeInside(start + 4 * kPageSize, kPageSize), 0U);
+}
+
+TEST_F(RunPoolEdgesTest, WhatWillSoonBeWrittenToIsMadeResident) {
+  Slice* run = Allocate(4);
+  pool_.Populate(run, {kPageSize, false});
+  EXPECT_EQ(pages_.Count(Verb::kPopulate), 0U);
+  pool_.Populate(run, {kPageSize + 1, false});
+  ASSERT_EQ(pages_.Count(Verb::kPopulate), 1U);
+  EXPECT_EQ(pages_.journal().back().start, pool_.AddressOf(run));
+  EXPECT_EQ(pages_.journal().back().bytes, kPageSize + 1);
+}
+
+// --- Damage ---
+
+// Each field that is not as it should be is seen alone.
+TEST_F(RunPoolEdgesTest, TheCheckSeesEachFieldOfAFreeRun) {
+  Slice* run = Allocate(4);
+  Allocate(1);
+  pool_.Free(run);
+  Slice* last = run - 3;
+  const std::function<void(Slice*)> damages[] = {
+      [](Slice* slice) { slice->kind = RunKind::kLarge; },
+      [](Slice* slice) { slice->dirty = false; },
+      [](Slice* slice) { ++slice->head; },
+  };
+  for (Slice* slice : {run, last}) {
+    for (const auto& damage : damages) {
+      const RunKind kind = slice->kind;
+      damage(slice);
+      BrokenInvariant broken;
+      EXPECT_FALSE(pool_.Check(&broken));
+      EXPECT_STREQ(broken.what, "broken descriptor of a free run");
+      EXPECT_EQ(broken.where, pool_.AddressOf(run));
+      slice->kind = kind;
+      slice->dirty = true;
+      slice->head = run->head = last->head = 0;
+    }
+  }
+  ++last->run_slices;
+  BrokenInvariant broken;
+  EXPECT_FALSE(pool_.Check(&broken));
+  EXPECT_STREQ(broken.what, "broken descriptor of a free run");
+  --last->run_slices;
+}
+
+TEST_F(RunPoolEdgesTest, TheCheckSeesARunThatIsTooLongOrNone) {
+  Slice* run = Allocate(16);
+  BrokenInvariant broken;
+  for (const uint32_t slices : {0U, 17U}) {
+    run->run_slices = slices;
+    EXPECT_FALSE(pool_.Check(&broken));
+    EXPECT_STREQ(broken.what, "broken descriptor of a run");
+    EXPECT_EQ(broken.where, pool_.AddressOf(run));
+  }
+  run->run_slices = 16;
+}
+
+}  // namespace
+}  // namespace myonly::internal
