@@ -20,14 +20,17 @@ class MappingCacheTest : public ::testing::Test {
  protected:
   ~MappingCacheTest() override { EXPECT_TRUE(cache_.Check()); }
 
-  void Keep(size_t mib, size_t bytes, size_t budget = kNoLimit) {
+  void Keep(size_t mib, size_t bytes, size_t budget = kNoLimit,
+            uint32_t mapping = 1) {
     surplus_ = {};
-    cache_.Keep({At(mib), bytes}, budget, &surplus_);
+    cache_.Keep({At(mib), bytes, mapping}, budget, &surplus_);
+  }
+  static void ExpectRange(PageRange range, char* start, size_t bytes) {
+    EXPECT_EQ(range.start, start);
+    EXPECT_EQ(range.bytes(), bytes);
   }
   void ExpectTaken(size_t wanted, size_t alignment, char* start, size_t bytes) {
-    const PageRange range = cache_.Take(wanted, alignment);
-    EXPECT_EQ(range.start, start);
-    EXPECT_EQ(range.bytes, bytes);
+    ExpectRange(cache_.TakeEnough(wanted, alignment), start, bytes);
   }
 
   MappingCache cache_;
@@ -40,9 +43,10 @@ TEST_F(MappingCacheTest, TheSmallestThatIsEnoughElseTheLargest) {
   EXPECT_EQ(cache_.num_pieces(), 4U);
   ExpectTaken(4 * kMiB, kPageSize, At(40), 4 * kMiB);
   ExpectTaken(4 * kMiB, kPageSize, At(60), 6 * kMiB);
-  ExpectTaken(9 * kMiB, kPageSize, At(80), 8 * kMiB);
-  ExpectTaken(9 * kMiB, kPageSize, At(20), 2 * kMiB);
   ExpectTaken(9 * kMiB, kPageSize, nullptr, 0);
+  ExpectRange(cache_.TakeMost(), At(80), 8 * kMiB);
+  ExpectRange(cache_.TakeMost(), At(20), 2 * kMiB);
+  ExpectRange(cache_.TakeMost(), nullptr, 0);
   EXPECT_EQ(cache_.bytes(), 0U);
   EXPECT_EQ(cache_.num_pieces(), 0U);
 }
@@ -62,10 +66,10 @@ TEST_F(MappingCacheTest, OfWhatIsOverTheBudgetTheEndGoes) {
   Keep(10, 6 * kMiB, 10 * kMiB + kPageSize / 2);
   ASSERT_EQ(surplus_.count, 1U);
   EXPECT_EQ(surplus_.ranges[0].start, At(14));
-  EXPECT_EQ(surplus_.ranges[0].bytes, 2 * kMiB);
+  EXPECT_EQ(surplus_.ranges[0].bytes(), 2 * kMiB);
   EXPECT_EQ(surplus_.bytes, 2 * kMiB);
   EXPECT_EQ(cache_.bytes(), 10 * kMiB);
-  // There is no room, or not even for the smallest piece.
+  // There is no room, or not even for a huge page.
   Keep(20, 6 * kMiB, 9 * kMiB);
   EXPECT_EQ(surplus_.bytes, 6 * kMiB);
   Keep(20, 6 * kMiB, 12 * kMiB - 1);
@@ -77,11 +81,56 @@ TEST_F(MappingCacheTest, OfWhatIsOverTheBudgetTheEndGoes) {
 }
 
 TEST_F(MappingCacheTest, SmallPiecesAreNotWorthIt) {
-  Keep(0, 2 * kMiB - kPageSize);
-  EXPECT_EQ(surplus_.bytes, 2 * kMiB - kPageSize);
-  Keep(0, 2 * kMiB);
+  Keep(0, 15 * kPageSize);
+  EXPECT_EQ(surplus_.bytes, 15 * kPageSize);
+  Keep(0, 16 * kPageSize);
   EXPECT_EQ(surplus_.count, 0U);
   EXPECT_EQ(cache_.num_pieces(), 1U);
+}
+
+TEST_F(MappingCacheTest, PiecesOfOneMappingThatMeetAreOne) {
+  Keep(0, kMiB);
+  Keep(5, 3 * kMiB);
+  EXPECT_EQ(cache_.num_pieces(), 2U);
+  Keep(1, 4 * kMiB);
+  EXPECT_EQ(cache_.num_pieces(), 1U);
+  // However small.
+  Keep(8, kPageSize);
+  EXPECT_EQ(surplus_.count, 0U);
+  EXPECT_EQ(cache_.num_pieces(), 1U);
+  EXPECT_EQ(cache_.bytes(), 8 * kMiB + kPageSize);
+  // One of another mapping begins where it ends, and one before that.
+  Keep(12, 4 * kMiB, kNoLimit, 2);
+  Keep(16, 4 * kMiB, kNoLimit, 3);
+  EXPECT_EQ(cache_.num_pieces(), 3U);
+  ExpectTaken(8 * kMiB, kPageSize, At(0), 8 * kMiB + kPageSize);
+  ExpectTaken(5 * kMiB, kPageSize, nullptr, 0);
+}
+
+// What is cut off for lack of room is not what a later piece meets.
+TEST_F(MappingCacheTest, WhatIsCutOffParts) {
+  Keep(8, 4 * kMiB);
+  Keep(2, 6 * kMiB, 8 * kMiB);
+  ASSERT_EQ(surplus_.count, 1U);
+  EXPECT_EQ(surplus_.ranges[0].start, At(6));
+  EXPECT_EQ(surplus_.bytes, 2 * kMiB);
+  EXPECT_EQ(cache_.num_pieces(), 2U);
+  ExpectTaken(kMiB, kPageSize, At(8), 4 * kMiB);
+}
+
+TEST_F(MappingCacheTest, TheMostIsFromWhereAPageTableBegins) {
+  Keep(1, 6 * kMiB);   // 5 MiB from 2 on
+  Keep(10, 5 * kMiB);  // as much
+  Keep(21, 3 * kMiB);  // 2 MiB from 22 on
+  Keep(31, kMiB);      // none
+  Keep(40, 2 * kMiB - kPageSize);
+  ExpectRange(cache_.TakeMost(), At(2), 5 * kMiB);
+  ExpectRange(cache_.TakeMost(), At(10), 5 * kMiB);
+  ExpectRange(cache_.TakeMost(), At(22), 2 * kMiB);
+  ExpectRange(cache_.TakeMost(), nullptr, 0);
+  // What is before stays.
+  EXPECT_EQ(cache_.num_pieces(), 4U);
+  EXPECT_EQ(cache_.bytes(), 5 * kMiB - kPageSize);
 }
 
 // Of as many as there may be the smallest goes for a larger one.
@@ -115,11 +164,11 @@ TEST_F(MappingCacheTest, TrimDropsTheSmallestFirst) {
   cache_.Trim(11 * kMiB, &surplus_);
   ASSERT_EQ(surplus_.count, 2U);
   EXPECT_EQ(surplus_.ranges[0].start, At(30));
-  EXPECT_EQ(surplus_.ranges[1].start, At(43));
-  EXPECT_EQ(cache_.bytes(), 11 * kMiB);
+  EXPECT_EQ(surplus_.ranges[1].start, At(42));
+  EXPECT_EQ(cache_.bytes(), 10 * kMiB);
   surplus_ = {};
   cache_.Trim(0, &surplus_);
-  EXPECT_EQ(surplus_.bytes, 11 * kMiB);
+  EXPECT_EQ(surplus_.bytes, 10 * kMiB);
   EXPECT_EQ(cache_.num_pieces(), 0U);
 }
 
