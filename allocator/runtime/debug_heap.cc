@@ -359,9 +359,12 @@ void* DebugHeap::Reallocate(void* ptr, size_t size) {
     return nullptr;
   }
   void* moved = nullptr;
+  // A program may have used more than it has asked for.
+  const size_t usable =
+      found == Found::kLive ? GuardedHeap::UsableSize(ptr) : 0;
   if (found == Found::kLive && !record.is_of_arena &&
       Max(size_t{record.size}, size) <= kMaxBlockRequest &&
-      GuardedHeap::UsableSize(ptr) == record.size) {
+      usable == record.size) {
     moved = MoveAway(ptr, record, size);
     if (moved != nullptr) return moved;
   }
@@ -372,22 +375,23 @@ void* DebugHeap::Reallocate(void* ptr, size_t size) {
   }
   NoteMade(moved, size, record.is_of_arena ? Origin::kArena : Origin::kProcess,
            Fill::kNone);
-  if (found == Found::kLive) FillFresh(moved, record.size, size);
+  if (found == Found::kLive) {
+    FillFresh(moved, Max(usable, size_t{record.size}), size);
+  }
   return moved;
 }
 
 bool DebugHeap::TryResize(void* ptr, size_t size) {
   const InCall call;
+  BlockRecord record = {};
+  const bool is_known = d.history.Peek(ptr, &record) && record.is_live;
+  const size_t usable = is_known ? GuardedHeap::UsableSize(ptr) : size;
   if (!GuardedHeap::TryResize(ptr, size)) return false;
-  size_t old_size = size;
-  {
+  if (is_known) {
     MutexLock lock(d.mutex);
-    if (BlockRecord* record = d.history.Find(ptr)) {
-      old_size = record->size;
-      record->SetSize(size);
-    }
+    if (BlockRecord* now = d.history.Find(ptr)) now->SetSize(size);
   }
-  FillFresh(ptr, old_size, size);
+  FillFresh(ptr, Max(usable, size_t{record.size}), size);
   return true;
 }
 
