@@ -11,6 +11,7 @@
 #include "allocator/runtime/debug_globals.h"
 #include "allocator/runtime/leak_report.h"
 #include "allocator/runtime/reentry.h"
+#include "allocator/runtime/request_gate.h"
 
 namespace myonly::internal {
 
@@ -359,10 +360,13 @@ void* DebugHeap::Reallocate(void* ptr, size_t size) {
     return nullptr;
   }
   void* moved = nullptr;
+  // What shrinks is no request where those are refused.
+  const bool may_move = size > record.size ||
+                        !RequestGate::AsksFor(process_globals.default_arena);
   // A program may have used more than it has asked for.
   const size_t usable =
       found == Found::kLive ? GuardedHeap::UsableSize(ptr) : 0;
-  if (found == Found::kLive && !record.is_of_arena &&
+  if (found == Found::kLive && !record.is_of_arena && may_move &&
       Max(size_t{record.size}, size) <= kMaxBlockRequest &&
       usable == record.size) {
     moved = MoveAway(ptr, record, size);

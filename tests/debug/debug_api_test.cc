@@ -6,6 +6,7 @@
 
 #include "gtest/gtest.h"
 #include "myonly/myonly.h"
+#include "myonly/testing.h"
 
 namespace myonly {
 namespace {
@@ -65,6 +66,21 @@ TEST_P(DebugApiTest, GrowingInPlaceKeepsAllThatWasUsable) {
       EXPECT_TRUE(HasSevens(block, before)) << size;
     }
     myonly_free(block);
+  }
+}
+
+// It moves blocks that shrink, but where that would be a request.
+TEST(DebugSectionTest, ShrinkingIsNoRequest) {
+  for (size_t size : {100, 2000, 40000, 100000}) {
+    auto* block = static_cast<char*>(myonly_alloc(size));
+    ASSERT_NE(block, nullptr);
+    memset(block, 7, size);
+    ASSERT_EQ(myonly_no_alloc_begin(MYONLY_NO_ALLOC_ABORT), MYONLY_OK);
+    block = static_cast<char*>(myonly_realloc(block, size / 3));
+    EXPECT_EQ(myonly_no_alloc_end(), MYONLY_OK);
+    ASSERT_NE(block, nullptr);
+    EXPECT_EQ(block[size / 3 - 1], 7);
+    myonly_free_sized(block, size / 3, 16);
   }
 }
 
