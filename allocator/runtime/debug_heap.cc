@@ -167,10 +167,11 @@ bool MayTryAgain() {
 
 // A block that NoteFreed has found live.
 void FreeNoted(void* ptr, const BlockRecord& record) {
-  // Of blocks that come as pages it is more; and 0, and reported, where
-  // something was written behind the end. Blocks of no bytes have none to fill.
+  // Blocks that come as pages have no canary to look at, and where something
+  // was written behind the end it is reported at once. Blocks of no bytes have
+  // none to fill.
   if (record.size != 0 && record.size <= kMaxBlockRequest &&
-      !record.is_of_arena && GuardedHeap::UsableSize(ptr) == record.size) {
+      !record.is_of_arena && GuardedHeap::IsIntact(ptr, record.size)) {
     return Enqueue({ptr, record.size});
   }
   GuardedHeap::Free(ptr);

@@ -84,5 +84,21 @@ TEST(DebugSectionTest, ShrinkingIsNoRequest) {
   }
 }
 
+// With a large alignment they come as pages, all of which may be asked for, and
+// have no canary behind them that could be looked at while they wait.
+TEST(DebugPagesTest, ABlockOfWholePagesIsFreedInPeace) {
+  for (size_t alignment = 4096; alignment <= size_t{64} << 20; alignment *= 2) {
+    for (size_t size : {1, 5000, 20000}) {
+      size_t actual = 0;
+      void* block = myonly_alloc_at_least(size, alignment, &actual);
+      ASSERT_NE(block, nullptr);
+      ASSERT_EQ(myonly_try_resize(block, actual, nullptr), 1);
+      memset(block, 7, actual);
+      myonly_free(block);
+      for (int i = 0; i < 20; ++i) myonly_free(myonly_alloc(100));
+    }
+  }
+}
+
 }  // namespace
 }  // namespace myonly
