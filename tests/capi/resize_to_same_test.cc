@@ -48,4 +48,18 @@ TEST(ResizeToHalfTest, IsDoneInPlace) {
   }
 }
 
+// What it had in it when it was free tells nothing: fast leaves that there.
+TEST(ResizeReusedTest, AnObjectThatWasFreeBeforeIsLive) {
+  for (int round = 0; round < 2; ++round) {
+    void* blocks[200];
+    for (void*& block : blocks) block = myonly_alloc(24);
+    for (void* block : blocks) {
+      size_t actual = 0;
+      EXPECT_EQ(myonly_try_resize(block, 24, &actual), 1);
+      EXPECT_GE(actual, 24U);
+    }
+    for (void* block : blocks) myonly_free(block);
+  }
+}
+
 }  // namespace
