@@ -321,6 +321,7 @@ const Case kArenaCases[] = {
     {"FreeInside", kInside},
     {"HeaderOverwritten", kHeader},
     {"HeaderOverwrittenInAKeptRegion", kHeader},
+    {"SecondHeaderOverwrittenInAKeptRegion", kHeader},
     {"FreeSizedTwice", kDouble},
     {"FreeBatchWithTheSameBlockTwice", kDouble},
     {"FreeOfLibcsBlock", kForeign},
