@@ -242,7 +242,9 @@ void BlockHeap::FreeSpareRegion() {
   spare_region_ = nullptr;
   if (first == nullptr) return;
   const BoundaryTag tag = Block::Unpack(bins_.CheckedWord(first));
-  if (tag.used || first->Next(tag.size)->size() != 0) return;
+  // Of a block whose tag was overwritten with zeros it would end too soon.
+  const uint64_t next = bins_.CheckedWord(first->Next(tag.size));
+  if (tag.used || Block::SizeIn(next) != 0) return;
   bins_.RemoveRegion(first);
   FreeRegion(runs_.pool().FindRun(runs_.pool().Find(first)));
 }

@@ -109,7 +109,19 @@ void AppendModule(Printer* text, uintptr_t address) {
 
 }  // namespace
 
+bool CanUnwind() {
+  const ElfW(Ehdr)* header = &__ehdr_start;
+  if (header == nullptr || header->e_type != ET_EXEC) return true;
+  const auto* part = reinterpret_cast<const ElfW(Phdr)*>(AddressOf(header) +
+                                                         header->e_phoff);
+  for (int i = 0; i < header->e_phnum; ++i) {
+    if (part[i].p_type == PT_INTERP) return true;
+  }
+  return false;
+}
+
 size_t CaptureStack(void** frames, size_t max) {
+  if (!CanUnwind()) return 0;
   Walk walk = {frames, max, 0, OwnLibrary(), true, false};
   _Unwind_Backtrace(Visit, &walk);
   return walk.count;

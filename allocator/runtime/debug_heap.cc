@@ -11,6 +11,7 @@
 #include "allocator/runtime/debug_globals.h"
 #include "allocator/runtime/leak_report.h"
 #include "allocator/runtime/reentry.h"
+#include "allocator/runtime/request_gate.h"
 
 namespace myonly::internal {
 
@@ -166,10 +167,11 @@ bool MayTryAgain() {
 
 // A block that NoteFreed has found live.
 void FreeNoted(void* ptr, const BlockRecord& record) {
-  // Of blocks that come as pages it is more; and 0, and reported, where
-  // something was written behind the end. Blocks of no bytes have none to fill.
+  // Blocks that come as pages have no canary to look at, and where something
+  // was written behind the end it is reported at once. Blocks of no bytes have
+  // none to fill.
   if (record.size != 0 && record.size <= kMaxBlockRequest &&
-      !record.is_of_arena && GuardedHeap::UsableSize(ptr) == record.size) {
+      !record.is_of_arena && GuardedHeap::IsIntact(ptr, record.size)) {
     return Enqueue({ptr, record.size});
   }
   GuardedHeap::Free(ptr);
@@ -359,9 +361,15 @@ void* DebugHeap::Reallocate(void* ptr, size_t size) {
     return nullptr;
   }
   void* moved = nullptr;
-  if (found == Found::kLive && !record.is_of_arena &&
+  // What shrinks is no request where those are refused.
+  const bool may_move = size > record.size ||
+                        !RequestGate::AsksFor(process_globals.default_arena);
+  // A program may have used more than it has asked for.
+  const size_t usable =
+      found == Found::kLive ? GuardedHeap::UsableSize(ptr) : 0;
+  if (found == Found::kLive && !record.is_of_arena && may_move &&
       Max(size_t{record.size}, size) <= kMaxBlockRequest &&
-      GuardedHeap::UsableSize(ptr) == record.size) {
+      usable == record.size) {
     moved = MoveAway(ptr, record, size);
     if (moved != nullptr) return moved;
   }
@@ -372,22 +380,23 @@ void* DebugHeap::Reallocate(void* ptr, size_t size) {
   }
   NoteMade(moved, size, record.is_of_arena ? Origin::kArena : Origin::kProcess,
            Fill::kNone);
-  if (found == Found::kLive) FillFresh(moved, record.size, size);
+  if (found == Found::kLive) {
+    FillFresh(moved, Max(usable, size_t{record.size}), size);
+  }
   return moved;
 }
 
 bool DebugHeap::TryResize(void* ptr, size_t size) {
   const InCall call;
+  BlockRecord record = {};
+  const bool is_known = d.history.Peek(ptr, &record) && record.is_live;
+  const size_t usable = is_known ? GuardedHeap::UsableSize(ptr) : size;
   if (!GuardedHeap::TryResize(ptr, size)) return false;
-  size_t old_size = size;
-  {
+  if (is_known) {
     MutexLock lock(d.mutex);
-    if (BlockRecord* record = d.history.Find(ptr)) {
-      old_size = record->size;
-      record->SetSize(size);
-    }
+    if (BlockRecord* now = d.history.Find(ptr)) now->SetSize(size);
   }
-  FillFresh(ptr, old_size, size);
+  FillFresh(ptr, Max(usable, size_t{record.size}), size);
   return true;
 }
 

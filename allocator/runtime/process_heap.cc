@@ -174,7 +174,8 @@ void PostOne(Slice* slice, void* ptr) {
 ABSL_ATTRIBUTE_COLD void CheckObject(const Slice* slab, const void* ptr) {
   if (slab->slab.carved == 0) ReportAndAbort("double free", ptr);
   if (!Slab::IsObject(slab, ptr) ||
-      static_cast<const Object*>(ptr)->mark == Slab::TokenAt(slab, ptr)) {
+      (kChecksObjects &&
+       static_cast<const Object*>(ptr)->mark == Slab::TokenAt(slab, ptr))) {
     Slab::ReportBadUse(ptr, slab);
   }
 }

@@ -5,6 +5,7 @@
 #include <cstdint>
 
 #include "allocator/base/check.h"
+#include "allocator/guard/backtrace.h"
 
 namespace myonly::internal {
 
@@ -37,6 +38,7 @@ _Unwind_Reason_Code Visit(_Unwind_Context* context, void* ctx) {
 }  // namespace
 
 void InCall::DieIfInHandler() const {
+  if (!CanUnwind()) return;
   Search search = {reinterpret_cast<uintptr_t>(outer_), UINTPTR_MAX, 0, false};
   _Unwind_Backtrace(Visit, &search);
   if (!search.is_found || search.interrupted == 0) return;

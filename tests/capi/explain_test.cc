@@ -362,7 +362,7 @@ TEST(ExplainTest, FindsTheObjectThatKeepsASlab) {
 TEST(ExplainTest, AnObjectKeepsNoPageBehindItsOwn) {
   if (!HasMarks()) GTEST_SKIP() << "the fast preset has no marks";
   Heap heap(Options());
-  std::vector<void*> blocks = Fill(heap.arena(), 1024, 3000);
+  std::vector<void*> blocks = Fill(heap.arena(), 1024 - kBehind, 3000);
   const auto address_of = [](void* block) {
     return reinterpret_cast<uintptr_t>(block);
   };

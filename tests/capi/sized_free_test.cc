@@ -4,6 +4,7 @@
 
 #include "gtest/gtest.h"
 #include "myonly/myonly.h"
+#include "tests/support/preset.h"
 
 namespace {
 
@@ -56,6 +57,9 @@ TEST(SizedFreeTest, TakesWhatItWasTold) {
 }
 
 TEST(SizedFreeDeathTest, AWrongSizeIsReported) {
+  if (!myonly::internal::kChecksObjects) {
+    GTEST_SKIP() << "fast does not check sizes";
+  }
   void* block = myonly_aligned_alloc(4 * kMiB, 5000);
   EXPECT_DEATH(myonly_free_sized(block, 3000, 0), "free with a wrong size");
   EXPECT_DEATH(myonly_free_sized(block, 13000, 0), "free with a wrong size");

@@ -14,6 +14,7 @@
 
 #include "gtest/gtest.h"
 #include "myonly/myonly.h"
+#include "tests/support/preset.h"
 
 namespace myonly::testing {
 namespace {
@@ -23,7 +24,8 @@ constexpr size_t kCycles = 20000;
 constexpr bool kCountsPages = false;
 #else
 constexpr size_t kCycles = 200000;
-constexpr bool kCountsPages = true;
+// Debug keeps a record of each address that has been a block.
+constexpr bool kCountsPages = !myonly::testing::kIsDebug;
 #endif
 constexpr size_t kArenas = 100000;
 

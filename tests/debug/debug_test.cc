@@ -126,6 +126,23 @@ TEST(DebugTest, ForeignAddressShowsWhereItIsFreed) {
   ExpectCalls(result.err, "  now:", "free_block", "main");
 }
 
+// Its start code would have the unwinder allocate: reports have no stacks.
+TEST(DebugTest, AStaticProgramIsCheckedWithoutStacks) {
+  ChildOptions child;
+  child.argv = {RunfilePath("tests/debug/debug_program_static"), "fill"};
+  ChildResult result = RunChild(child);
+  EXPECT_EQ(result.exit_code, 0) << result.Describe();
+  child.argv[1] = "fork";
+  result = RunChild(child);
+  EXPECT_EQ(result.exit_code, 0) << result.Describe();
+  child.argv[1] = "twice";
+  result = RunChild(child);
+  EXPECT_EQ(result.signal, SIGABRT) << result.Describe();
+  EXPECT_TRUE(Says(result, "double free at 0x")) << result.err;
+  EXPECT_NE(result.err.find(", made by: (unknown)\n"), std::string::npos);
+  EXPECT_NE(result.err.find("  freed by: (unknown)\n"), std::string::npos);
+}
+
 // Secure knows the pages of a large block, debug the bytes.
 TEST(DebugTest, SizesAreExactAboveSixtyFourKilobytes) {
   const ChildResult result = RunProgram("size");

@@ -89,7 +89,7 @@ void HeaderOverwritten() {
 
 // The region that was kept free, and has its first block again, is looked at
 // when the next one becomes free.
-void HeaderOverwrittenInAKeptRegion() {
+void OverwriteInAKeptRegion(bool is_second) {
   constexpr size_t kMost = 60000;
   constexpr int kBlocks = 300;
   myonly_arena_options options = MYONLY_ARENA_OPTIONS_INIT;
@@ -100,12 +100,20 @@ void HeaderOverwrittenInAKeptRegion() {
   for (void*& block : blocks) block = Block(arena, kMost);
   for (void* block : blocks) myonly_free(block);
   auto* first = static_cast<char*>(Block(arena, kMost));
+  auto* second = static_cast<char*>(Block(arena, kMost));
   for (void*& block : blocks) block = Block(arena, kMost);
-  const uint64_t overwritten = uint64_t{0x7ffff0};
-  memcpy(first - 8, &overwritten, 8);
+  if (is_second) myonly_free(first);
+  // What ends a region has no size.
+  const uint64_t overwritten = is_second ? 0 : uint64_t{0x7ffff0};
+  memcpy((is_second ? second : first) - 8, &overwritten, 8);
   AboutToMisuse();
   for (void* block : blocks) myonly_free(block);
 }
+
+void HeaderOverwrittenInAKeptRegion() { OverwriteInAKeptRegion(false); }
+
+// Of a live block behind the first one, which is free.
+void SecondHeaderOverwrittenInAKeptRegion() { OverwriteInAKeptRegion(true); }
 
 void FreeSizedTwice() {
   void* block = Block(NewArena(), kMedium);
@@ -150,6 +158,8 @@ const Mode kModes[] = {
     {"FreeInside", FreeInside},
     {"HeaderOverwritten", HeaderOverwritten},
     {"HeaderOverwrittenInAKeptRegion", HeaderOverwrittenInAKeptRegion},
+    {"SecondHeaderOverwrittenInAKeptRegion",
+     SecondHeaderOverwrittenInAKeptRegion},
     {"FreeSizedTwice", FreeSizedTwice},
     {"FreeBatchWithTheSameBlockTwice", FreeBatchWithTheSameBlockTwice},
     {"FreeOfLibcsBlock", FreeOfLibcsBlock},

@@ -5,7 +5,7 @@
 
 #include <algorithm>
 
-#include "allocator/base/preset.h"
+#include "tests/support/preset.h"
 
 namespace myonly::testing {
 namespace {
@@ -13,8 +13,10 @@ namespace {
 constexpr int kErrnoMark = 4711;
 constexpr size_t kDefaultAlignment = 16;
 // In the preset secure blocks that were freed wait, and count as live: these at
-// most of one thread.
-constexpr uint64_t kMostWaiting = internal::kIsSecure ? 192 : 0;
+// most of one thread, and in debug 8192 of all of them before.
+constexpr uint64_t kMostWaiting = kIsDebug              ? 8384
+                                  : internal::kIsSecure ? 192
+                                                        : 0;
 
 myonly_arena_stats_t StatsOf(myonly_arena* arena) {
   myonly_arena_stats_t stats = MYONLY_ARENA_STATS_INIT;

@@ -1,0 +1,104 @@
+// The preset debug behind the C API: it keeps what the other presets promise.
+#include <algorithm>
+#include <cstddef>
+#include <cstring>
+#include <vector>
+
+#include "gtest/gtest.h"
+#include "myonly/myonly.h"
+#include "myonly/testing.h"
+
+namespace myonly {
+namespace {
+
+// An arena with pages of its own and one in memory of the program, where
+// blocks are larger than what was asked for.
+class DebugApiTest : public ::testing::TestWithParam<bool> {
+ protected:
+  void SetUp() override {
+    if (GetParam()) {
+      memory_.resize(16 << 20);
+      ASSERT_EQ(myonly_arena_create_in(memory_.data(), memory_.size(), nullptr,
+                                       &arena_),
+                MYONLY_OK);
+    } else {
+      ASSERT_EQ(myonly_arena_create(nullptr, &arena_), MYONLY_OK);
+    }
+  }
+  void TearDown() override {
+    EXPECT_EQ(myonly_arena_destroy(arena_, MYONLY_DESTROY_REQUIRE_EMPTY),
+              MYONLY_OK);
+  }
+  // A block of at least `size` bytes, `*actual` in all, each of them 7.
+  char* NewBlock(size_t size, size_t* actual) {
+    auto* block = static_cast<char*>(
+        myonly_arena_alloc_at_least(arena_, size, 0, actual));
+    if (block != nullptr) memset(block, 7, *actual);
+    return block;
+  }
+  static bool HasSevens(const char* block, size_t bytes) {
+    return std::all_of(block, block + bytes, [](char c) { return c == 7; });
+  }
+  myonly_arena* arena_ = nullptr;
+  std::vector<char> memory_;
+};
+INSTANTIATE_TEST_SUITE_P(InMemoryOfItsOwn, DebugApiTest, ::testing::Bool());
+
+TEST_P(DebugApiTest, ReallocKeepsAllThatWasUsable) {
+  for (size_t size : {1, 20, 100, 1000, 5000, 30000}) {
+    size_t actual = 0;
+    char* block = NewBlock(size, &actual);
+    ASSERT_NE(block, nullptr);
+    block = static_cast<char*>(myonly_realloc(block, actual + 5000));
+    ASSERT_NE(block, nullptr);
+    EXPECT_TRUE(HasSevens(block, actual)) << size;
+    myonly_free(block);
+  }
+}
+
+TEST_P(DebugApiTest, GrowingInPlaceKeepsAllThatWasUsable) {
+  for (size_t size : {1, 20, 100, 1000, 5000, 30000}) {
+    size_t actual = 0;
+    char* block = NewBlock(size, &actual);
+    ASSERT_NE(block, nullptr);
+    const size_t before = actual;
+    if (myonly_try_resize(block, before + 200, nullptr) == 1) {
+      EXPECT_TRUE(HasSevens(block, before)) << size;
+    }
+    myonly_free(block);
+  }
+}
+
+// It moves blocks that shrink, but where that would be a request.
+TEST(DebugSectionTest, ShrinkingIsNoRequest) {
+  for (size_t size : {100, 2000, 40000, 100000}) {
+    auto* block = static_cast<char*>(myonly_alloc(size));
+    ASSERT_NE(block, nullptr);
+    memset(block, 7, size);
+    ASSERT_EQ(myonly_no_alloc_begin(MYONLY_NO_ALLOC_ABORT), MYONLY_OK);
+    block = static_cast<char*>(myonly_realloc(block, size / 3));
+    EXPECT_EQ(myonly_no_alloc_end(), MYONLY_OK);
+    ASSERT_NE(block, nullptr);
+    EXPECT_EQ(block[size / 3 - 1], 7);
+    myonly_free_sized(block, size / 3, 16);
+  }
+}
+
+// With a large alignment they come as pages, all of which may be asked for, and
+// have no canary behind them that could be looked at while they wait.
+TEST(DebugPagesTest, ABlockOfWholePagesIsFreedInPeace) {
+  for (size_t alignment = 4096; alignment <= size_t{64} << 20; alignment *= 2) {
+    for (size_t size : {1, 5000, 20000}) {
+      size_t actual = 0;
+      void* block = myonly_alloc_at_least(size, alignment, &actual);
+      ASSERT_NE(block, nullptr);
+      ASSERT_EQ(myonly_try_resize(block, actual, nullptr), 1);
+      memset(block, 7, actual);
+      myonly_free(block);
+      for (int i = 0; i < 20; ++i) myonly_free(myonly_alloc(100));
+    }
+  }
+}
+
+}  // namespace
+}  // namespace myonly
