@@ -300,10 +300,14 @@ bool HugeMappings::Resize(HugeMapping* mapping, size_t bytes, bool may_move,
     if (!is_limited && RoundUp(bytes, /*zeroed=*/false) == old_bytes) {
       return true;
     }
-    if (!pages_.Release(mapping->start + bytes, old_bytes - bytes)) return true;
+    // Before the end may be another's.
+    mapping->seen_bytes.store(bytes, std::memory_order_release);
+    if (!pages_.Release(mapping->start + bytes, old_bytes - bytes)) {
+      Show(mapping);
+      return true;
+    }
     MutexLock lock(mutex_);
     CutPieces(mapping, bytes);
-    Show(mapping);
     live_bytes_ -= old_bytes - bytes;
     return true;
   }

@@ -4,6 +4,7 @@
 #include <cstring>
 #include <functional>
 
+#include "allocator/base/preset.h"
 #include "allocator/base/sizes.h"
 #include "allocator/large/huge_mapping.h"
 #include "allocator/pages/metadata_allocator.h"
@@ -32,7 +33,10 @@ class WatchedPages final : public PageSource {
     return pages_.Purge(start, bytes);
   }
   bool Release(void* start, size_t bytes) override {
-    return pages_.Release(start, bytes);
+    if (refuses) return false;
+    const bool released = pages_.Release(start, bytes);
+    if (when_released) when_released(start);
+    return released;
   }
   void* Remap(void* start, size_t old_bytes, size_t new_bytes) override {
     if (refuses) return nullptr;
@@ -47,6 +51,7 @@ class WatchedPages final : public PageSource {
 
   bool refuses = false;
   std::function<void(void* old_start)> when_moved;
+  std::function<void(void* start)> when_released;
 
  private:
   MmapPageSource pages_;
@@ -97,6 +102,28 @@ TEST_F(HugeMovesTest, OneThatCouldNotMoveIsNotInDoubt) {
   EXPECT_EQ(huge_.PeekAt(mapping->start + 9 * kMiB - 1), mapping);
   EXPECT_EQ(huge_.PeekAt(mapping->start + 9 * kMiB), nullptr);
   memset(mapping->start, 1, 9 * kMiB);
+}
+
+// The end is another's as soon as it is unmapped.
+TEST_F(HugeMovesTest, WhatIsCutOffIsNotSeenAnyMore) {
+  if (kIsSecure) GTEST_SKIP() << "secure shrinks by moving (mremap)";
+  HugeMapping* mapping = Allocate(20 * kMiB);
+  ASSERT_NE(mapping, nullptr);
+  const HugeMapping* seen_there = mapping;
+  const HugeMapping* seen_before = nullptr;
+  pages_.when_released = [this, &seen_there, &seen_before](void* start) {
+    seen_there = huge_.PeekAt(start);
+    seen_before = huge_.PeekAt(static_cast<char*>(start) - 1);
+  };
+  ASSERT_TRUE(huge_.Resize(mapping, 9 * kMiB, /*may_move=*/false));
+  pages_.when_released = nullptr;
+  EXPECT_EQ(seen_there, nullptr);
+  EXPECT_EQ(seen_before, mapping);
+  // What can't be given back stays the block's.
+  pages_.refuses = true;
+  EXPECT_TRUE(huge_.Resize(mapping, 5 * kMiB, /*may_move=*/false));
+  EXPECT_EQ(mapping->bytes, 9 * kMiB);
+  EXPECT_EQ(huge_.PeekAt(mapping->start + 9 * kMiB - 1), mapping);
 }
 
 TEST_F(HugeMovesTest, IsSeenWithTheSizeThatItHas) {
