@@ -51,7 +51,7 @@ void HugeMappings::LookAtNewest() {
 
 HugeMapping* HugeMappings::Allocate(size_t bytes, size_t alignment, bool zeroed,
                                     void* owner, size_t* fresh_bytes) {
-  if (bytes > kMaxRequest - kPageSize) return nullptr;
+  if (bytes > kMaxBytes) return nullptr;
   bytes = AlignUp(bytes, kPageSize);
   HugeMapping* mapping;
   Taken taken;
@@ -290,7 +290,7 @@ void HugeMappings::Unmap(const Surplus& surplus) {
 
 bool HugeMappings::Resize(HugeMapping* mapping, size_t bytes, bool may_move,
                           bool is_limited) {
-  if (bytes > kMaxRequest - kPageSize) return false;
+  if (bytes > kMaxBytes) return false;
   bytes = AlignUp(bytes, kPageSize);
   const size_t old_bytes = mapping->bytes;
   if (bytes == old_bytes) return true;

@@ -61,6 +61,10 @@ class HugeMappings {
   constexpr HugeMappings(PageSource& pages, MetadataAllocator& metadata)
       : pages_(pages), metadata_(metadata) {}
 
+  // Larger ones are refused: a piece counts its pages in 32 bits. The system
+  // grants so much only where vm.overcommit_memory is 1.
+  static constexpr size_t kMaxBytes = size_t{15} << 40;
+
   // The bytes to ask for where `size` is wanted: whole pages, or whole 2 MiB
   // where the system would fill these by one huge page and they are at most a
   // quarter more. The end of the block then faults once, and as a piece it

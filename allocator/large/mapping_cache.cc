@@ -15,10 +15,10 @@ void MappingCache::Keep(PageRange range, size_t budget, Surplus* surplus) {
   const size_t kept = Fitting(range, budget - Min(budget, bytes_));
   if (kept == 0) return surplus->Add(range);
   const PageRange whole = Coalesce({range.start, kept, range.mapping});
-  if (whole.bytes() < kMinPieceBytes) return surplus->Add(range);
   if (kept < range.bytes()) {
     surplus->Add({range.start + kept, range.bytes() - kept, range.mapping});
   }
+  if (whole.bytes() < kMinPieceBytes) return surplus->Add(whole);
   if (num_pieces_ == kMaxPieces) {
     const size_t smallest = Smallest();
     if (pieces_[smallest].bytes() >= whole.bytes()) return surplus->Add(whole);

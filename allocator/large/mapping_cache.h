@@ -18,7 +18,7 @@
 
 namespace myonly::internal {
 
-// At most kMaxRequest. Small enough for two registers.
+// Less than 16 TiB. Small enough for two registers.
 struct PageRange {
   PageRange() = default;
   PageRange(char* range_start, size_t bytes, uint32_t number)

@@ -160,6 +160,9 @@ TEST_F(HugeMappingsTest, SizesThatNobodyHasAreRefused) {
   EXPECT_EQ(Allocate(kMaxRequest), nullptr);
   EXPECT_TRUE(pages_.journal().empty());
   EXPECT_EQ(Allocate(size_t{1} << 50), nullptr);
+  const size_t before = pages_.journal().size();
+  EXPECT_EQ(Allocate(HugeMappings::kMaxBytes + 1), nullptr);
+  EXPECT_EQ(pages_.journal().size(), before);
   HugeMapping* mapping = Allocate(9 * kMiB);
   // The system isn't asked for what rounding up makes more than there can be.
   const size_t calls = pages_.journal().size();

@@ -107,6 +107,17 @@ TEST_F(MappingCacheTest, PiecesOfOneMappingThatMeetAreOne) {
   ExpectTaken(5 * kMiB, kPageSize, nullptr, 0);
 }
 
+// Also when both together are not worth their place: nothing gets lost.
+TEST_F(MappingCacheTest, ASmallPieceThatMeetsASmallOneGoesWithIt) {
+  surplus_ = {};
+  cache_.Keep({At(2) - kPageSize, 2 * kMiB + kPageSize, 1}, kNoLimit,
+              &surplus_);
+  ExpectRange(cache_.TakeMost(), At(2), 2 * kMiB);
+  EXPECT_EQ(cache_.bytes(), kPageSize);
+  Keep(2, 3 * kPageSize);
+  EXPECT_EQ(surplus_.bytes + cache_.bytes(), 4 * kPageSize);
+}
+
 // What is cut off for lack of room is not what a later piece meets.
 TEST_F(MappingCacheTest, WhatIsCutOffParts) {
   Keep(8, 4 * kMiB);
