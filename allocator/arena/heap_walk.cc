@@ -77,11 +77,11 @@ bool HeapWalk::NextRuns() {
       }
       ++reservation_;
       slice_ = 0;
+      behind_ = nullptr;  // addresses may be lower there
       continue;
     }
     if (!VisitRun(arena_.runs_.SliceAt(reservation_, slice_))) return false;
     ++slice_;
-    behind_ = nullptr;
   }
   return false;
 }
@@ -118,7 +118,7 @@ bool HeapWalk::VisitRun(const Slice* run) {
   char* start = arena_.runs_.PeekAddress(run) + run->large.payload_offset;
   // It came where blocks were visited; and what comes where it was, when it is
   // gone at the next look, must not overlap it either.
-  if (behind_ != nullptr && start < behind_) return true;
+  if (start < behind_) return true;
   const size_t slices = Peek(run->run_slices);
   if (!Add(start, run->large.usable_pages * kPageSize, 0)) return false;
   slice_ += slices - 1;
@@ -129,11 +129,12 @@ bool HeapWalk::VisitSlab(const Slice* slab, const RunOwner& owner) {
   char* start = arena_.runs_.PeekAddress(slab);
   const SlabReader reader(slab, start, owner.share);
   const size_t before = count_;
+  char* const behind = behind_;
   const size_t bytes = reader.object_bytes();
   size_t index =
-      behind_ == nullptr || bytes == 0
+      behind <= start || bytes == 0
           ? 0
-          : (static_cast<size_t>(behind_ - start) + bytes - 1) / bytes;
+          : (static_cast<size_t>(behind - start) + bytes - 1) / bytes;
   bool has_room = true;
   for (; index < reader.num_objects() && has_room; ++index) {
     char* object = reader.At(index);
@@ -143,6 +144,7 @@ bool HeapWalk::VisitSlab(const Slice* slab, const RunOwner& owner) {
   }
   if (reader.IsSame()) return has_room;
   count_ = before;
+  behind_ = behind;
   return true;
 }
 
@@ -150,6 +152,7 @@ bool HeapWalk::VisitRegion(const Slice* run, const RunOwner& owner) {
   BlockReader reader(arena_.runs_.PeekAddress(run), arena_.runs_.BytesOf(run),
                      owner.seal_key(), behind_);
   const size_t before = count_;
+  char* const behind = behind_;
   bool has_room = true;
   while (has_room && reader.Next()) {
     if (!reader.is_live()) continue;
@@ -164,6 +167,7 @@ bool HeapWalk::VisitRegion(const Slice* run, const RunOwner& owner) {
     return has_room;
   }
   count_ = before;
+  behind_ = behind;
   return true;
 }
 

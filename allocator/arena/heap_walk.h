@@ -80,8 +80,9 @@ class HeapWalk {
   size_t ends_[RunPool::kMaxReservations];
   size_t reservation_ = 0;
   size_t slice_ = 0;
-  // In the present run, then among the mappings: what begins before it has been
-  // seen.
+  // In the present reservation, then among the mappings: what begins before it
+  // has been seen. A block that was visited may end in a slice behind that of
+  // its region's first, which others have by the next look.
   char* behind_ = nullptr;
   bool runs_are_done_ = false;
   bool is_done_ = false;

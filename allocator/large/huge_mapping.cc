@@ -56,13 +56,15 @@ HugeMapping* HugeMappings::Allocate(size_t bytes, size_t alignment, bool zeroed,
   HugeMapping* mapping;
   Taken taken;
   bool wants_huge_pages;
+  bool are_fast = true;
   {
     MutexLock lock(mutex_);
     LookAtNewest();
     // Zeros are often wanted for tables that are never filled.
-    wants_huge_pages = !zeroed &&
+    wants_huge_pages = !zeroed && bytes >= 2 * kPieceAlignment &&
                        (are_filled_ || bytes >= kAlwaysFilledBytes) &&
-                       wants_huge_pages_.load(std::memory_order_relaxed);
+                       wants_huge_pages_.load(std::memory_order_relaxed) &&
+                       huge_pages_.ShallTry(bytes);
     mapping = NewRecord();
     if (mapping == nullptr) return nullptr;
     if (!zeroed) taken = TakeKept(bytes, alignment);
@@ -83,8 +85,11 @@ HugeMapping* HugeMappings::Allocate(size_t bytes, size_t alignment, bool zeroed,
     } while (kIsSecure && mapping->start == nullptr && ReleaseOldest());
     AddPiece(mapping, bytes, NewMapping());
     if (wants_huge_pages && mapping->start != nullptr) {
-      pages_.AdviseHugePages(mapping->start, bytes + kGuardBytes,
-                             /*wanted=*/true);
+      are_fast = pages_.PopulateHuge(mapping->start, kPieceAlignment);
+      if (are_fast) {
+        pages_.AdviseHugePages(mapping->start, bytes + kGuardBytes,
+                               /*wanted=*/true);
+      }
     }
     if (kIsSecure && mapping->start != nullptr) SetGuard(mapping);
   }
@@ -95,7 +100,10 @@ HugeMapping* HugeMappings::Allocate(size_t bytes, size_t alignment, bool zeroed,
     mutex_.Unlock();
     return nullptr;
   }
-  if (*fresh_bytes == bytes) newest_ = mapping;
+  if (*fresh_bytes == bytes) {
+    newest_ = mapping;
+    if (wants_huge_pages) huge_pages_.Note(are_fast);
+  }
   live_.Insert(*mapping);
   Show(mapping);
   ++num_live_;

@@ -26,6 +26,7 @@
 #include "allocator/base/preset.h"
 #include "allocator/base/sizes.h"
 #include "allocator/base/treap.h"
+#include "allocator/large/backoff.h"
 #include "allocator/large/keep_budget.h"
 #include "allocator/large/mapping_cache.h"
 #include "allocator/pages/metadata_allocator.h"
@@ -112,7 +113,7 @@ class HugeMappings {
   void set_cache_floor_bytes(size_t bytes);
   // Whether new mappings that need not be zero are advised to have huge pages,
   // where the system fills 2 MiB as soon as a byte is touched: large ones, and
-  // others if the one before has been filled.
+  // others if the one before has been filled; each if its first one came fast.
   void set_wants_huge_pages(bool wants) {
     wants_huge_pages_.store(wants, std::memory_order_relaxed);
   }
@@ -215,6 +216,7 @@ class HugeMappings {
   const HugeMapping* newest_  // of the fresh ones, until it has been looked at
       ABSL_GUARDED_BY(mutex_) = nullptr;
   bool are_filled_ ABSL_GUARDED_BY(mutex_) = true;
+  Backoff huge_pages_ ABSL_GUARDED_BY(mutex_);
   size_t cache_floor_bytes_ ABSL_GUARDED_BY(mutex_) = size_t{16} << 20;
 };
 

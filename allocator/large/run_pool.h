@@ -35,6 +35,7 @@
 #include "allocator/base/preset.h"
 #include "allocator/guard/apart_metadata.h"
 #include "allocator/guard/live_map.h"
+#include "allocator/large/backoff.h"
 #include "allocator/large/keep_budget.h"
 #include "allocator/large/large_tree.h"
 #include "allocator/pages/page_source.h"
@@ -264,8 +265,8 @@ class RunPool {
   static constexpr size_t kMaxGuardMappings = 4096;
 
   // Memory fills from below: a heap smaller than this has no huge pages, of
-  // which the first touch takes 2 MiB; 4 MiB.
-  static constexpr size_t kSmallPagesSlices = 128;
+  // which the first touch takes 2 MiB; 16 MiB.
+  static constexpr size_t kSmallPagesSlices = 512;
 
  private:
   Slice* FindSlow(const void* address) const;
@@ -387,8 +388,9 @@ class RunPool {
   bool wants_huge_pages_ ABSL_GUARDED_BY(mutex_) = false;
   bool saw_dense_ ABSL_GUARDED_BY(mutex_) = false;
   const char* last_unit_ ABSL_GUARDED_BY(mutex_) = nullptr;  // populated
-  size_t tries_to_skip_ ABSL_GUARDED_BY(mutex_) = 0;
-  size_t next_skip_ ABSL_GUARDED_BY(mutex_) = kFirstSkip;
+  // The system may have no huge page ready, or others touch what it puts
+  // together.
+  Backoff huge_pages_ ABSL_GUARDED_BY(mutex_);
   size_t num_reservations_ ABSL_GUARDED_BY(mutex_) = 0;
   size_t live_slices_ ABSL_GUARDED_BY(mutex_) = 0;
   size_t elsewhere_slices_ ABSL_GUARDED_BY(mutex_) = 0;  // live, not ours
@@ -410,10 +412,6 @@ class RunPool {
   static constexpr size_t kDirtyFloorSlices = 32;      // 1 MiB
   static constexpr size_t kFewSlices = 4;
   static constexpr int kPeakShift = 6;
-  // After a failure: the system has no huge page ready, or others touched what
-  // it put together. Twice as many after the next one.
-  static constexpr size_t kFirstSkip = 4;
-  static constexpr size_t kMaxSkip = 256;
 };
 
 }  // namespace myonly::internal

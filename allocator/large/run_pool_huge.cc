@@ -29,13 +29,12 @@ void RunPool::Populate(Slice* run, Growth growth) {
     if ((growth.is_dense || (saw_dense_ && run->kind == RunKind::kLarge)) &&
         slices <= kMaxDenseSlices) {
       if (char* unit = FreshUnit(run, slices)) {
-        if (PopulateUnit(unit, run - slices)) {
+        const bool has_paid = PopulateUnit(unit, run - slices);
+        huge_pages_.Note(has_paid);
+        if (has_paid) {
           last_unit_ = unit;
-          next_skip_ = kFirstSkip;
           return;
         }
-        tries_to_skip_ = next_skip_;
-        next_skip_ = Min(2 * next_skip_, kMaxSkip);
       }
     }
   }
@@ -74,12 +73,11 @@ char* RunPool::FreshUnit(const Slice* run, size_t slices) {
   if (rest == nullptr || rest->dirty || end + rest->run_slices < unit_end) {
     return nullptr;
   }
-  if (tries_to_skip_ != 0) {
-    --tries_to_skip_;
-    return nullptr;
-  }
   const auto address = reinterpret_cast<uintptr_t>(start);
-  return IsAligned(address, kUnitSlices * kSliceSize) ? start : nullptr;
+  return IsAligned(address, kUnitSlices * kSliceSize) &&
+                 huge_pages_.ShallTry(slices * kSliceSize)
+             ? start
+             : nullptr;
 }
 
 void RunPool::set_wants_huge_pages(bool wants) {

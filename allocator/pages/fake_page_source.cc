@@ -61,7 +61,7 @@ void FakePageSource::Populate(void* start, size_t bytes) {
 bool FakePageSource::PopulateHuge(void* start, size_t bytes) {
   const bool ok = !ShouldFail();
   if (ok) pages_.PopulateHuge(start, bytes);
-  return Note(Verb::kPopulateHuge, start, bytes, ok);
+  return Note(Verb::kPopulateHuge, start, bytes, ok && !huge_pages_are_slow_);
 }
 
 bool FakePageSource::Release(void* start, size_t bytes) {

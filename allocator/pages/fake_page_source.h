@@ -50,8 +50,9 @@ class FakePageSource final : public PageSource {
   bool Move(void* start, size_t bytes, void* target) override;
   void AdviseHugePages(void* start, size_t bytes, bool wanted) override;
   void Populate(void* start, size_t bytes) override;
-  // Says that it has huge pages, whatever the system has.
+  // Says that it has huge pages, whatever the system has, unless they are slow.
   bool PopulateHuge(void* start, size_t bytes) override;
+  void set_huge_pages_are_slow(bool slow) { huge_pages_are_slow_ = slow; }
   bool MayBeResident(const void* page) override {
     return pages_.MayBeResident(page);
   }
@@ -82,6 +83,7 @@ class FakePageSource final : public PageSource {
   int64_t fail_in_ = kNever;
   int64_t fail_from_ = kNever;
   bool failed_ = false;
+  bool huge_pages_are_slow_ = false;
   std::vector<Call> journal_;
   std::map<uintptr_t, size_t> held_;  // start -> bytes
 };

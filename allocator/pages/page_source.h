@@ -54,7 +54,7 @@ class PageSource {
   // Advice, for committed pages: all of them will be touched at once.
   virtual void Populate(void* /*start*/, size_t /*bytes*/) {}
   // The same at once, by huge pages, of a range that they fill. False: the
-  // system has none.
+  // system has none, or took so long that small ones would have been faster.
   virtual bool PopulateHuge(void* /*start*/, size_t /*bytes*/) { return false; }
 
   // False: a committed page has never been touched, or was purged since.

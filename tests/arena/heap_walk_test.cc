@@ -113,6 +113,41 @@ TEST_F(HeapWalkTest, EachLiveBlockIsVisitedOnce) {
   }
 }
 
+// A block on two slices was the last one that the walk came to, and its region
+// is gone when it goes on: in the second slice is a slab by then.
+TEST_F(HeapWalkTest, WhatComesWhereABlockWasVisitedDoesNotOverlapIt) {
+  if (!kChecksObjects) GTEST_SKIP() << "free objects are not known";
+  if (kIsSecure) GTEST_SKIP() << "freed regions don't come back at once";
+  for (int i = 0; i < 600; ++i) AllocateInShare(64);
+  std::vector<char*> blocks;
+  for (int i = 0; i < 30; ++i) blocks.push_back(AllocateInShare(20000));
+  const auto end_of = [](const WalkedBlock& block) {
+    return static_cast<char*>(block.start) + block.bytes;
+  };
+  HeapWalk walk(arena_, kHandle, 0);
+  WalkedBlock block;
+  const auto is_on_two_slices = [&] {
+    return (reinterpret_cast<uintptr_t>(block.start) ^
+            reinterpret_cast<uintptr_t>(end_of(block) - 1)) >= kSliceSize;
+  };
+  do {
+    ASSERT_EQ(walk.Next(&block, 1, &status_), 1u);
+  } while (block.bytes < 20000 || !is_on_two_slices());
+  char* const start = static_cast<char*>(block.start);
+  char* const end = end_of(block);
+  for (char* freed : blocks) Free(freed);
+  share_.ReleaseSpare();
+  bool is_there = false;
+  for (int i = 0; i < 20000; ++i) {
+    const char* object = AllocateInShare(64);
+    is_there = is_there || (object >= start && object < end);
+  }
+  ASSERT_TRUE(is_there);
+  while (walk.Next(&block, 1, &status_) != 0) {
+    EXPECT_GE(static_cast<char*>(block.start), end);
+  }
+}
+
 TEST_F(HeapWalkTest, SmallBlocksAreLeftOut) {
   if (!kChecksObjects) GTEST_SKIP() << "free objects are not known";
   FillAll();

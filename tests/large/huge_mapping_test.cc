@@ -3,6 +3,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
+#include <utility>
 #include <vector>
 
 #include "allocator/base/preset.h"
@@ -89,6 +90,34 @@ TEST_F(HugeMappingsTest, HugePagesAreForBlocksThatAreFilled) {
   huge_.Purge(0);
   EXPECT_FALSE(is_advised(kBytes, false, 0));
   huge_.Free(mappings_[1]);
+}
+
+// Where it takes long to make a huge page, or there is none, a block has one at
+// most; and the next ones have none for a while.
+TEST_F(HugeMappingsTest, HugePagesAreForSystemsThatMakeThemFast) {
+  huge_.set_wants_huge_pages(true);
+  constexpr size_t kBytes = 40 * kMiB;
+  const auto allocate = [this](bool is_fast) {
+    const size_t tries = pages_.Count(Verb::kPopulateHuge);
+    const size_t advice = pages_.Count(Verb::kAdviseHugePages);
+    pages_.set_huge_pages_are_slow(!is_fast);
+    mappings_.push_back(Allocate(kBytes));
+    const size_t advised = pages_.Count(Verb::kAdviseHugePages) - advice;
+    return std::pair(pages_.Count(Verb::kPopulateHuge) - tries, advised);
+  };
+  using Tried = std::pair<size_t, size_t>;
+  EXPECT_EQ(allocate(true), Tried(1, 1));
+  for (const FakePageSource::Call& call : pages_.journal()) {
+    if (call.verb != Verb::kPopulateHuge) continue;
+    EXPECT_EQ(call.start, mappings_[0]->start);
+    EXPECT_EQ(call.bytes, 2 * kMiB);
+  }
+  EXPECT_EQ(allocate(false), Tried(1, 0));
+  EXPECT_EQ(allocate(true), Tried(0, 0));  // of 8 MiB that go by
+  EXPECT_EQ(allocate(true), Tried(1, 1));
+  EXPECT_EQ(allocate(true), Tried(1, 1));
+  for (HugeMapping* mapping : mappings_) huge_.Free(mapping);
+  mappings_.clear();
 }
 
 // Or each realloc of a program that grows it would unmap the end again.
