@@ -5,6 +5,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
+#include <utility>
 
 #include "allocator/base/sizes.h"
 #include "allocator/large/huge_mapping.h"
@@ -28,7 +29,7 @@ class StubbornPages final : public PageSource {
     return pages_.Reserve(bytes, alignment, access);
   }
   bool Commit(void* start, size_t bytes) override {
-    return pages_.Commit(start, bytes);
+    return !RefusesOnce() && pages_.Commit(start, bytes);
   }
   bool Decommit(void* start, size_t bytes) override {
     return !keeps_access && pages_.Decommit(start, bytes);
@@ -49,14 +50,17 @@ class StubbornPages final : public PageSource {
     return !refuses && pages_.Guard(start, bytes);
   }
   bool Unguard(void* start, size_t bytes) override {
-    return !refuses && pages_.Unguard(start, bytes);
+    return !refuses && !RefusesOnce() && pages_.Unguard(start, bytes);
   }
   size_t ReservationLimit() const override { return kMiB; }
 
   bool refuses = false;       // guards
   bool keeps_access = false;  // to pages without one
+  bool refuses_once = false;  // that what faults is usable again
 
  private:
+  bool RefusesOnce() { return std::exchange(refuses_once, false); }
+
   MmapPageSource pages_;
 };
 
@@ -91,6 +95,28 @@ TEST(StubbornRunTest, IsNotUsedAgainBeforeItsGuardIsOff) {
     EXPECT_TRUE(is_used);
     pool.CheckInvariants();
   }
+}
+
+// Who asks for memory gets it at the next try, and is not kept waiting for as
+// long as the system refuses.
+TEST(StubbornRunTest, IsAskedForOnceARequest) {
+  StubbornPages pages;
+  RunPool pool(pages);
+  const auto allocate = [&pool] {
+    bool zeroed;
+    return pool.Allocate(kSlices, RunKind::kLarge, &pool, &zeroed);
+  };
+  Slice* last = nullptr;
+  while (Slice* run = allocate()) last = run;
+  ASSERT_NE(last, nullptr);
+  pool.FreePoisoned(last);
+  pages.refuses_once = true;
+  EXPECT_EQ(allocate(), nullptr);
+  EXPECT_FALSE(pages.refuses_once);
+  pool.CheckInvariants();
+  EXPECT_EQ(allocate(), last);
+  memset(pool.AddressOf(last), 1, kSlices * kSliceSize);
+  pool.CheckInvariants();
 }
 
 TEST(StubbornMappingTest, DoesNotGrowOverItsGuard) {
