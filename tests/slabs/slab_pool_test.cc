@@ -106,6 +106,27 @@ TEST_F(SlabPoolTest, ARefillTouchesNoPageButOne) {
   }
 }
 
+// From the first to the last one of a slab, whatever of an object lies on the
+// page before. A class of an odd size meets each place on a page.
+TEST_F(SlabPoolTest, EveryRefillEndsOnThePageWhereItsFirstObjectDoes) {
+  for (size_t bytes = 16; bytes <= kMaxSlabRequest; bytes += 16) {
+    const size_t size_class = SizeClassFor(bytes);
+    for (size_t left = 2 * SlabCapacity(size_class); left != 0;) {
+      const std::vector<Object*> taken = TakeOnce(size_class);
+      ASSERT_FALSE(taken.empty());
+      const auto ends = std::minmax_element(taken.begin(), taken.end());
+      const auto page_of = [](uintptr_t end) { return (end - 1) / kPageSize; };
+      const uintptr_t first = reinterpret_cast<uintptr_t>(*ends.first) + bytes;
+      const uintptr_t last = reinterpret_cast<uintptr_t>(*ends.second) + bytes;
+      ASSERT_EQ(last - first, (taken.size() - 1) * bytes) << bytes;
+      ASSERT_EQ(page_of(last), page_of(first)) << bytes;
+      left -= taken.size();
+      if (left % SlabCapacity(size_class) == 0) continue;  // the slab's end
+      ASSERT_NE(page_of(last + bytes), page_of(first)) << "all that fit";
+    }
+  }
+}
+
 TEST_F(SlabPoolTest, WhatComesBackIsTakenBeforeTheNextPage) {
   std::vector<Object*> taken = TakeOnce(4);
   Free(taken[3]);
