@@ -130,6 +130,8 @@ TEST(GuardSlicesFailureTest, OneReservationThatFailsIsNoFailure) {
     Slice* run = pool.Allocate(1, RunKind::kSlab, &pages, &zeroed);
     ASSERT_NE(run, nullptr) << n;
     EXPECT_TRUE(pages.TakeFailed());
+    // What was reserved in vain has been given back.
+    EXPECT_LT(pages.reserved_bytes(), pages.ReservationLimit());
     memset(pool.AddressOf(run), 'x', kSliceSize);
     pool.CheckInvariants();
   }
