@@ -205,6 +205,17 @@ TEST(PressureTest, AnOpenedQuotaIsAsANewOne) {
   }
 }
 
+// Also if that was never closed, as it was more than the limit.
+TEST(PressureTest, AnOpenedQuotaKeepsItsReserve) {
+  Told told(Limits(100, 0, 200));
+  EXPECT_FALSE(told.quota.Charge(1));
+  told.quota.NoteRefusal();
+  EXPECT_TRUE(told.quota.Charge(100));
+  told.Reopen(Limits(1000, 0, 200));
+  EXPECT_FALSE(told.quota.Charge(801));
+  EXPECT_TRUE(told.quota.Charge(800));
+}
+
 TEST(PressureTest, TheLevelThatRefusesIsTold) {
   Told parent(Limits(1000, 0, 100));
   QuotaOptions below = Limits(500);
