@@ -86,18 +86,17 @@ bool HeapWalk::NextRuns() {
   return false;
 }
 
-bool HeapWalk::NextMappings() {
+void HeapWalk::NextMappings() {
   char* start = nullptr;
   while (HugeMapping* mapping = arena_.huge_.FindAfter(behind_, &start)) {
     // Another owner's may be gone by now; its record is still there.
     if (Peek(mapping->owner) == &arena_ &&
         !Add(start, Peek(mapping->bytes), 0)) {
-      return false;
+      return;
     }
     behind_ = start;
   }
   is_done_ = true;
-  return true;
 }
 
 bool HeapWalk::Add(void* start, size_t bytes, uintptr_t token) {

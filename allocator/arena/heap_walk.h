@@ -59,9 +59,10 @@ class HeapWalk {
   size_t Next(WalkedBlock* blocks, size_t room, Status* status);
 
  private:
-  // A part of Next. False: there is no room left, or enough has been looked at.
+  // The parts of Next. False: there is no room left, or enough has been looked
+  // at.
   bool NextRuns();
-  bool NextMappings();
+  void NextMappings();
 
   // What a run has behind `behind_`. False: there is no room left.
   bool VisitRun(const Slice* run);

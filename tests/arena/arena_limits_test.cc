@@ -2,12 +2,15 @@
 // what it gives back down to a mark. Each step is checked against what is held.
 #include <cstddef>
 #include <cstdint>
+#include <deque>
 #include <vector>
 
 #include "allocator/arena/arena.h"
+#include "allocator/arena/sub_heap.h"
 #include "allocator/base/preset.h"
 #include "allocator/base/sizes.h"
 #include "allocator/base/status.h"
+#include "allocator/large/slice_cache.h"
 #include "allocator/pages/fake_page_source.h"
 #include "allocator/pages/slice.h"
 #include "gtest/gtest.h"
@@ -255,6 +258,60 @@ TEST_P(ArenaLimitsTest, WhatIsFreeGoesDownToAMark) {
   EXPECT_GE(purged, free_bytes * 3 / 4);
   EXPECT_LE(purged, free_bytes + kSliceSize);
   ExpectSound();
+}
+
+// Also what threads' shares have, one after the other, as far as it must.
+TEST(SharesLimitsTest, WhatIsFreeGoesDownToAMark) {
+  FakePageSource pages;
+  Ground ground(pages);
+  Arena arena(ground.runs(), ground.huge(), TestSeed, "test");
+  arena.set_token(kToken);
+  arena.Open(ArenaOptions());
+  SliceCache cache;
+  std::deque<SubHeap> shares;
+  for (uintptr_t i = 1; i <= 3; ++i) {
+    shares.emplace_back(arena, ground.runs(), ground.huge(), TestSeed,
+                        i * 0x10000, &cache);
+    ASSERT_TRUE(arena.OpenShare(&shares.back()));
+  }
+  const auto held = [&shares](size_t i) { return shares[i].held_bytes(); };
+  const auto all = [&arena] { return arena.Stats().region_bytes; };
+  const auto use = [&ground, &shares, &held] {
+    for (SubHeap& share : shares) {
+      std::vector<void*> blocks;
+      for (int i = 0; i < 100; ++i) {
+        Status status;
+        blocks.push_back(share.Allocate(20000, kMinAlignment, &status));
+        ASSERT_NE(blocks.back(), nullptr);
+      }
+      for (void* block : blocks) ground.Free(block);
+    }
+    for (size_t i = 0; i < 3; ++i) ASSERT_NE(held(i), 0U);
+  };
+  use();
+  size_t before = all();
+  EXPECT_EQ(arena.PurgeTo(kToken, 0, Arena::LookAtAll), before);
+  EXPECT_EQ(all(), 0U);
+  // The youngest ones first, until it is enough.
+  use();
+  before = all();
+  const uint64_t free_bytes = arena.Stats().free_block_bytes;
+  const size_t enough = held(2) + kSliceSize;
+  const size_t purged =
+      arena.PurgeTo(kToken, free_bytes - enough, Arena::LookAtAll);
+  EXPECT_EQ(held(1) + held(2), 0U);
+  EXPECT_NE(held(0), 0U);
+  EXPECT_EQ(purged, before - all());
+  // Whoever is not to be looked at is asked.
+  use();
+  before = held(2);
+  arena.PurgeTo(kToken, 0, [](uintptr_t token) { return token != 0x30000; });
+  EXPECT_EQ(held(2), before);
+  EXPECT_EQ(held(0) + held(1), 0U);
+  EXPECT_TRUE(shares[2].is_asked());
+  EXPECT_FALSE(shares[1].is_asked());
+  EXPECT_TRUE(ground.Check(arena));
+  arena.Close(/*require_empty=*/true);
 }
 
 TEST_P(ArenaLimitsTest, ReleasingTellsWhetherSomethingWentBack) {

@@ -11,6 +11,7 @@
 
 #include "allocator/arena/arena.h"
 #include "allocator/base/status.h"
+#include "allocator/large/quota.h"
 #include "allocator/pages/fake_page_source.h"
 #include "allocator/pages/metadata_allocator.h"
 #include "allocator/pages/page_source.h"
@@ -236,6 +237,60 @@ TEST(FullArenaRegistryTest, TheTableHasRoomForAsManyAsItSays) {
   EXPECT_EQ(registry.Destroy(last, false), Status::kOk);
   EXPECT_EQ(registry.Create(ArenaOptions(), &handle), Status::kOk);
   EXPECT_EQ(registry.Create(ArenaOptions(), &handle), Status::kNoMemory);
+}
+
+// Who counts blocks can't be in a tree that counts pages; who counts pages by
+// default counts what its parent does.
+TEST_F(ArenaRegistryTest, AllArenasOfATreeCountTheSame) {
+  for (const bool parent_is_exact : {false, true}) {
+    ArenaOptions options;
+    options.exact_bytes = parent_is_exact;
+    ArenaHandle parent = 0;
+    ASSERT_EQ(registry().Create(options, &parent), Status::kOk);
+    EXPECT_EQ(Find(parent)->quota().counts_blocks(), parent_is_exact);
+    options.parent = parent;
+    for (const bool is_exact : {false, true}) {
+      options.exact_bytes = is_exact;
+      ArenaHandle child = 0;
+      const Status status = registry().Create(options, &child);
+      if (is_exact && !parent_is_exact) {
+        EXPECT_EQ(status, Status::kUnsupported);
+        continue;
+      }
+      ASSERT_EQ(status, Status::kOk);
+      EXPECT_EQ(Find(child)->quota().counts_blocks(), parent_is_exact);
+      EXPECT_EQ(Find(parent)->quota().num_children(), 1U);
+      EXPECT_EQ(registry().Destroy(parent, /*require_empty=*/true, nullptr),
+                Status::kBusy);
+      EXPECT_EQ(registry().Destroy(child, /*require_empty=*/true, nullptr),
+                Status::kOk);
+      // Nor is it anybody's parent any more.
+      options.parent = child;
+      EXPECT_EQ(registry().Create(options, &child), Status::kStale);
+      options.parent = parent;
+    }
+    EXPECT_EQ(registry().Destroy(parent, /*require_empty=*/true, nullptr),
+              Status::kOk);
+  }
+}
+
+TEST_F(ArenaRegistryTest, ATreeHasSoManyLevels) {
+  ArenaOptions options;
+  std::vector<ArenaHandle> levels;
+  for (size_t i = 0; i < Quota::kMaxDepth; ++i) {
+    ArenaHandle handle = 0;
+    ASSERT_EQ(registry().Create(options, &handle), Status::kOk) << i;
+    levels.push_back(handle);
+    options.parent = handle;
+  }
+  ArenaHandle handle = 0;
+  EXPECT_EQ(registry().Create(options, &handle), Status::kUnsupported);
+  while (!levels.empty()) {
+    EXPECT_EQ(
+        registry().Destroy(levels.back(), /*require_empty=*/true, nullptr),
+        Status::kOk);
+    levels.pop_back();
+  }
 }
 
 // What a limit with a reserve needs beside the arena.

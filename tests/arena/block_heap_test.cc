@@ -288,6 +288,51 @@ TEST_F(BlockHeapTest, PagesInsideFreeBlocksArePurgedInSteps) {
   EXPECT_EQ(heap_.Purge(), 0U);
 }
 
+// Whatever was to be walked when it was given up: it is others' by then.
+TEST_F(BlockHeapTest, OnlyRegionsOfItsOwnAreWalked) {
+  const auto purge_and_look = [this] {
+    const size_t before = pages_.journal().size();
+    EXPECT_FALSE(heap_.PurgeIdle(SIZE_MAX, /*at_once=*/true));
+    for (size_t i = before; i < pages_.journal().size(); ++i) {
+      const Slice* run = runs_.Find(pages_.journal()[i].start);
+      ASSERT_NE(run, nullptr);
+      EXPECT_EQ(run->kind, RunKind::kRegion);
+    }
+  };
+  std::vector<char*> blocks;
+  for (int i = 0; i < 40; ++i) blocks.push_back(Allocate(60000));
+  while (!blocks.empty()) {
+    // The walk begins with the youngest one, which goes.
+    heap_.BeginEpoch();
+    const Slice* run = runs_.FindRun(runs_.Find(blocks.back()));
+    while (!blocks.empty() && runs_.FindRun(runs_.Find(blocks.back())) == run) {
+      Free(blocks.back());
+      blocks.pop_back();
+    }
+    heap_.FlushQuickLists(0);
+    heap_.FreeSpareRegion();
+    purge_and_look();
+  }
+  for (int i = 0; i < 40; ++i) Allocate(60000);
+  heap_.BeginEpoch();
+  heap_.DropAll(nullptr);
+  live_ = 0;
+  purge_and_look();
+}
+
+// Or its tags would be live blocks' when the pages are its own again.
+TEST_F(BlockHeapTest, WhatIsDroppedIsClearedIfItsKeyStays) {
+  heap_.KeepSealsApart(TestSeed());
+  for (int round = 0; round < 2; ++round) {
+    const uint64_t key = heap_.key();
+    char* block = Allocate(2000);
+    heap_.DropAll(nullptr);
+    live_ = 0;
+    EXPECT_EQ(heap_.key(), key);
+    EXPECT_TRUE(IsZero(block - Block::kTagBytes, 2000 + Block::kTagBytes));
+  }
+}
+
 TEST_F(BlockHeapTest, PurgeTellsTheBytes) {
   char* block = Allocate(20000);
   Allocate(100);

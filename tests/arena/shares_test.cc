@@ -319,6 +319,26 @@ TEST_F(SharesTest, FewRequestsOfASizeTakeNoSlab) {
   EXPECT_GE(share_.held_bytes(), held + 3 * kSliceSize);
 }
 
+// Pages that are wanted again are not taken away, unless the arena was made to
+// fault then.
+TEST_F(SharesTest, AResetLeavesThePagesWhereTheyAre) {
+  if (kIsSecure) GTEST_SKIP() << "what is freed faults";
+  for (int round = 0; round < 3; ++round) {
+    for (int i = 0; i < 300; ++i) Allocate(i % 2 == 0 ? 200 : 20000);
+    EXPECT_GE(share_.held_bytes(), 100U * 20000);
+    const auto calls = [this](FakePageSource::Verb verb) {
+      return pages_.Count(verb);
+    };
+    const size_t decommits = calls(FakePageSource::Verb::kDecommit);
+    const size_t purges = calls(FakePageSource::Verb::kPurge);
+    arena_.Reset();
+    EXPECT_EQ(share_.held_bytes(), 0U);
+    EXPECT_EQ(calls(FakePageSource::Verb::kDecommit), decommits);
+    EXPECT_EQ(calls(FakePageSource::Verb::kPurge), purges);
+    blocks_.clear();
+  }
+}
+
 // --- What was freed. ---
 
 TEST_F(SharesTest, ThePurgeOfItsArenaGivesAllOfItBack) {

@@ -472,6 +472,22 @@ TEST(BinManagerTest, ResizeShrinksToEverySize) {
   }
 }
 
+// Nor is what is not worth a block of its own: it stays, for who grows again.
+TEST(BinManagerTest, ResizeSplitsOffAnEighthAndSixtyFourBytesOrNothing) {
+  for (const size_t before : {96, 128, 512, 528, 1024, 4112}) {
+    for (size_t bytes = Block::kMinBytes; bytes <= before; bytes += 16) {
+      OneRegion heap(kRegionBytes);
+      const std::vector<Block*> row = AllocateRow(heap, {before, 64});
+      ASSERT_EQ(row[0]->size(), before);
+      ASSERT_TRUE(heap.bins.Resize(row[0], bytes));
+      const size_t saved = before - bytes;
+      const bool splits = saved >= 64 && saved >= before / 8;
+      ASSERT_EQ(row[0]->size(), splits ? bytes : before)
+          << before << " to " << bytes;
+    }
+  }
+}
+
 TEST(BinManagerTest, WhatAShrunkenBlockGivesUpCoalesces) {
   OneRegion heap(kRegionBytes);
   const std::vector<Block*> row = AllocateRow(heap, {2048 + 16, 512, 64});

@@ -5,6 +5,8 @@
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
+#include <utility>
+#include <vector>
 
 #include "allocator/base/sizes.h"
 #include "allocator/large/huge_mapping.h"
@@ -28,10 +30,11 @@ class StubbornPages final : public PageSource {
     return pages_.Reserve(bytes, alignment, access);
   }
   bool Commit(void* start, size_t bytes) override {
-    return pages_.Commit(start, bytes);
+    return !RefusesOnce() && pages_.Commit(start, bytes);
   }
   bool Decommit(void* start, size_t bytes) override {
-    return !keeps_access && pages_.Decommit(start, bytes);
+    if (keeps_access) return false;
+    return pages_.Decommit(start, bytes) && !forgets_that_it_did;
   }
   bool Purge(void* start, size_t bytes) override {
     return pages_.Purge(start, bytes);
@@ -49,14 +52,19 @@ class StubbornPages final : public PageSource {
     return !refuses && pages_.Guard(start, bytes);
   }
   bool Unguard(void* start, size_t bytes) override {
-    return !refuses && pages_.Unguard(start, bytes);
+    return !refuses && !RefusesOnce() && pages_.Unguard(start, bytes);
   }
   size_t ReservationLimit() const override { return kMiB; }
 
   bool refuses = false;       // guards
   bool keeps_access = false;  // to pages without one
+  bool refuses_once = false;  // that what faults is usable again
+  // It faults, and the system says that it doesn't.
+  bool forgets_that_it_did = false;
 
  private:
+  bool RefusesOnce() { return std::exchange(refuses_once, false); }
+
   MmapPageSource pages_;
 };
 
@@ -91,6 +99,46 @@ TEST(StubbornRunTest, IsNotUsedAgainBeforeItsGuardIsOff) {
     EXPECT_TRUE(is_used);
     pool.CheckInvariants();
   }
+}
+
+// Who asks for memory gets it at the next try, and is not kept waiting for as
+// long as the system refuses.
+TEST(StubbornRunTest, IsAskedForOnceARequest) {
+  StubbornPages pages;
+  RunPool pool(pages);
+  const auto allocate = [&pool] {
+    bool zeroed;
+    return pool.Allocate(kSlices, RunKind::kLarge, &pool, &zeroed);
+  };
+  Slice* last = nullptr;
+  while (Slice* run = allocate()) last = run;
+  ASSERT_NE(last, nullptr);
+  pool.FreePoisoned(last);
+  pages.refuses_once = true;
+  EXPECT_EQ(allocate(), nullptr);
+  EXPECT_FALSE(pages.refuses_once);
+  pool.CheckInvariants();
+  EXPECT_EQ(allocate(), last);
+  memset(pool.AddressOf(last), 1, kSlices * kSliceSize);
+  pool.CheckInvariants();
+}
+
+// Of a call that fails a part may be done.
+TEST(StubbornRunTest, IsUsableAlsoWhereItWasMadeToFaultInVain) {
+  StubbornPages pages;
+  RunPool pool(pages);
+  const auto allocate = [&pool] {
+    bool zeroed;
+    Slice* run = pool.Allocate(kSlices, RunKind::kLarge, &pool, &zeroed);
+    if (run != nullptr) memset(pool.AddressOf(run), 1, kSlices * kSliceSize);
+    return run;
+  };
+  Slice* run = allocate();
+  ASSERT_NE(run, nullptr);
+  pages.refuses = pages.forgets_that_it_did = true;
+  pool.FreePoisoned(run);
+  EXPECT_EQ(allocate(), run);
+  pool.CheckInvariants();
 }
 
 TEST(StubbornMappingTest, DoesNotGrowOverItsGuard) {
@@ -136,6 +184,55 @@ TEST_F(PoisonedRunsTest, ARunThatStaysReadableIsFreeAtOnce) {
   pool_.CheckInvariants();
   EXPECT_EQ(Allocate(), run);
   pool_.CheckInvariants();
+}
+
+// Where there are no more addresses, one after the other, and again.
+TEST(PoisonedRunTest, IsUsedWhenNothingElseIsLeftAsOftenAsThatHappens) {
+  StubbornPages pages;
+  RunPool pool(pages);
+  const auto allocate = [&pool] {
+    bool zeroed;
+    return pool.Allocate(kSlices, RunKind::kLarge, &pool, &zeroed);
+  };
+  std::vector<Slice*> runs;
+  while (Slice* run = allocate()) runs.push_back(run);
+  for (size_t count : {1, 1, 3, 2, 1}) {
+    for (size_t i = 0; i < count; ++i) pool.FreePoisoned(runs[i]);
+    pool.CheckInvariants();
+    for (size_t i = 0; i < count; ++i) EXPECT_EQ(allocate(), runs[i]) << count;
+    EXPECT_EQ(allocate(), nullptr);
+    pool.CheckInvariants();
+  }
+}
+
+TEST(PoisonedRunTest, SoManyFaultAndNotOneMore) {
+  struct {
+    size_t slices;
+    size_t most;
+  } const cases[] = {
+      {1, RunPool::kMaxPoisonedRuns},
+      {512, RunPool::kMaxPoisonedSlices / 512},
+  };
+  for (const auto& one : cases) {
+    FakePageSource pages(size_t{4} << 30);
+    RunPool pool(pages);
+    const auto allocate = [&pool, &one] {
+      bool zeroed;
+      return pool.Allocate(one.slices, RunKind::kLarge, &pool, &zeroed);
+    };
+    std::vector<Slice*> runs;
+    for (size_t i = 0; i <= one.most; ++i) runs.push_back(allocate());
+    const auto usable_again = [&pages] {
+      return pages.Count(FakePageSource::Verb::kCommit);
+    };
+    const size_t before = usable_again();
+    for (size_t i = 0; i < one.most; ++i) pool.FreePoisoned(runs[i]);
+    EXPECT_EQ(usable_again(), before) << one.slices;
+    pool.FreePoisoned(runs[one.most]);
+    EXPECT_EQ(usable_again(), before + 1) << one.slices;
+    EXPECT_EQ(allocate(), runs[0]) << "the oldest";
+    pool.CheckInvariants();
+  }
 }
 
 // By the system's guards, if it has them.

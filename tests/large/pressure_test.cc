@@ -19,13 +19,19 @@ namespace {
 class Told {
  public:
   explicit Told(QuotaOptions options) {
-    options.on_pressure = OnPressure;
-    options.ctx = this;
-    options.arena = 16;
     quota.set_extras(&extras_);
-    quota.Open(options);
+    Open(options);
   }
   ~Told() { EXPECT_TRUE(quota.BeginClose()); }
+
+  // As an arena that is closed, and whose place another one gets.
+  void Reopen(const QuotaOptions& options) {
+    EXPECT_TRUE(quota.BeginClose());
+    quota.BeginDrop();
+    quota.EndDrop();
+    quota.EndClose();
+    Open(options);
+  }
 
   std::vector<int32_t> Take() {
     Pressure::Tell();
@@ -41,6 +47,12 @@ class Told {
   int most_running = 0;
 
  private:
+  void Open(QuotaOptions options) {
+    options.on_pressure = OnPressure;
+    options.ctx = this;
+    options.arena = 16;
+    quota.Open(options);
+  }
   static void OnPressure(void* ctx, myonly_arena* arena, int32_t event) {
     auto* told = static_cast<Told*>(ctx);
     EXPECT_EQ(reinterpret_cast<uintptr_t>(arena), 16U);
@@ -75,6 +87,7 @@ TEST(PressureTest, SoftAndRelievedTakeTurns) {
   EXPECT_EQ(told.Take(), Events{kSoft});
   EXPECT_FALSE(Pressure::HasNews());
   told.quota.Return(101);  // 7/8 of it
+  EXPECT_EQ(told.Take(), Events{});
   EXPECT_TRUE(told.quota.Charge(300));
   EXPECT_EQ(told.Take(), Events{});
   told.quota.Return(301);
@@ -121,6 +134,86 @@ TEST(PressureTest, TheReserveIsThereAfterARefusal) {
   EXPECT_FALSE(told.quota.Charge(2));
   told.quota.NoteRefusal();
   EXPECT_EQ(told.Take(), Events{kLimit});
+}
+
+TEST(PressureTest, AReserveThatIsMoreThanTheLimitIsAllOfIt) {
+  Told told(Limits(100, 0, 200));
+  EXPECT_FALSE(told.quota.Charge(1));
+  EXPECT_TRUE(told.quota.Charge(0));
+  told.quota.NoteRefusal();
+  EXPECT_TRUE(told.quota.Charge(100));
+  EXPECT_FALSE(told.quota.Charge(1));
+  EXPECT_EQ(told.Take(), Events{kLimit});
+}
+
+TEST(PressureTest, AHigherLimitHasItsReserveAgain) {
+  Told told(Limits(1000, 0, 200));
+  EXPECT_TRUE(told.quota.Charge(800));
+  EXPECT_FALSE(told.quota.Charge(100));
+  told.quota.NoteRefusal();
+  EXPECT_TRUE(told.quota.Charge(100));
+  told.quota.set_limit_bytes(2000);
+  EXPECT_TRUE(told.quota.Charge(900));
+  EXPECT_FALSE(told.quota.Charge(1)) << "the reserve is not";
+  EXPECT_EQ(told.Take(), Events{kLimit});
+}
+
+// Whatever the one before it in its place was in the midst of.
+TEST(PressureTest, AnOpenedQuotaIsAsANewOne) {
+  const auto expect_new = [](Told& told) {
+    EXPECT_EQ(told.Take(), Events{});
+    EXPECT_EQ(told.quota.charged_bytes(), 0U);
+    EXPECT_EQ(told.quota.own_bytes(), 0U);
+    EXPECT_EQ(told.quota.refusals(), 0U);
+    EXPECT_TRUE(told.quota.Charge(500));
+    EXPECT_EQ(told.Take(), Events{});
+    EXPECT_TRUE(told.quota.Charge(300));
+    EXPECT_EQ(told.Take(), Events{kSoft});
+    EXPECT_FALSE(told.quota.Charge(1)) << "the reserve";
+    told.quota.NoteRefusal();
+    EXPECT_EQ(told.Take(), Events{kLimit});
+    EXPECT_EQ(told.quota.refusals(), 1U);
+    EXPECT_TRUE(told.quota.Charge(200));
+    told.quota.Return(1000);
+    EXPECT_EQ(told.Take(), Events{kRelieved});
+  };
+  const QuotaOptions limits = Limits(1000, 600, 200);
+  Told told(limits);
+  expect_new(told);
+  // A line at a time may have been crossed, and told or not.
+  for (const bool is_told : {false, true}) {
+    for (const bool hits_limit : {false, true}) {
+      told.Reopen(limits);
+      EXPECT_TRUE(told.quota.Charge(800));
+      if (is_told) told.Take();
+      if (hits_limit) {
+        EXPECT_FALSE(told.quota.Charge(1));
+        told.quota.NoteRefusal();
+        if (is_told) told.Take();
+      }
+      told.Reopen(limits);
+      expect_new(told);
+      // Only the limit is told where nothing but that is hit.
+      told.Reopen(limits);
+      EXPECT_TRUE(told.quota.Charge(700));
+      if (is_told) told.Take();
+      told.Reopen(Limits(100));
+      EXPECT_FALSE(told.quota.Charge(101));
+      told.quota.NoteRefusal();
+      EXPECT_EQ(told.Take(), Events{kLimit});
+    }
+  }
+}
+
+// Also if that was never closed, as it was more than the limit.
+TEST(PressureTest, AnOpenedQuotaKeepsItsReserve) {
+  Told told(Limits(100, 0, 200));
+  EXPECT_FALSE(told.quota.Charge(1));
+  told.quota.NoteRefusal();
+  EXPECT_TRUE(told.quota.Charge(100));
+  told.Reopen(Limits(1000, 0, 200));
+  EXPECT_FALSE(told.quota.Charge(801));
+  EXPECT_TRUE(told.quota.Charge(800));
 }
 
 TEST(PressureTest, TheLevelThatRefusesIsTold) {

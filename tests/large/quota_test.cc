@@ -48,6 +48,52 @@ TEST(QuotaTest, WhatItHoldsItselfAndWithItsChildren) {
   EXPECT_EQ(charged, 30U);
 }
 
+// What it had before it had a limit counts, too.
+TEST(QuotaTest, ALimitCountsWhatIsHeldAlready) {
+  Quota quota;
+  EXPECT_TRUE(quota.Charge(700));
+  quota.set_limit_bytes(1000);
+  size_t charged = 0;
+  EXPECT_EQ(quota.own_bytes(&charged), 700U);
+  EXPECT_EQ(charged, 700U);
+  EXPECT_FALSE(quota.Charge(301));
+  EXPECT_TRUE(quota.Charge(300));
+  quota.Return(1000);
+  EXPECT_EQ(quota.own_bytes(&charged), 0U);
+}
+
+TEST(QuotaTest, WhatItsOwnerDropsIsReturnedAtOnce) {
+  Quota plain;
+  EXPECT_TRUE(plain.Charge(700));
+  plain.BeginDrop();
+  plain.Return(300);
+  plain.EndDrop();
+  EXPECT_EQ(plain.charged_bytes(), 0U);
+
+  Quota parent;
+  parent.Open({});
+  QuotaOptions below;
+  below.parent = &parent;
+  Quota child;
+  child.Open(below);
+  for (int round = 0; round < 2; ++round) {
+    EXPECT_TRUE(parent.Charge(50));
+    EXPECT_TRUE(child.Charge(700));
+    child.BeginDrop();
+    child.Return(300);
+    EXPECT_EQ(child.charged_bytes(), 700U);
+    child.EndDrop();
+    EXPECT_EQ(child.charged_bytes(), 0U);
+    EXPECT_EQ(child.own_bytes(), 0U);
+    EXPECT_EQ(parent.charged_bytes(), 50U);
+    parent.Return(50);
+    // And as ever from then on.
+    EXPECT_TRUE(child.Charge(10));
+    child.Return(10);
+    EXPECT_EQ(parent.charged_bytes(), 0U);
+  }
+}
+
 // Whoever had it above may be gone.
 TEST(QuotaTest, AClosedOneHasNoParent) {
   Quota parent;

@@ -262,6 +262,15 @@ TEST_F(RunPoolEdgesTest, TheWholeRunBehindMayBeTaken) {
 
 // --- What is kept, and what is purged ---
 
+TEST_F(RunPoolEdgesTest, GrowsIntoWhatIsKeptForTheNextOfItsSize) {
+  Slice* run = Allocate(4);
+  Slice* behind = Allocate(4);
+  ASSERT_EQ(behind, run - 4);
+  FreeAndKeep(behind);
+  EXPECT_TRUE(pool_.Extend(run, 8));
+  EXPECT_EQ(pool_.live_bytes(), 8 * kSliceSize);
+}
+
 TEST_F(RunPoolEdgesTest, RunsUpTo4MiBAndABitAreKeptWhole) {
   Slice* run = Allocate(136);
   Slice* large = Allocate(137);
@@ -314,6 +323,26 @@ TEST_F(RunPoolEdgesTest, ALittleGoesAtOnceAndMuchInParts) {
   EXPECT_EQ(DirtySlices(), kFloor + 5000 - 2048);
 }
 
+// So that few calls are enough for any heap.
+TEST_F(RunPoolEdgesTest, OfVeryMuchAnEighthGoesAtATime) {
+  MakeDirty(30000);
+  pool_.PurgeWithTime(1000);
+  pool_.PurgeWithTime(2000);
+  EXPECT_EQ(DirtySlices(), 30000 - (30000 - kFloor) / 8);
+}
+
+// Who calls for nothing more does so by its clock.
+TEST_F(RunPoolEdgesTest, ThePeakIsForgottenWithTime) {
+  Allocate(400);
+  MakeDirty(600);
+  uint64_t now = CoarseMs();
+  pool_.PurgeWithTime(now += 1000);
+  pool_.PurgeWithTime(now += 1000);
+  EXPECT_GT(DirtySlices(), 100U);
+  for (int i = 0; i < 100; ++i) pool_.PurgeWithTime(now += 100);
+  EXPECT_EQ(DirtySlices(), kFloor);
+}
+
 TEST_F(RunPoolEdgesTest, TwiceWhatIsTakenElsewhereIsPurged) {
   MakeDirty(kFloor + 100);
   pool_.NotePagesElsewhere(10 * kSliceSize, 0);
@@ -327,6 +356,49 @@ TEST_F(RunPoolEdgesTest, TwiceWhatIsTakenElsewhereIsPurged) {
   const size_t purges = pages_.Count(Verb::kPurge);
   pool_.NotePagesElsewhere(1000 * kSliceSize, 0);
   EXPECT_EQ(pages_.Count(Verb::kPurge), purges);
+}
+
+TEST_F(RunPoolEdgesTest, TwiceWhatIsTakenHereIsPurged) {
+  // Dirty in pieces that are of no use for more.
+  std::vector<Slice*> pieces;
+  for (int i = 0; i < 400; ++i) pieces.push_back(Allocate(2));
+  for (size_t i = 0; i < pieces.size(); i += 2) pool_.Free(pieces[i]);
+  const size_t dirty = DirtySlices();
+  ASSERT_EQ(dirty, 400U);
+  ASSERT_NE(Allocate(10), nullptr);
+  EXPECT_EQ(DirtySlices(), dirty - 20);
+}
+
+// What has just been given back and is fresh again should have been kept.
+TEST_F(RunPoolEdgesTest, WhatIsWantedAgainIsKeptFromThenOn) {
+  uint64_t now = CoarseMs();
+  for (int round = 0; round < 6; ++round) {
+    MakeDirty(600);
+    pool_.PurgeWithTime(now += 1000);
+    pool_.PurgeWithTime(now += 1000);
+    if (round == 0) {
+      EXPECT_EQ(DirtySlices(), kFloor);
+    }
+  }
+  EXPECT_GE(DirtySlices(), 300U);
+}
+
+// One with large blocks only comes to no other place that looks at the clock.
+TEST_F(RunPoolEdgesTest, WhoFreesLargeRunsAloneGivesThemBackWithTime) {
+  std::vector<Slice*> runs;
+  for (int i = 0; i < 256; ++i) runs.push_back(Allocate(8));
+  const auto free_some = [&runs, this](size_t least) {
+    while (runs.size() > least) {
+      FreeAndKeep(runs.back());
+      runs.pop_back();
+    }
+  };
+  free_some(64);
+  const uint64_t start = CoarseMs();
+  while (CoarseMs() - start < 150) {
+  }
+  free_some(0);
+  EXPECT_GT(pages_.Count(Verb::kPurge), 0U);
 }
 
 TEST_F(RunPoolEdgesTest, AsMuchAsIsToBeKeptIsKept) {

@@ -106,6 +106,27 @@ TEST_F(SlabPoolTest, ARefillTouchesNoPageButOne) {
   }
 }
 
+// From the first to the last one of a slab, whatever of an object lies on the
+// page before. A class of an odd size meets each place on a page.
+TEST_F(SlabPoolTest, EveryRefillEndsOnThePageWhereItsFirstObjectDoes) {
+  for (size_t bytes = 16; bytes <= kMaxSlabRequest; bytes += 16) {
+    const size_t size_class = SizeClassFor(bytes);
+    for (size_t left = 2 * SlabCapacity(size_class); left != 0;) {
+      const std::vector<Object*> taken = TakeOnce(size_class);
+      ASSERT_FALSE(taken.empty());
+      const auto ends = std::minmax_element(taken.begin(), taken.end());
+      const auto page_of = [](uintptr_t end) { return (end - 1) / kPageSize; };
+      const uintptr_t first = reinterpret_cast<uintptr_t>(*ends.first) + bytes;
+      const uintptr_t last = reinterpret_cast<uintptr_t>(*ends.second) + bytes;
+      ASSERT_EQ(last - first, (taken.size() - 1) * bytes) << bytes;
+      ASSERT_EQ(page_of(last), page_of(first)) << bytes;
+      left -= taken.size();
+      if (left % SlabCapacity(size_class) == 0) continue;  // the slab's end
+      ASSERT_NE(page_of(last + bytes), page_of(first)) << "all that fit";
+    }
+  }
+}
+
 TEST_F(SlabPoolTest, WhatComesBackIsTakenBeforeTheNextPage) {
   std::vector<Object*> taken = TakeOnce(4);
   Free(taken[3]);
@@ -143,6 +164,55 @@ TEST_F(SlabPoolTest, AShortListThatIsUsedUpOftenGetsLonger) {
   EXPECT_EQ(after_turns(400, 1000), 20U);
   EXPECT_EQ(after_turns(256, 1000), 16U);
   EXPECT_EQ(after_turns(64, 1000), kPageSize / 64);
+}
+
+// What was taken and is not back is in use, whichever way a list was made, and
+// nothing of it is left once all is dropped, but for what is still listed.
+TEST_F(SlabPoolTest, FiguresAgreeWithWhatIsInUse) {
+  const auto expect_agreement = [this](const char* when) {
+    EXPECT_EQ(pool_.taken() - pool_.known_back(), Used()) << when;
+    EXPECT_EQ(pool_.used_bytes(), UsedBytes()) << when;
+  };
+  Object* lists[kNumSizeClasses];
+  uint64_t taken = 0;
+  for (int round = 0; round < 3; ++round) {
+    for (Object*& list : lists) list = nullptr;
+    for (size_t size_class = 1; size_class < kNumSizeClasses; ++size_class) {
+      // Used up again and again, it gets longer.
+      std::vector<Object*> all = TakeOnce(size_class);
+      taken += all.size();
+      Slice* slab = runs_.Find(all[0]);
+      for (int turn = 0; turn < 40; ++turn) {
+        for (Object* object : all) Free(object);
+        all.clear();
+        for (Object* object = pool_.TakeAllBack(slab); !Slab::IsEnd(object);) {
+          Object* next = object->next;
+          Slab::ClearMark(object);
+          all.push_back(object);
+          object = next;
+        }
+        taken += all.size();
+        expect_agreement("after a turn");
+      }
+      const size_t some = all.size() / 2;
+      for (size_t i = 0; i < some; ++i) Free(all[i]);
+      // Of the list that comes now one is taken; it was carved, or was back.
+      if (size_class % 2 == 0) all = TakeOnce(size_class);
+      taken += size_class % 2 == 0 ? all.size() : 0;
+      Object* list = pool_.Refill(size_class, &status_);
+      lists[size_class] = list->next;
+      Slab::ClearMark(list);
+      ++taken;
+    }
+    for (Object*& list : lists) {
+      if (list == nullptr) list = pool_.end();
+    }
+    pool_.DropAll(lists, nullptr);
+    expect_agreement("when all is dropped");
+    EXPECT_EQ(pool_.taken(), taken);
+    EXPECT_EQ(pool_.used_bytes(), 0U);
+    EXPECT_EQ(pool_.slab_bytes(), 0U);
+  }
 }
 
 TEST_F(SlabPoolTest, ListsOfAThreadThatIdlesStayShort) {
@@ -237,6 +307,41 @@ TEST_F(SlabPoolTest, AChainComesBackAtOnceInEveryState) {
     for (Object* object : more) Free(object);
     EXPECT_EQ(Used(), 0U);
     pool_.ReleaseEmpty();
+  }
+}
+
+// Of whatever length, it is as if its objects came one by one: a full slab
+// wakes, and one without any used object goes.
+TEST_F(SlabPoolTest, AChainIsAsGoodAsItsObjects) {
+  const size_t size_class = SizeClassFor(512);
+  const size_t capacity = SlabCapacity(size_class);
+  for (size_t count = 1; count <= capacity; ++count) {
+    SlabState states[2];
+    size_t slabs[2];
+    for (const size_t as_chain : {0, 1}) {
+      const std::vector<Object*> all = Take(size_class, capacity);
+      const std::vector<Object*> more = TakeOnce(size_class);
+      Slice* slab = runs_.Find(all[0]);
+      ASSERT_EQ(slab->slab.state, SlabState::kFull);
+      if (as_chain != 0) {
+        for (size_t i = 0; i + 1 < count; ++i) all[i]->next = all[i + 1];
+        for (size_t i = 0; i < count; ++i) Slab::CheckAndMark(slab, all[i]);
+        pool_.FreeChain(slab, all[0], all[count - 1], count);
+      } else {
+        for (size_t i = 0; i < count; ++i) Free(all[i]);
+      }
+      states[as_chain] = slab->slab.state;
+      slabs[as_chain] = pool_.slab_bytes();
+      EXPECT_TRUE(Check());
+      for (size_t i = count; i < capacity; ++i) Free(all[i]);
+      for (Object* object : more) Free(object);
+      pool_.ReleaseEmpty();
+      ASSERT_EQ(pool_.slab_bytes(), 0U) << count;
+    }
+    EXPECT_EQ(slabs[0], slabs[1]) << count;
+    if (count != capacity) {
+      EXPECT_EQ(states[0], states[1]) << count;
+    }
   }
 }
 

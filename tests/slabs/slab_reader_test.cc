@@ -2,11 +2,14 @@
 #include "allocator/slabs/slab_reader.h"
 
 #include <algorithm>
+#include <cstddef>
+#include <cstdint>
 #include <vector>
 
 #include "allocator/base/preset.h"
 #include "allocator/base/sizes.h"
 #include "allocator/pages/slice.h"
+#include "allocator/slabs/size_class.h"
 #include "allocator/slabs/slab.h"
 #include "gtest/gtest.h"
 #include "tests/slabs/slab_pool_fixture.h"
@@ -54,6 +57,27 @@ TEST_F(SlabReaderTest, SeesWhatIsTakenAndNotWhatIsFree) {
       }
     }
     EXPECT_EQ(Live(taken[0]), kept) << size_class;
+  }
+}
+
+// Of an object on two pages either may be gone.
+TEST_F(SlabReaderTest, AnObjectIsGoneWithAnyOfItsPages) {
+  for (size_t size_class = 1; size_class < kNumSizeClasses; ++size_class) {
+    const size_t bytes = ObjectBytes(size_class);
+    const std::vector<Object*> all = Take(size_class, SlabCapacity(size_class));
+    Slice* slab = runs_.Find(all[0]);
+    for (const unsigned pages : {0x01U, 0x80U, 0x54U, 0xfeU}) {
+      slab->swept_pages = static_cast<uint8_t>(pages);
+      const SlabReader reader = Reader(slab);
+      ASSERT_EQ(reader.num_objects(), SlabCapacity(size_class));
+      for (size_t i = 0; i < reader.num_objects(); ++i) {
+        const unsigned on = 1U << i * bytes / kPageSize |
+                            1U << (i * bytes + bytes - 1) / kPageSize;
+        ASSERT_EQ(reader.IsSwept(i), (pages & on) != 0) << bytes << " " << i;
+        ASSERT_EQ(reader.IsLive(i), (pages & on) == 0) << bytes << " " << i;
+      }
+    }
+    slab->swept_pages = 0;
   }
 }
 

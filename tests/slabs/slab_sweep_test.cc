@@ -78,6 +78,40 @@ TEST_F(SlabSweepTest, PagesWithoutAUsedObjectGoOnceTheirSlabHasWaited) {
   EXPECT_EQ(pages_.Count(Verb::kPurge), 1U) << "and only once";
 }
 
+// Counted from when it began to wait, however old it is.
+TEST_F(SlabSweepTest, AnOldSlabWaitsAsLongAsANewOne) {
+  const size_t size_class = SizeClassFor(64);
+  const std::vector<Object*> all = FullSlab(size_class);
+  for (int i = 0; i < 5; ++i) pool_.BeginEpoch();
+  for (Object* object : all) {
+    if (!IsOn(object, 64, 6, 8)) Free(object);
+  }
+  EXPECT_FALSE(pool_.Sweep(kAll));
+  pool_.BeginEpoch();
+  EXPECT_FALSE(pool_.Sweep(kAll));
+  EXPECT_EQ(PurgedBytes(), 0U);
+  pool_.BeginEpoch();
+  EXPECT_FALSE(pool_.Sweep(kAll));
+  EXPECT_EQ(PurgedBytes(), 6 * kPageSize);
+}
+
+// An epoch goes by while slabs grow by so much, from wherever they have shrunk
+// to.
+TEST_F(SlabSweepTest, GrowthSweepsAlsoWhatIsLessThanThereOnceWas) {
+  const size_t size_class = SizeClassFor(1024);
+  const size_t capacity = SlabCapacity(size_class);
+  for (Object* object : Take(size_class, 2000 * capacity)) Free(object);
+  pool_.ReleaseEmpty();
+  ASSERT_LE(pool_.slab_bytes(), kSliceSize);
+  const std::vector<Object*> all = FullSlab(SizeClassFor(64));
+  for (Object* object : all) {
+    if (!IsOn(object, 64, 6, 8)) Free(object);
+  }
+  const size_t before = PurgedBytes();
+  Take(size_class, 300 * capacity);
+  EXPECT_EQ(PurgedBytes() - before, 6 * kPageSize);
+}
+
 // Every class, every share of used objects: nothing used is lost, all comes
 // back, and the counters stay exact.
 TEST_F(SlabSweepTest, SweptSlabsServeAgainWithoutALoss) {

@@ -1,14 +1,19 @@
 // The queue and the batch of remote frees: nothing is lost, nothing comes
 // twice, and what is parked is bounded.
 #include <algorithm>
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
 #include <memory>
 #include <thread>
 #include <vector>
 
 #include "allocator/arena/remote_free_queue.h"
+#include "allocator/base/preset.h"
 #include "allocator/base/sizes.h"
 #include "allocator/pages/slice.h"
 #include "allocator/slabs/size_class.h"
+#include "allocator/slabs/slab.h"
 #include "allocator/threads/remote_free_batch.h"
 #include "gtest/gtest.h"
 
@@ -132,22 +137,39 @@ TEST(RemoteFreeQueueTest, NothingIsLostBetweenManyThreads) {
 class RemoteFreeBatchTest : public ::testing::Test {
  protected:
   static constexpr size_t kSlabs = 64;
+  static constexpr size_t kMost = RemoteFreeBatch::kMaxParkedBytes / 64;
+  static constexpr uintptr_t kOwner = 0x7000;
 
   RemoteFreeBatchTest() : slabs_(kSlabs) {
-    for (Slice& slab : slabs_) {
-      slab.slab.size_class = static_cast<uint8_t>(SizeClassFor(64));
-    }
     memory_ =
         static_cast<char*>(aligned_alloc(kSliceSize, kSlabs * kSliceSize));
+    memset(memory_, 0, kSlabs * kSliceSize);
+    for (size_t i = 0; i < kSlabs; ++i) {
+      Slab::Open(&slabs_[i], SizeClassFor(64), nullptr);
+      slabs_[i].key = Slab::Key(&slabs_[i], memory_ + i * kSliceSize, kOwner);
+    }
   }
   ~RemoteFreeBatchTest() override { free(memory_); }
 
   // A slab's objects in turn: what waits is never all of them.
-  void Add(size_t slab) {
+  char* NextOf(size_t slab) {
     const size_t object = added_[slab]++ % (kSliceSize / 64);
     ++used_;
-    batch_.Add(&slabs_[slab], memory_ + slab * kSliceSize + object * 64,
+    return memory_ + slab * kSliceSize + object * 64;
+  }
+  void Add(size_t slab) { Add(slab, NextOf(slab)); }
+  void Add(size_t slab, char* object) {
+    batch_.Add(&slabs_[slab], object,
                [this](Slice* of, const RemoteChain& chain) { See(of, chain); });
+  }
+  // As free does it. An object that is freed for the first time has no mark.
+  bool AddQuickly(size_t slab) {
+    char* object = NextOf(slab);
+    reinterpret_cast<Object*>(object)->mark = 0;
+    const bool is_quick = batch_.AddQuick(&slabs_[slab], object,
+                                          Slab::TokenAt(&slabs_[slab], object));
+    if (!is_quick) Add(slab, object);
+    return is_quick;
   }
   // Each chain is as long as it says, from the first to the last one.
   void See(Slice* of, const RemoteChain& chain) {
@@ -176,8 +198,38 @@ class RemoteFreeBatchTest : public ::testing::Test {
 
 TEST_F(RemoteFreeBatchTest, OneSlabGoesInFullChains) {
   for (int i = 0; i < 1000; ++i) Add(0);
-  EXPECT_EQ(longest_, RemoteFreeBatch::kMaxParkedBytes / 64);
-  EXPECT_LT(used_ - Posted(), RemoteFreeBatch::kMaxParkedBytes / 64);
+  EXPECT_EQ(longest_, kMost);
+  EXPECT_LT(used_ - Posted(), kMost);
+}
+
+// But for the first and the last one of a chain all are added without a look at
+// the rest.
+TEST_F(RemoteFreeBatchTest, OneSlabGoesInFullChainsHoweverItsObjectsAreAdded) {
+  size_t quick = 0;
+  for (size_t i = 0; i < 10 * kMost; ++i) {
+    quick += AddQuickly(0) ? 1 : 0;
+    ASSERT_EQ(used_ - Posted(), (i + 1) % kMost);
+  }
+  EXPECT_EQ(longest_, kMost);
+  EXPECT_EQ(quick, 10 * (kMost - 2));
+  // Half of them one way, half the other.
+  for (const size_t way : {0, 1}) {
+    for (size_t i = 0; i < 10 * kMost; ++i) {
+      i % 2 == way ? static_cast<void>(AddQuickly(0)) : Add(0);
+      ASSERT_EQ(used_ - Posted(), (i + 1) % kMost);
+    }
+  }
+  EXPECT_EQ(longest_, kMost);
+}
+
+// An address inside an object gives another token, as does another's slab.
+TEST_F(RemoteFreeBatchTest, WhatIsNoObjectIsNotAddedQuickly) {
+  if (!kChecksObjects) GTEST_SKIP() << "this preset does not look";
+  AddQuickly(0);
+  char* inside = NextOf(0) + 16;
+  EXPECT_FALSE(
+      batch_.AddQuick(&slabs_[0], inside, Slab::TokenAt(&slabs_[0], inside)));
+  EXPECT_FALSE(AddQuickly(1));
 }
 
 TEST_F(RemoteFreeBatchTest, WhatIsParkedIsBoundedAndPostAllEmptiesIt) {
@@ -188,10 +240,26 @@ TEST_F(RemoteFreeBatchTest, WhatIsParkedIsBoundedAndPostAllEmptiesIt) {
     ++expected[slab];
     ASSERT_LE((used_ - Posted()) * 64,
               RemoteFreeBatch::kPlaces * RemoteFreeBatch::kMaxParkedBytes);
+    // Who is told that nothing waits does not post it.
+    ASSERT_EQ(batch_.empty(), used_ == Posted()) << i;
   }
   batch_.PostAll(
       [this](Slice* of, const RemoteChain& chain) { See(of, chain); });
   for (size_t i = 0; i < 64; ++i) EXPECT_EQ(posted_[i], expected[i]) << i;
+  EXPECT_TRUE(batch_.empty());
+}
+
+// Wherever two slabs have their places.
+TEST_F(RemoteFreeBatchTest, WhatWaitsBesideAFullChainIsNotForgotten) {
+  for (size_t other = 1; other < kSlabs; ++other) {
+    Add(other);
+    for (size_t i = 0; i < kMost; ++i) Add(0);
+    ASSERT_EQ(batch_.empty(), used_ == Posted()) << other;
+    batch_.PostAll(
+        [this](Slice* of, const RemoteChain& chain) { See(of, chain); });
+    ASSERT_EQ(used_, Posted()) << other;
+    ASSERT_TRUE(batch_.empty()) << other;
+  }
 }
 
 }  // namespace

@@ -21,6 +21,7 @@
 #include "allocator/pages/fake_page_source.h"
 #include "allocator/pages/slice.h"
 #include "allocator/slabs/size_class.h"
+#include "allocator/slabs/slab.h"
 #include "allocator/threads/thread_state.h"
 #include "gtest/gtest.h"
 #include "tests/arena/ground.h"
@@ -94,6 +95,11 @@ TEST_F(ThreadRegistryTest, SlicesOfThreadsThatIdleForASecondGoBack) {
   EXPECT_EQ(KeptSlices(), 1U);
   threads_.ReleaseIdleSlices(6099);
   EXPECT_EQ(KeptSlices(), 0U);
+  // A second is enough.
+  own_->slices()->Decay(ground_.runs(), 8000);
+  KeepSlice(own_);
+  threads_.ReleaseIdleSlices(9000);
+  EXPECT_EQ(KeptSlices(), 0U);
 }
 
 TEST_F(ThreadRegistryTest, SoManyStatesAreLookedAtATime) {
@@ -131,6 +137,29 @@ TEST_F(ThreadRegistryTest, OrphansArePurgedWhenTheyHaveWaitedForASecond) {
   EXPECT_EQ(KeptSlices(), 0U);
 }
 
+// Step by step, but all of it.
+TEST_F(ThreadRegistryTest, AnOrphanIsPurgedToItsEnd) {
+  ThreadState* state = Acquire();
+  Status status;
+  const auto take = [state, &status](size_t size) {
+    void* ptr = state->Allocate(state->heap(), size, kMinAlignment, &status);
+    EXPECT_NE(ptr, nullptr);
+    return ptr;
+  };
+  TakeBlock(state);
+  void* block = take(40000);
+  // In regions that came later: a step does not see that far.
+  for (int i = 0; i < 5000; ++i) take(1100);
+  state->heap().FreeBlock(ground_.runs().Find(block), block);
+  threads_.Release(state);
+  const uint64_t late = CoarseMs() + 1000;
+  int steps = 0;
+  while (threads_.PurgeOldOrphan(late) && steps < 100) ++steps;
+  EXPECT_GT(steps, 1);
+  EXPECT_LT(steps, 100);
+  EXPECT_EQ(threads_.PurgeOthers(own_), 0U) << "something was left";
+}
+
 // Of the youngest eight.
 TEST_F(ThreadRegistryTest, WhatCameHomeToAnOrphanIsReclaimed) {
   for (const size_t younger : {7, 8}) {
@@ -138,10 +167,12 @@ TEST_F(ThreadRegistryTest, WhatCameHomeToAnOrphanIsReclaimed) {
     for (size_t i = 0; i <= younger; ++i) states.push_back(Acquire());
     ThreadState* first = states[0];
     Post(first, TakeBlock(first));
+    KeepSlice(first);
     for (ThreadState* state : states) threads_.Release(state);
     EXPECT_FALSE(first->heap().PeekPosted().empty());
     threads_.ReclaimFromOrphan();
     EXPECT_EQ(first->heap().PeekPosted().empty(), younger == 7);
+    EXPECT_EQ(first->slices()->bytes(), younger == 7 ? 0 : kSliceSize);
     // In use again, so that the next ones are new.
     for (size_t i = 0; i <= younger; ++i) Acquire();
   }
@@ -196,6 +227,73 @@ TEST_F(ThreadRegistryTest, StatsAreThoseOfTheOthers) {
   EXPECT_EQ(ThreadRegistry::IdOf(0), 0U);
 }
 
+// Of whoever has ended and of whoever has the state now, as it left them.
+TEST_F(ThreadRegistryTest, WhatAThreadLeavesIsKnownToAll) {
+  ThreadState* state = Acquire();
+  for (int i = 0; i < 100; ++i) TakeBlock(state);
+  ArenaStats exact = {};
+  state->heap().AddStats(&exact);
+  threads_.Release(state);
+  ASSERT_EQ(Acquire(), state);
+  ArenaStats stats = {};
+  threads_.AddStats(own_, &stats);
+  EXPECT_EQ(stats.allocations, exact.allocations);
+  EXPECT_EQ(stats.live_blocks, exact.live_blocks);
+  EXPECT_EQ(stats.live_bytes, exact.live_bytes);
+  EXPECT_EQ(stats.region_bytes, exact.region_bytes);
+}
+
+// Lists are in the thread's own memory, which goes with it.
+TEST_F(ThreadRegistryTest, AThreadThatEndsLeavesNothingBehindInItsLists) {
+  Object** lists = &lists_[used_ * kNumSizeClasses];
+  ThreadState* state = Acquire();
+  const auto listed = [](Object* const* of) {
+    size_t count = 0;
+    for (size_t i = 0; i < kNumSizeClasses; ++i) {
+      for (const Object* at = of[i]; !Slab::IsEnd(at); at = at->next) ++count;
+    }
+    return count;
+  };
+  Status status;
+  while (listed(lists) == 0) {
+    state->Allocate(state->heap(), 64, kMinAlignment, &status);
+  }
+  const size_t before = listed(lists);
+  threads_.Release(state);
+  EXPECT_EQ(listed(lists), 0U);
+  Object** others = &lists_[used_ * kNumSizeClasses];
+  ASSERT_EQ(Acquire(), state);
+  EXPECT_EQ(listed(others), before);
+}
+
+TEST_F(ThreadRegistryTest, WhatAThreadHasFreedOfOthersGoesHomeWhenItEnds) {
+  ThreadState* state = Acquire();
+  Status status;
+  void* object = nullptr;
+  while (object == nullptr ||
+         ground_.runs().Find(object)->kind != RunKind::kSlab) {
+    object = own_->Allocate(own_->heap(), 64, kMinAlignment, &status);
+  }
+  Slice* slab = ground_.runs().Find(object);
+  for (const bool ends : {true, false}) {
+    ASSERT_TRUE(Slab::CheckAndMark(slab, object));
+    state->FreeRemote(slab, object);
+    ASSERT_TRUE(state->HasToPost());
+    EXPECT_TRUE(own_->heap().PeekPosted().empty());
+    // Also when it gives back what it can.
+    ends ? threads_.Release(state) : static_cast<void>(state->Purge());
+    EXPECT_FALSE(state->HasToPost());
+    EXPECT_FALSE(own_->heap().PeekPosted().empty());
+    own_->heap().TakeInAll();
+    if (ends) {
+      ASSERT_EQ(Acquire(), state);
+    }
+    object = own_->Allocate(own_->heap(), 64, kMinAlignment, &status);
+    slab = ground_.runs().Find(object);
+    ASSERT_EQ(slab->kind, RunKind::kSlab);
+  }
+}
+
 TEST_F(ThreadRegistryTest, OthersArePurgedOrAskedTo) {
   ThreadState* live = Acquire();
   ThreadState* orphan = Acquire();
@@ -223,7 +321,9 @@ TEST_F(ThreadRegistryTest, PurgeOthersTellsTheBytes) {
   TakeBlock(state);
   state->heap().FreeBlock(ground_.runs().Find(blocks[1]), blocks[1]);
   threads_.Release(state);
-  EXPECT_GE(threads_.PurgeOthers(own_), 4 * kPageSize);
+  const size_t purged = threads_.PurgeOthers(own_);
+  EXPECT_GE(purged, 4 * kPageSize);
+  EXPECT_LE(purged, ground_.runs().live_bytes());
   EXPECT_EQ(threads_.PurgeOthers(own_), 0U);
 }
 

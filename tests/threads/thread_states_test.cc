@@ -5,7 +5,9 @@
 
 #include "allocator/arena/arena.h"
 #include "allocator/arena/sub_heap.h"
+#include "allocator/base/sizes.h"
 #include "allocator/pages/fake_page_source.h"
+#include "allocator/pages/metadata_allocator.h"
 #include "allocator/pages/slice.h"
 #include "allocator/slabs/size_class.h"
 #include "allocator/threads/thread_registry.h"
@@ -105,6 +107,37 @@ TEST_F(ThreadStatesTest, AShareIsMadeOnceAndOpenedAgain) {
   other_.set_token(Handle(kSlot, 2));
   other_.Open(ArenaOptions());
   EXPECT_EQ(threads_.OpenShare(state_, kSlot, other_), share);
+}
+
+// Whichever of the pieces of metadata that it needs is the one that there is
+// not.
+TEST_F(ThreadStatesTest, WithoutMemoryThereIsNoShare) {
+  const auto leave = [this](size_t bytes) {
+    pages_.FailFrom(0);
+    while (ground_.metadata().Allocate(64) != nullptr) {
+    }
+    pages_.StopFailing();
+    for (size_t left = MetadataAllocator::kChunkBytes; left > bytes;) {
+      ASSERT_NE(ground_.metadata().Allocate(64), nullptr);
+      left -= 64;
+    }
+    pages_.FailFrom(0);
+    pages_.TakeFailed();
+  };
+  // Enough for the table of its shares, for a page of that, and for a share.
+  const size_t table = size_t{16} << 10;
+  SubHeap* share = nullptr;
+  size_t refused = 0;
+  for (size_t left = 0; share == nullptr && left <= 3 * table; left += 512) {
+    leave(left % (table + 512));
+    share = threads_.OpenShare(state_, kSlot, other_);
+    EXPECT_EQ(share == nullptr, pages_.TakeFailed());
+    EXPECT_EQ(state_->ShareIn(kSlot), share);
+    ++refused;
+  }
+  pages_.StopFailing();
+  EXPECT_NE(share, nullptr);
+  EXPECT_GT(refused, table / 512 + kPageSize / 512);
 }
 
 TEST_F(ThreadStatesTest, SharesOfLostThreadsAreFrozen) {
