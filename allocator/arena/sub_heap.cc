@@ -131,10 +131,10 @@ void* SubHeap::AllocateBlockSlow(size_t size, size_t alignment,
     ptr = blocks_.Grow(size, alignment, status);
     news_ |= kGrown;
     if (ABSL_PREDICT_FALSE(ptr == nullptr)) {
-      if (*status != Status::kQuota) return nullptr;
-      // At the arena's limit it gives back what it keeps free, and then takes
-      // what the arena has.
+      // At the arena's limit, and where memory is short, it gives back what it
+      // keeps free, and then takes what the arena has.
       ReleaseSpare();
+      cache_->Release(runs_);
       ptr = blocks_.AllocateFree(size, alignment);
       if (ptr == nullptr) ptr = blocks_.Grow(size, alignment, status);
       if (ptr == nullptr) {

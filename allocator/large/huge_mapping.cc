@@ -247,7 +247,6 @@ void HugeMappings::FreePoisoned(HugeMapping* mapping) {
   if (old.pages != 0) Unmap(old);
 }
 
-// Unmaps what has faulted for longest since it was freed. False: nothing does.
 bool HugeMappings::ReleaseOldest() {
   PageRange range = {};
   mutex_.Lock();

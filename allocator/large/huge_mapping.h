@@ -83,7 +83,7 @@ class HugeMappings {
   ABSL_ATTRIBUTE_COLD void Free(HugeMapping* mapping);
 
   // The same, but every touch of it faults, until kMaxPoisoned mappings have
-  // been freed so after it.
+  // been freed so after it, or addresses are short.
   ABSL_ATTRIBUTE_COLD void FreePoisoned(HugeMapping* mapping);
 
   // Changes the size, and the address if `may_move`. False: nothing changed.
@@ -105,6 +105,10 @@ class HugeMappings {
 
   // Unmaps what is kept until at most `keep_bytes` are. Returns the bytes.
   size_t Purge(size_t keep_bytes);
+
+  // Unmaps the one that has faulted for longest since it was freed. False:
+  // nothing does.
+  ABSL_ATTRIBUTE_COLD bool ReleaseOldest();
 
   // Unmaps what is over the budget, which shrinks with time. `now_ms` is
   // CoarseMs().
@@ -192,7 +196,6 @@ class HugeMappings {
   ABSL_ATTRIBUTE_COLD void TakeOut(HugeMapping* mapping)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   size_t CacheBudget() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
-  ABSL_ATTRIBUTE_COLD bool ReleaseOldest();
   PageRange TakeOldest() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void Unmap(PageRange range);
   void Unmap(const Surplus& surplus);

@@ -268,7 +268,8 @@ void ProcessHeap::FreeElsewhere(void* ptr) noexcept {
 
 namespace {
 
-ABSL_ATTRIBUTE_NOINLINE void* AllocateDefault(size_t size, size_t alignment) {
+ABSL_ATTRIBUTE_NOINLINE void* AllocateDefault(size_t size, size_t alignment,
+                                              bool again = true) {
   Status status;
   ThreadState* state = size <= kMaxBlockRequest ? StateOfThisThread() : nullptr;
   void* ptr;
@@ -282,7 +283,10 @@ ABSL_ATTRIBUTE_NOINLINE void* AllocateDefault(size_t size, size_t alignment) {
       ProcessHeap::LookElsewhere(&state->heap(), news);
     }
   }
-  return ABSL_PREDICT_TRUE(ptr != nullptr) ? ptr : Fail(status);
+  if (ABSL_PREDICT_TRUE(ptr != nullptr)) return ptr;
+  return again && ProcessHeap::MakeRoomIn(g.default_arena, size, status)
+             ? AllocateDefault(size, alignment, /*again=*/false)
+             : Fail(status);
 }
 
 }  // namespace
@@ -317,6 +321,9 @@ void* ProcessHeap::AllocateZeroed(size_t count, size_t size) {
   if (!RequestGate::Admits(bytes)) return Fail(Status::kNoMemory);
   Status status;
   void* ptr = g.default_arena.AllocateZeroed(bytes, &status);
+  if (ptr == nullptr && MakeRoomIn(g.default_arena, bytes, status)) {
+    ptr = g.default_arena.AllocateZeroed(bytes, &status);
+  }
   return ptr != nullptr ? ptr : Fail(status);
 }
 
@@ -335,9 +342,8 @@ void* ProcessHeap::AllocateAligned(size_t alignment, size_t size) {
 
 namespace {
 
-// What realloc and malloc_usable_size need most: the usable bytes of a live
-// object, or block of a sub-heap, in the first reservation, where almost all
-// are. 0: it is something else, or bad.
+// The usable bytes of a live object, or block of a sub-heap, in the first
+// reservation, where almost all are. 0: it is something else, or bad.
 size_t QuickUsableSize(const void* ptr, Slice** slice) {
   if (ABSL_PREDICT_FALSE(!g.runs.FindFirst(ptr, slice))) return 0;
   if ((*slice)->key != Slice::kNoSlab) {
@@ -487,8 +493,7 @@ ABSL_ATTRIBUTE_ALWAYS_INLINE inline SubHeap* ShareOf(ArenaHandle handle) {
 }
 
 // This thread's share of the arena, opened if it is time. NULL: it has none,
-// and the arena itself is in `*arena`, unless there is none either: `*status`
-// says why.
+// and the arena is in `*arena`; if that is NULL, too, `*status` says why.
 ABSL_ATTRIBUTE_COLD SubHeap* OpenShareOf(ArenaHandle handle, size_t size,
                                          Arena** arena, Status* status) {
   *arena = g.registry.Find(handle, status);
@@ -585,11 +590,6 @@ void* ProcessHeap::AllocateAlignedIn(ArenaHandle handle, size_t alignment,
                                      size_t size) {
   if (!IsPowerOfTwo(alignment)) return Fail(Status::kInvalid);
   return AllocateInSlow(handle, size, Max(alignment, kMinAlignment));
-}
-
-Status ProcessHeap::LastStatus() { return this_thread.last_status; }
-void ProcessHeap::SetLastStatus(Status status) {
-  this_thread.last_status = status;
 }
 
 void ProcessHeap::WatchThreads() {

@@ -96,6 +96,10 @@ class ProcessHeap {
     return ptr;
   }
   static void* AllocateAligned(size_t alignment, size_t size);
+  // Whether there may be room by now for what the arena has refused with
+  // `status`: of what is kept for later.
+  ABSL_ATTRIBUTE_COLD static bool MakeRoomIn(Arena& arena, size_t size,
+                                             Status status);
 
   // On blocks of every arena. A bad pointer is reported and aborts. As free, it
   // begins where instructions are fetched.
@@ -318,6 +322,9 @@ class ProcessHeap {
 
  private:
   ABSL_ATTRIBUTE_COLD static void TellPressure();
+  // What is kept for later serves other requests from now on, but for what
+  // other threads alone may look into; they are asked.
+  ABSL_ATTRIBUTE_COLD static void MakeRoom();
   ABSL_ATTRIBUTE_COLD static void FreeZeroSize(const void* ptr);
   ABSL_ATTRIBUTE_COLD static void AddZeroSizeStats(ArenaStats* stats);
   static void* AllocateInSlower(ArenaHandle handle, SubHeap* share, size_t size,

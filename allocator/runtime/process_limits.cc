@@ -45,6 +45,18 @@ void ProcessHeap::TellPressure() {
   errno = saved_errno;
 }
 
+// Not where it was asked to fail, nor for more than a run: that needs more
+// addresses than are kept free.
+bool ProcessHeap::MakeRoomIn(Arena& arena, size_t size, Status status) {
+  if (status == Status::kQuota) return ReleaseSpareOf(arena);
+  if (status != Status::kNoMemory || size > kMaxLargeRequest ||
+      arena.ground() != nullptr || RequestGate::AsksFor(arena)) {
+    return false;
+  }
+  MakeRoom();
+  return true;
+}
+
 // A callback that resets the arena drops the block as well, or makes room for
 // it: once more then, and not a third time.
 void* ProcessHeap::FinishAllocateIn(ArenaHandle handle, void* ptr, size_t size,
@@ -52,7 +64,7 @@ void* ProcessHeap::FinishAllocateIn(ArenaHandle handle, void* ptr, size_t size,
   Status found;
   Arena* arena = g.registry.Find(handle, &found);
   if (arena == nullptr) return Fail(found);
-  if (ptr == nullptr && status == Status::kQuota && ReleaseSpareOf(*arena)) {
+  if (ptr == nullptr && MakeRoomIn(*arena, size, status)) {
     ptr = AllocateOf(*arena, size, alignment, &status);
   }
   for (bool again = true;; again = false) {

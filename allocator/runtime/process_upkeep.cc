@@ -25,6 +25,11 @@ SliceCache* SlicesOfThisThread() {
 
 }  // namespace
 
+Status ProcessHeap::LastStatus() { return this_thread.last_status; }
+void ProcessHeap::SetLastStatus(Status status) {
+  this_thread.last_status = status;
+}
+
 Arena* ProcessHeap::FindArena(ArenaHandle handle, Status* status) {
   return g.registry.Find(handle, status);
 }
@@ -101,17 +106,31 @@ class ABSL_SCOPED_LOCKABLE SharesLock {
 
 }  // namespace
 
+namespace {
+
+// What threads, but for the caller, and arenas keep for later goes to the run
+// pool, or is asked for. With `pages` also those inside of blocks; their bytes.
+ABSL_ATTRIBUTE_COLD size_t ReleaseKept(bool pages) {
+  const auto release = [pages](Arena& arena) -> size_t {
+    return pages ? arena.Purge(MayLook) : arena.ReleaseSpare(MayLook);
+  };
+  size_t purged = release(g.default_arena);
+  {
+    MutexLock lock(g.threads.mutex());
+    g.registry.VisitAll([&purged, release](Arena& arena) {
+      if (arena.ground() == nullptr) purged += release(arena);
+    });
+  }
+  // Last, as threads are told to look what they were asked for.
+  return purged + g.threads.PurgeOthers(this_thread.state, pages);
+}
+
+}  // namespace
+
 size_t ProcessHeap::Purge(size_t keep_bytes) {
   size_t purged = 0;
   if (ThreadState* state = this_thread.state) purged += state->Purge();
-  purged += g.threads.PurgeOthers(this_thread.state);
-  purged += g.default_arena.Purge(MayLook);
-  {
-    MutexLock lock(g.threads.mutex());
-    g.registry.VisitAll([&purged](Arena& arena) {
-      if (arena.ground() == nullptr) purged += arena.Purge(MayLook);
-    });
-  }
+  purged += ReleaseKept(/*pages=*/true);
   g.registry.VisitAll([&purged](Arena& arena) {
     if (arena.ground() != nullptr) purged += arena.Purge(MayLook);
   });
@@ -135,7 +154,10 @@ void ProcessHeap::LookElsewhere(SubHeap* heap, uint8_t news) {
     heap->set_more_elsewhere(g.threads.PurgeOldOrphan(now_ms));
     g.threads.ReleaseIdleSlices(now_ms);
     ThreadState* state = this_thread.state;
-    if (state != nullptr && g.threads.IsAsked(state)) state->ReleaseAsked();
+    if (state != nullptr && g.threads.IsAsked(state)) {
+      if constexpr (kIsSecure) GuardedHeap::FlushQuarantine();
+      state->ReleaseAsked();
+    }
   }
   if ((news & SubHeap::kGrown) != 0) g.threads.ReclaimFromOrphan();
 }
@@ -163,6 +185,21 @@ void ProcessHeap::NoteIdle() {
   thread.Set(nullptr);
   thread.requests = UINT8_MAX;  // enough for a state, with the next one
   g.threads.Release(state);
+}
+
+void ProcessHeap::MakeRoom() {
+  if constexpr (kIsSecure) {
+    GuardedHeap::FlushQuarantine();
+    while (g.huge.ReleaseOldest()) {
+    }
+  }
+  if (ThreadState* state = this_thread.state) {
+    state->heap().ReleaseSpare();
+    state->slices()->Release(g.runs);
+  }
+  ReleaseKept(/*pages=*/false);
+  // Free runs of two states don't become one.
+  g.runs.Purge(0);
 }
 
 bool ProcessHeap::ReleaseSpareOf(Arena& arena) {

@@ -67,10 +67,7 @@ class RemoteFreeBatch {
 
   template <typename Post>
   void PostAll(Post post) {
-    if (empty()) return;
-    for (Place& place : places_) {
-      if (place.slab != nullptr) PostPlace(&place, HeldBy(place), post);
-    }
+    if (ABSL_PREDICT_FALSE(!empty())) PostPlaces(post);
   }
 
  private:
@@ -111,7 +108,8 @@ class RemoteFreeBatch {
 
   // Once for many objects.
   template <typename Post>
-  ABSL_ATTRIBUTE_NOINLINE void PostPlace(Place* place, size_t count, Post post) {
+  ABSL_ATTRIBUTE_NOINLINE void PostPlace(Place* place, size_t count,
+                                         Post post) {
     Slice* slab = place->slab;
     place->slab = nullptr;
     --in_use_;
@@ -119,6 +117,13 @@ class RemoteFreeBatch {
         AlignDown(reinterpret_cast<uintptr_t>(place->first), kSliceSize) +
         place->last * kMinAlignment);
     post(slab, RemoteChain{place->first, last, count});
+  }
+
+  template <typename Post>
+  ABSL_ATTRIBUTE_NOINLINE void PostPlaces(Post post) {
+    for (Place& place : places_) {
+      if (place.slab != nullptr) PostPlace(&place, HeldBy(place), post);
+    }
   }
 
   size_t in_use_ = 0;

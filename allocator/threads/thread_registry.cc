@@ -80,16 +80,19 @@ void ThreadRegistry::PeekStats(ArenaStats* stats) const
   }
 }
 
-size_t ThreadRegistry::PurgeOthers(const ThreadState* own) {
+size_t ThreadRegistry::PurgeOthers(const ThreadState* own, bool pages) {
   MutexLock lock(mutex_);
   size_t purged = 0;
   for (ThreadState* state = states_; state != nullptr; state = state->next_) {
-    if (IsOrphan(state->token())) {
-      purged += state->Purge();
-    } else if (state != own) {
+    if (state == own) continue;
+    if (!IsOrphan(state->token())) {
       state->heap_.AskForSpare();
-      state->slices_.Release(runs_);
+    } else if (pages) {
+      purged += state->heap_.Purge();
+    } else {
+      state->heap_.ReleaseSpare();
     }
+    state->slices_.Release(runs_);
   }
   NoteAsk();
   return purged;

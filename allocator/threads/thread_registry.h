@@ -77,8 +77,9 @@ class ThreadRegistry {
   }
 
   // Gives back what orphans can spare; the threads of other states but `own`
-  // are asked to. Returns the bytes purged inside blocks.
-  size_t PurgeOthers(const ThreadState* own);
+  // are asked to. With `pages` those inside of orphans' blocks are purged;
+  // returns their bytes.
+  size_t PurgeOthers(const ThreadState* own, bool pages);
   // Gives back the slices that threads keep for later, whoever they are; and
   // those that threads keep which have made no calls for a while. `now_ms` is
   // CoarseMs().

@@ -95,7 +95,7 @@ TEST(StartDeathTest, VerboseIsOneLine) {
   EXPECT_FALSE(Match(text,
                      "^myonlymalloc: version 1\\.2\\.3 in process [0-9]+ "
                      "\\([^()\n]+\\), malloc is ours, "
-                     "preset (release|fast|secure)\n$")
+                     "preset (release|fast|secure|debug)\n$")
                    .empty())
       << text;
 }

@@ -299,7 +299,7 @@ TEST_F(ThreadRegistryTest, OthersArePurgedOrAskedTo) {
   ThreadState* orphan = Acquire();
   threads_.Release(orphan);
   for (ThreadState* state : {own_, live, orphan}) KeepSlice(state);
-  threads_.PurgeOthers(own_);
+  threads_.PurgeOthers(own_, true);
   EXPECT_FALSE(own_->heap().is_asked());
   EXPECT_TRUE(live->heap().is_asked());
   EXPECT_FALSE(orphan->heap().is_asked());
@@ -321,10 +321,25 @@ TEST_F(ThreadRegistryTest, PurgeOthersTellsTheBytes) {
   TakeBlock(state);
   state->heap().FreeBlock(ground_.runs().Find(blocks[1]), blocks[1]);
   threads_.Release(state);
-  const size_t purged = threads_.PurgeOthers(own_);
+  const size_t purged = threads_.PurgeOthers(own_, true);
   EXPECT_GE(purged, 4 * kPageSize);
   EXPECT_LE(purged, ground_.runs().live_bytes());
-  EXPECT_EQ(threads_.PurgeOthers(own_), 0U);
+  EXPECT_EQ(threads_.PurgeOthers(own_, true), 0U);
+}
+
+TEST_F(ThreadRegistryTest, PagesOfOrphansStayWhenOnlyRoomIsWanted) {
+  ThreadState* state = Acquire();
+  void* first = TakeBlock(state);
+  Status status;
+  void* block = state->Allocate(state->heap(), 20000, kMinAlignment, &status);
+  ASSERT_NE(block, nullptr);
+  state->heap().FreeBlock(ground_.runs().Find(block), block);
+  KeepSlice(state);
+  threads_.Release(state);
+  EXPECT_EQ(threads_.PurgeOthers(own_, false), 0U);
+  EXPECT_EQ(state->slices()->bytes(), 0U);
+  EXPECT_GE(threads_.PurgeOthers(own_, true), 4 * kPageSize);
+  state->heap().FreeBlock(ground_.runs().Find(first), first);
 }
 
 TEST_F(ThreadRegistryTest, ABrokenOrphanIsNamed) {

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "tests/support/child_process.h"
+#include "tests/support/preset.h"
 #include "tests/support/runfiles.h"
 #include "tests/support/temp_directory.h"
 #include "tests/tools/json_check.h"
@@ -25,6 +26,8 @@ ChildResult Bench(std::vector<std::string> arguments,
   if (!folder.empty()) {
     options.environment = {{"BUILD_WORKING_DIRECTORY", folder}};
   }
+  // Each malloc and free takes a stack there: five programs a minute.
+  if (kIsDebug) options.timeout_seconds = 240;
   return RunChild(options);
 }
 
