@@ -157,7 +157,7 @@ TEST_F(ThreadRegistryTest, AnOrphanIsPurgedToItsEnd) {
   while (threads_.PurgeOldOrphan(late) && steps < 100) ++steps;
   EXPECT_GT(steps, 1);
   EXPECT_LT(steps, 100);
-  EXPECT_EQ(threads_.PurgeOthers(own_), 0U) << "something was left";
+  EXPECT_EQ(threads_.PurgeOthers(own_, true), 0U) << "something was left";
 }
 
 // Of the youngest eight.
