@@ -134,11 +134,13 @@ void RunPool::MarkInUse(Slice* run, size_t slices, RunKind kind, void* owner) {
 
 bool RunPool::Grow(size_t slices) {
   for (size_t i = num_reservations_; i-- > 0;) {
-    // All up to a multiple of what huge pages are.
+    // All up to a multiple of what huge pages are, or to the end.
     const size_t before = reservations_[i].committed_slices();
     const size_t after =
-        AlignUp(before + Max(slices, grow_slices_), kGrowAlignmentSlices);
-    if (GrowReservation(i, after - before) || GrowReservation(i, slices)) {
+        Min(AlignUp(before + Max(slices, grow_slices_), kGrowAlignmentSlices),
+            reservations_[i].slices());
+    if ((after >= before + slices && GrowReservation(i, after - before)) ||
+        GrowReservation(i, slices)) {
       grow_slices_ = Min(grow_slices_ * 2, kMaxGrowSlices);
       return true;
     }

@@ -495,5 +495,18 @@ TEST_F(RunPoolEdgesTest, TheCheckSeesARunThatIsTooLongOrNone) {
   run->run_slices = 16;
 }
 
+// Not one slice at a time where the next step does not fit.
+TEST(RunPoolGrowthTest, TheLastStepIsWhatIsLeftOfTheReservation) {
+  FakePageSource pages(40 * kMiB);
+  RunPool pool(pages);
+  bool zeroed;
+  do {
+    ASSERT_NE(pool.Allocate(1, RunKind::kSlab, &pool, &zeroed), nullptr);
+  } while (pool.SlicesIn(1) == 0);
+  EXPECT_GT(pool.SlicesIn(0), 38 * kMiB / kSliceSize);
+  EXPECT_LT(pages.Count(Verb::kCommit), 40U);
+  pool.CheckInvariants();
+}
+
 }  // namespace
 }  // namespace myonly::internal
