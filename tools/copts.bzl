@@ -61,9 +61,12 @@ MYONLY_CORE_COPTS = _WARNINGS + _NO_BUILTIN_MALLOC + [
 # What no fast path calls: small code rather than fast code. Memory that a
 # process maps counts as well.
 MYONLY_COLD_COPTS = MYONLY_CORE_COPTS + select({
-    # What is moved out of a loop needs a register, which is to be saved.
-    "//tools:optimized": ["-Os", "-fno-move-loop-invariants"],
+    "//tools:optimized": ["-Os"],
     "//conditions:default": [],
+}) + select({
+    "//tools:clang": [],
+    # What is moved out of a loop needs a register, which is to be saved.
+    "//conditions:default": ["-fno-move-loop-invariants"],
 })
 
 # tools/ and examples/: valid for C and C++.
