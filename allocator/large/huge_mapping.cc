@@ -56,7 +56,7 @@ HugeMapping* HugeMappings::Allocate(size_t bytes, size_t alignment, bool zeroed,
   HugeMapping* mapping;
   Taken taken;
   bool wants_huge_pages;
-  bool are_fast = true;
+  bool shall_try;
   {
     MutexLock lock(mutex_);
     LookAtNewest();
@@ -65,6 +65,7 @@ HugeMapping* HugeMappings::Allocate(size_t bytes, size_t alignment, bool zeroed,
                        (are_filled_ || bytes >= kAlwaysFilledBytes) &&
                        wants_huge_pages_.load(std::memory_order_relaxed) &&
                        huge_pages_.ShallTry(bytes);
+    shall_try = wants_huge_pages && are_filled_;
     mapping = NewRecord();
     if (mapping == nullptr) return nullptr;
     if (!zeroed) taken = TakeKept(bytes, alignment);
@@ -85,8 +86,11 @@ HugeMapping* HugeMappings::Allocate(size_t bytes, size_t alignment, bool zeroed,
     } while (kIsSecure && mapping->start == nullptr && ReleaseOldest());
     AddPiece(mapping, bytes, NewMapping());
     if (wants_huge_pages && mapping->start != nullptr) {
-      are_fast = pages_.PopulateHuge(mapping->start, kPieceAlignment);
-      if (are_fast) {
+      // Its beginning is written to if it is like the one before.
+      if (shall_try) {
+        wants_huge_pages = pages_.PopulateHuge(mapping->start, kPieceAlignment);
+      }
+      if (wants_huge_pages) {
         pages_.AdviseHugePages(mapping->start, bytes + kGuardBytes,
                                /*wanted=*/true);
       }
@@ -102,7 +106,7 @@ HugeMapping* HugeMappings::Allocate(size_t bytes, size_t alignment, bool zeroed,
   }
   if (*fresh_bytes == bytes) {
     newest_ = mapping;
-    if (wants_huge_pages) huge_pages_.Note(are_fast);
+    if (shall_try) huge_pages_.Note(wants_huge_pages);
   }
   live_.Insert(*mapping);
   Show(mapping);

@@ -139,7 +139,7 @@ bool RunPool::Grow(size_t slices) {
     const size_t after =
         Min(AlignUp(before + Max(slices, grow_slices_), kGrowAlignmentSlices),
             reservations_[i].slices());
-    if ((after >= before + slices && GrowReservation(i, after - before)) ||
+    if (GrowReservation(i, Max(after - before, slices)) ||
         GrowReservation(i, slices)) {
       grow_slices_ = Min(grow_slices_ * 2, kMaxGrowSlices);
       return true;

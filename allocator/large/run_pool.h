@@ -236,7 +236,7 @@ class RunPool {
   // Whether fresh memory behind the first kSmallPagesSlices is populated by
   // huge pages, where the system has them and small runs grow into it, or large
   // ones of up to 256 KiB.
-  void set_wants_huge_pages(bool wants);
+  ABSL_ATTRIBUTE_COLD void set_wants_huge_pages(bool wants);
 
   // Bytes in free runs that may be resident, and in runs in use.
   ABSL_ATTRIBUTE_COLD size_t dirty_bytes();

@@ -74,7 +74,7 @@ class RequestGate {
 
   ABSL_ATTRIBUTE_COLD static bool Asks(size_t size);
   // The gate of this thread, closed from now on; NULL: it can have none.
-  static ThreadGate* Close();
+  ABSL_ATTRIBUTE_COLD static ThreadGate* Close();
   static void OpenIfUnused();
 };
 

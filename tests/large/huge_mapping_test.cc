@@ -102,6 +102,7 @@ TEST_F(HugeMappingsTest, HugePagesAreForSystemsThatMakeThemFast) {
     const size_t advice = pages_.Count(Verb::kAdviseHugePages);
     pages_.set_huge_pages_are_slow(!is_fast);
     mappings_.push_back(Allocate(kBytes));
+    memset(mappings_.back()->start + kBytes / 4 * 3, 1, 1);
     const size_t advised = pages_.Count(Verb::kAdviseHugePages) - advice;
     return std::pair(pages_.Count(Verb::kPopulateHuge) - tries, advised);
   };
@@ -116,6 +117,15 @@ TEST_F(HugeMappingsTest, HugePagesAreForSystemsThatMakeThemFast) {
   EXPECT_EQ(allocate(true), Tried(0, 0));  // of 8 MiB that go by
   EXPECT_EQ(allocate(true), Tried(1, 1));
   EXPECT_EQ(allocate(true), Tried(1, 1));
+  for (HugeMapping* mapping : mappings_) huge_.Free(mapping);
+  mappings_.clear();
+}
+
+TEST_F(HugeMappingsTest, BlocksThatNobodyFillsAreNotTouched) {
+  huge_.set_wants_huge_pages(true);
+  for (int i = 0; i < 5; ++i) mappings_.push_back(Allocate(40 * kMiB));
+  EXPECT_EQ(pages_.Count(Verb::kPopulateHuge), 1U);
+  EXPECT_EQ(pages_.Count(Verb::kAdviseHugePages), 5U);
   for (HugeMapping* mapping : mappings_) huge_.Free(mapping);
   mappings_.clear();
 }
