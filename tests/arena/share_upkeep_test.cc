@@ -17,33 +17,13 @@
 #include "allocator/pages/slice.h"
 #include "allocator/slabs/size_class.h"
 #include "gtest/gtest.h"
-#include "tests/arena/ground.h"
+#include "tests/arena/share_fixture.h"
 
 namespace myonly::internal {
 namespace {
 
-class ShareUpkeepTest : public ::testing::Test {
+class ShareUpkeepTest : public ShareFixture {
  protected:
-  ShareUpkeepTest() { Open(16); }
-  ~ShareUpkeepTest() override {
-    EXPECT_TRUE(ground_.Check(arena_));
-    arena_.Close(/*require_empty=*/false);
-  }
-
-  void Open(uintptr_t token) {
-    arena_.set_token(token);
-    arena_.Open(ArenaOptions());
-    EXPECT_TRUE(arena_.OpenShare(&share_));
-  }
-  void* Allocate(size_t size) {
-    Status status = Status::kOk;
-    void* block = share_.Allocate(size, kMinAlignment, &status);
-    EXPECT_NE(block, nullptr) << size;
-    return block;
-  }
-  void Warm(size_t size) {
-    for (int i = 0; i < 20; ++i) Allocate(size);
-  }
   // Of a share that is warm, so many of each size.
   std::vector<void*> Take(size_t count, const std::vector<size_t>& sizes) {
     std::vector<void*> blocks;
@@ -64,12 +44,6 @@ class ShareUpkeepTest : public ::testing::Test {
     }
     return true;
   }
-  void Post(void* block) {
-    Slice* region = ground_.runs().Find(block);
-    ASSERT_TRUE(share_.MarkPosted(region, block));
-    auto* first = static_cast<Object*>(block);
-    SubHeap::Post(region, {first, first, 1});
-  }
   ArenaStats Published() {
     ArenaStats stats = {};
     share_.AddPublishedStats(&stats);
@@ -80,14 +54,6 @@ class ShareUpkeepTest : public ::testing::Test {
     share_.AddStats(&stats);
     return stats;
   }
-
-  static constexpr uintptr_t kToken = 0x10000;
-  FakePageSource pages_;
-  Ground ground_{pages_};
-  Arena arena_{ground_.runs(), ground_.huge(), TestSeed, "test"};
-  SliceCache cache_;
-  SubHeap share_{arena_,   ground_.runs(), ground_.huge(),
-                 TestSeed, kToken,         &cache_};
 };
 
 // --- With time. ---

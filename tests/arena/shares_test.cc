@@ -20,6 +20,7 @@
 #include "allocator/pages/slice.h"
 #include "gtest/gtest.h"
 #include "tests/arena/ground.h"
+#include "tests/arena/share_fixture.h"
 
 namespace myonly::internal {
 namespace {
@@ -30,28 +31,8 @@ void WaitMs(uint64_t ms) {
   }
 }
 
-class SharesTest : public ::testing::Test {
+class SharesTest : public ShareFixture {
  protected:
-  SharesTest() {
-    arena_.set_token(16);
-    arena_.Open(ArenaOptions());
-    EXPECT_TRUE(arena_.OpenShare(&share_));
-  }
-  ~SharesTest() override {
-    EXPECT_TRUE(ground_.Check(arena_));
-    arena_.Close(/*require_empty=*/false);
-  }
-
-  void* Allocate(size_t size) {
-    Status status = Status::kOk;
-    void* block = share_.Allocate(size, kMinAlignment, &status);
-    EXPECT_NE(block, nullptr) << size;
-    return block;
-  }
-  // After these the share has a region, and serves such blocks itself.
-  void Warm(size_t size) {
-    for (int i = 0; i < 20; ++i) Allocate(size);
-  }
   // Some live, some free, of each kind that a share has.
   void Use(size_t steps) {
     for (size_t i = 0; i < steps; ++i) {
@@ -73,14 +54,6 @@ class SharesTest : public ::testing::Test {
     uint64_t bytes = 0;
     for (void* block : blocks_) bytes += ground_.UsableSize(block);
     return bytes;
-  }
-  // As another thread frees one of its blocks.
-  void Post(void* block) {
-    ASSERT_TRUE(ground_.IsOfShare(block));
-    Slice* region = ground_.runs().Find(block);
-    ASSERT_TRUE(share_.MarkPosted(region, block));
-    auto* first = static_cast<Object*>(block);
-    SubHeap::Post(region, {first, first, 1});
   }
   // By one of the three ways; it is added to what is there.
   template <typename Add>
@@ -108,13 +81,6 @@ class SharesTest : public ::testing::Test {
     EXPECT_GE(known, share_.held_bytes() / 10 * 9);
   }
 
-  static constexpr uintptr_t kToken = 0x10000;
-  FakePageSource pages_;
-  Ground ground_{pages_};
-  Arena arena_{ground_.runs(), ground_.huge(), TestSeed, "test"};
-  SliceCache cache_;
-  SubHeap share_{arena_,   ground_.runs(), ground_.huge(),
-                 TestSeed, kToken,         &cache_};
   std::mt19937 random_{5};
   std::vector<void*> blocks_;
   uint64_t allocations_ = 0;

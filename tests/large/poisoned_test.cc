@@ -70,16 +70,19 @@ class StubbornPages final : public PageSource {
 
 constexpr char kNoGuards[] = "the system has no guards";
 
+// NULL: there is none.
+Slice* AllocateFilled(RunPool& pool) {
+  bool zeroed;
+  Slice* run = pool.Allocate(kSlices, RunKind::kLarge, &pool, &zeroed);
+  if (run != nullptr) memset(pool.AddressOf(run), 1, kSlices * kSliceSize);
+  return run;
+}
+
 TEST(StubbornRunTest, IsNotUsedAgainBeforeItsGuardIsOff) {
   for (const bool keeps_access : {false, true}) {
     StubbornPages pages;
     RunPool pool(pages);
-    const auto allocate = [&pool] {
-      bool zeroed;
-      Slice* run = pool.Allocate(kSlices, RunKind::kLarge, &pool, &zeroed);
-      if (run != nullptr) memset(pool.AddressOf(run), 1, kSlices * kSliceSize);
-      return run;
-    };
+    const auto allocate = [&pool] { return AllocateFilled(pool); };
     Slice* guarded = allocate();
     ASSERT_NE(guarded, nullptr);
     char* end = pool.AddressOf(guarded) + kSlices * kSliceSize;
@@ -127,17 +130,11 @@ TEST(StubbornRunTest, IsAskedForOnceARequest) {
 TEST(StubbornRunTest, IsUsableAlsoWhereItWasMadeToFaultInVain) {
   StubbornPages pages;
   RunPool pool(pages);
-  const auto allocate = [&pool] {
-    bool zeroed;
-    Slice* run = pool.Allocate(kSlices, RunKind::kLarge, &pool, &zeroed);
-    if (run != nullptr) memset(pool.AddressOf(run), 1, kSlices * kSliceSize);
-    return run;
-  };
-  Slice* run = allocate();
+  Slice* run = AllocateFilled(pool);
   ASSERT_NE(run, nullptr);
   pages.refuses = pages.forgets_that_it_did = true;
   pool.FreePoisoned(run);
-  EXPECT_EQ(allocate(), run);
+  EXPECT_EQ(AllocateFilled(pool), run);
   pool.CheckInvariants();
 }
 
