@@ -19,6 +19,9 @@ constexpr char kInside[] = "free of an address inside a block";
 [[noreturn]] void ReportInside(const void* ptr) {
   ReportAndAbort(kInside, ptr);
 }
+[[noreturn]] ABSL_ATTRIBUTE_NOINLINE void ReportFreed(const void* ptr) {
+  ReportAndAbort("use of a freed block", ptr);
+}
 
 }  // namespace
 
@@ -227,13 +230,16 @@ void* Arena::AllocateHuge(size_t size, size_t alignment, bool zeroed,
   return mapping->start;
 }
 
-void Arena::FreeLarge(Slice* run, void* ptr) {
+void Arena::FreeLarge(const Slice* slice, void* ptr) {
+  Slice* run;
   size_t bytes;
   size_t usable;
   bool has_guard = false;
   {
     MutexLock lock(mutex_);
-    if (run->kind != RunKind::kLarge || run->owner != this) {
+    // Another thread may have freed it since it was found.
+    run = runs_.FindRun(slice);
+    if (!IsLiveLarge(run)) {
       return ReportMisuse("double free", ptr);
     }
     if (ptr != runs_.AddressOf(run) + run->large.payload_offset) {
@@ -263,7 +269,6 @@ void Arena::FreeHuge(HugeMapping* mapping, void* ptr) {
   size_t bytes;
   {
     MutexLock lock(mutex_);
-    // Another thread may have freed it since it was found.
     if (mapping->owner != this) return ReportMisuse("double free", ptr);
     if (ptr != mapping->start) return ReportMisuse(kInside, ptr);
     NotePeak();
@@ -287,10 +292,11 @@ bool Arena::ResizeBlock(const Slice* region, void* ptr, size_t size) {
                                 : blocks_.Resize(region, ptr, size);
 }
 
-bool Arena::ResizeLarge(Slice* run, void* ptr, size_t size) {
+bool Arena::ResizeLarge(const Slice* slice, void* ptr, size_t size) {
   MutexLock lock(mutex_);
-  if (run->kind != RunKind::kLarge || run->owner != this) {
-    ReportAndAbort("use of a freed block", ptr);
+  Slice* run = runs_.FindRun(slice);
+  if (!IsLiveLarge(run)) {
+    ReportFreed(ptr);
   }
   if (ptr != runs_.AddressOf(run) + run->large.payload_offset)
     ReportInside(ptr);
@@ -324,6 +330,7 @@ bool Arena::ResizeLarge(Slice* run, void* ptr, size_t size) {
 bool Arena::ResizeHuge(HugeMapping* mapping, void** ptr, size_t size,
                        bool may_move) {
   MutexLock lock(mutex_);
+  if (mapping->owner != this) ReportFreed(*ptr);
   if (*ptr != mapping->start) ReportInside(*ptr);
   const size_t before = mapping->bytes;
   if (size <= kMaxLargeRequest / 2) return size == before;
@@ -342,7 +349,9 @@ bool Arena::ResizeHuge(HugeMapping* mapping, void** ptr, size_t size,
   return true;
 }
 
-size_t Arena::UsableLarge(const Slice* run, const void* ptr) const {
+size_t Arena::UsableLarge(const Slice* slice, const void* ptr) const {
+  const Slice* run = runs_.FindRun(slice);
+  if (!IsLiveLarge(run)) ReportFreed(ptr);
   if (ptr != runs_.AddressOf(run) + run->large.payload_offset)
     ReportInside(ptr);
   return run->large.usable_pages * kPageSize;

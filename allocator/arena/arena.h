@@ -79,14 +79,16 @@ class Arena {
   // `region` is the descriptor of the slice at `ptr`.
   void FreeBlock(const Slice* region, void* ptr);
 
-  void FreeLarge(Slice* run, void* ptr);
+  // `slice` is any of the run that is the block.
+  void FreeLarge(const Slice* slice, void* ptr);
   ABSL_ATTRIBUTE_COLD void FreeHuge(HugeMapping* mapping, void* ptr);
 
   // Resize in place: false if that can't be done. For pages `may_move` tells
   // whether a mapping may move; the new address is in `*ptr`.
   ABSL_ATTRIBUTE_COLD bool ResizeBlock(const Slice* region, void* ptr,
                                        size_t size);
-  ABSL_ATTRIBUTE_COLD bool ResizeLarge(Slice* run, void* ptr, size_t size);
+  ABSL_ATTRIBUTE_COLD bool ResizeLarge(const Slice* slice, void* ptr,
+                                       size_t size);
   ABSL_ATTRIBUTE_COLD bool ResizeHuge(HugeMapping* mapping, void** ptr,
                                       size_t size, bool may_move);
 
@@ -99,7 +101,7 @@ class Arena {
                          void* ptr) const ABSL_NO_THREAD_SAFETY_ANALYSIS {
     return blocks_.WhyNotLive(region, ptr);
   }
-  size_t UsableLarge(const Slice* run, const void* ptr) const;
+  size_t UsableLarge(const Slice* slice, const void* ptr) const;
   static size_t UsableHuge(const HugeMapping* mapping, const void* ptr);
 
   // --- Threads' shares of it, for arenas of the program. ---
@@ -231,6 +233,10 @@ class Arena {
   }
   bool IsNot(uintptr_t token) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
     return token_ != token || IsClosed();
+  }
+  // A run that holds a live block of this arena. NULL does not.
+  bool IsLiveLarge(const Slice* run) const {
+    return run != nullptr && run->kind == RunKind::kLarge && run->owner == this;
   }
   void* AllocateBlock(size_t size, size_t alignment, Status* status)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);

@@ -230,7 +230,7 @@ bool Arena::CheckPages(size_t* live_bytes, size_t* live_blocks,
                        BrokenInvariant* broken) {
   size_t large_bytes = 0;
   for (Slice* run = large_; run != nullptr; run = run->next) {
-    if (run->kind != RunKind::kLarge || run->owner != this) {
+    if (!IsLiveLarge(run)) {
       return broken->Is("large block of another owner", runs_.AddressOf(run));
     }
     large_bytes += run->run_slices * kSliceSize;

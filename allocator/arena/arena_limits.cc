@@ -60,10 +60,9 @@ Status Arena::MoveTo(Arena& to, Slice* run, HugeMapping* mapping,
                      const void* ptr) {
   MutexLock lock(mutex_);
   const bool is_live =
-      run != nullptr
-          ? run->kind == RunKind::kLarge && run->owner == this &&
-                ptr == runs_.AddressOf(run) + run->large.payload_offset
-          : mapping->owner == this && ptr == mapping->start;
+      run != nullptr ? IsLiveLarge(run) && ptr == runs_.AddressOf(run) +
+                                                      run->large.payload_offset
+                     : mapping->owner == this && ptr == mapping->start;
   if (!is_live) return Status::kInvalid;
   if (&to == this) return Status::kOk;
   MutexLock lock_to(to.mutex_);

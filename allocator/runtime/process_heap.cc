@@ -17,6 +17,7 @@
 #include "allocator/large/run_pool.h"
 #include "allocator/pages/slice.h"
 #include "allocator/runtime/guarded_heap.h"
+#include "allocator/runtime/place.h"
 #include "allocator/runtime/request_gate.h"
 
 namespace myonly::internal {
@@ -107,53 +108,6 @@ ThreadState* StateOfThisThread() {
 
 // --- From an address to what has it. ---
 
-// Neither: the address is not a live block's. A slice may be one of no run.
-struct Place {
-  Slice* slice = nullptr;
-  HugeMapping* mapping = nullptr;
-};
-
-Place Locate(const void* ptr) {
-  Place place;
-  place.slice = g.own.Refine(ptr, g.runs.Find(ptr));
-  if (place.slice == nullptr) place.mapping = g.huge.Find(ptr);
-  return place;
-}
-
-SubHeap& SubHeapOf(const Slice* slice) {
-  return *static_cast<SubHeap*>(slice->owner);
-}
-Arena& ArenaOfRun(const Slice* slice) {
-  return *static_cast<Arena*>(slice->owner);
-}
-
-// The first slice of a run that is one block.
-Slice* FindRun(const Slice* slice) {
-  return ArenaOfRun(slice).runs().FindRun(slice);
-}
-
-// NULL: no live block can be there.
-ABSL_ATTRIBUTE_COLD Arena* ArenaOfPlace(const Place& place) {
-  if (place.mapping != nullptr) {
-    return static_cast<Arena*>(place.mapping->owner);
-  }
-  if (place.slice == nullptr) return &g.default_arena;  // of no bytes
-  switch (RunKind{place.slice->kind}) {
-    case RunKind::kSlab:
-    case RunKind::kSubHeapRegion:
-      return &SubHeapOf(place.slice).arena();
-    case RunKind::kRegion:
-      return &ArenaOfRun(place.slice);
-    case RunKind::kLarge:
-      // Its first slice tells whether it is still in use.
-      return FindRun(place.slice)->kind == RunKind::kLarge
-                 ? &ArenaOfRun(place.slice)
-                 : nullptr;
-    default:
-      return nullptr;
-  }
-}
-
 // Of a share of this thread. A slab that was given up still has its owner.
 bool IsMine(const Slice* slice) {
   return SubHeapOf(slice).token() == this_thread.token;
@@ -166,9 +120,16 @@ void PostOne(Slice* slice, void* ptr) {
 
 [[noreturn]] ABSL_ATTRIBUTE_NOINLINE void ReportUnknown(const Place& place,
                                                         const void* ptr) {
-  ReportAndAbort(
-      place.slice != nullptr ? "double free" : "free of a foreign address",
-      ptr);
+  const bool was_block = place.slice != nullptr || place.mapping != nullptr;
+  ReportAndAbort(was_block ? "double free" : "free of a foreign address", ptr);
+}
+
+// Of what must be a live block's, or nothing.
+ABSL_ATTRIBUTE_COLD ABSL_ATTRIBUTE_NOINLINE Arena& LiveArenaOf(
+    const Place& place, const void* ptr) {
+  Arena* arena = ArenaOfPlace(place);
+  if (ABSL_PREDICT_FALSE(arena == nullptr)) ReportUnknown(place, ptr);
+  return *arena;
 }
 
 ABSL_ATTRIBUTE_COLD void CheckObject(const Slice* slab, const void* ptr) {
@@ -212,10 +173,11 @@ void ProcessHeap::FreeOther(void* ptr, Slice* slice,
 ABSL_ATTRIBUTE_NOINLINE void ProcessHeap::FreeOtherSlow(void* ptr,
                                                         Slice* slice) {
   if (slice->key == Slice::kNoSlab) slice = g.own.Refine(ptr, slice);
-  switch (RunKind{slice->kind}) {
+  const auto [kind, owner] = HolderOf(slice);
+  switch (kind) {
     case RunKind::kSubHeapRegion: {
-      SubHeap& heap = SubHeapOf(slice);
-      if (IsMine(slice)) {
+      SubHeap& heap = *static_cast<SubHeap*>(owner);
+      if (heap.token() == this_thread.token) {
         if (!heap.FreeBlockQuick(ptr)) heap.FreeBlock(slice, ptr);
         return TellIfNews();
       }
@@ -228,16 +190,16 @@ ABSL_ATTRIBUTE_NOINLINE void ProcessHeap::FreeOtherSlow(void* ptr,
       if (!Slab::CheckAndMark(slice, ptr)) return;
       ThreadState* state = this_thread.state;
       if (ABSL_PREDICT_FALSE(state == nullptr)) state = AcquireState();
-      if (state != nullptr && !SubHeapOf(slice).is_open()) {
+      if (state != nullptr && !static_cast<SubHeap*>(owner)->is_open()) {
         return state->FreeRemote(slice, ptr);
       }
       return PostOne(slice, ptr);
     }
     case RunKind::kRegion:
-      ArenaOfRun(slice).FreeBlock(slice, ptr);
+      static_cast<Arena*>(owner)->FreeBlock(slice, ptr);
       return TellIfNews();
     case RunKind::kLarge:
-      ArenaOfRun(slice).FreeLarge(FindRun(slice), ptr);
+      static_cast<Arena*>(owner)->FreeLarge(slice, ptr);
       return TellIfNews();
     default:
       ReportMisuse("double free", ptr);
@@ -257,7 +219,9 @@ void ProcessHeap::FreeElsewhere(void* ptr) noexcept {
       Attend(ptr, place.slice);
     }
   } else if (place.mapping != nullptr) {
-    static_cast<Arena*>(place.mapping->owner)->FreeHuge(place.mapping, ptr);
+    auto* arena = static_cast<Arena*>(Peek(place.mapping->owner));
+    if (arena == nullptr) return ReportMisuse("double free", ptr);
+    arena->FreeHuge(place.mapping, ptr);
     TellIfNews();
   } else {
     ReportMisuse("free of a foreign address", ptr);
@@ -364,49 +328,48 @@ ABSL_ATTRIBUTE_COLD size_t UsableSizeOf(const Place& place, void* ptr) {
     return ProcessHeap::ZeroSizeOf(ptr);
   }
   const Slice* slice = place.slice;
-  switch (RunKind{slice->kind}) {
+  const auto [kind, owner] = HolderOf(slice);
+  switch (kind) {
     case RunKind::kSlab:
       CheckObject(slice, ptr);
       return ObjectBytes(slice->slab.size_class);
     case RunKind::kSubHeapRegion:
-      return SubHeapOf(slice).UsableBlock(slice, ptr);
+      return static_cast<SubHeap*>(owner)->UsableBlock(slice, ptr);
     case RunKind::kRegion:
-      return ArenaOfRun(slice).UsableBlock(slice, ptr);
+      return static_cast<Arena*>(owner)->UsableBlock(slice, ptr);
     case RunKind::kLarge:
-      return ArenaOfRun(slice).UsableLarge(FindRun(slice), ptr);
+      return static_cast<Arena*>(owner)->UsableLarge(slice, ptr);
     default:
       ReportUnknown(place, ptr);
   }
 }
 
-ABSL_ATTRIBUTE_COLD bool ResizeInPlace(const Place& place, void** ptr,
-                                       size_t size, bool may_move) {
+// `usable` bytes are its now.
+ABSL_ATTRIBUTE_COLD bool ResizeInPlace(Arena& arena, const Place& place,
+                                       void** ptr, size_t usable, size_t size,
+                                       bool may_move) {
   if (size > kMaxRequest) return false;
   if (place.mapping != nullptr) {
-    return static_cast<Arena*>(place.mapping->owner)
-        ->ResizeHuge(place.mapping, ptr, size, may_move);
+    return arena.ResizeHuge(place.mapping, ptr, size, may_move);
   }
-  if (place.slice == nullptr) {
-    // A block of no bytes, or nothing.
-    return UsableSizeOf(place, *ptr) == size;
-  }
-  Slice* slice = place.slice;
-  switch (RunKind{slice->kind}) {
-    case RunKind::kSubHeapRegion:
-      if (IsMine(slice)) return SubHeapOf(slice).ResizeBlock(slice, *ptr, size);
-      // Only its owner may change a block.
-      return ProcessHeap::IsGoodFit(size,
-                                    SubHeapOf(slice).UsableBlock(slice, *ptr));
-    case RunKind::kSlab:
-      CheckObject(slice, *ptr);
-      return ProcessHeap::IsGoodFit(size, ObjectBytes(slice->slab.size_class));
+  // A block of no bytes.
+  if (place.slice == nullptr) return size == 0;
+  const auto [kind, owner] = HolderOf(place.slice);
+  switch (kind) {
     case RunKind::kRegion:
-      return ArenaOfRun(slice).ResizeBlock(slice, *ptr, size);
+      return static_cast<Arena*>(owner)->ResizeBlock(place.slice, *ptr, size);
     case RunKind::kLarge:
-      return ArenaOfRun(slice).ResizeLarge(FindRun(slice), *ptr, size);
+      return static_cast<Arena*>(owner)->ResizeLarge(place.slice, *ptr, size);
+    case RunKind::kSubHeapRegion: {
+      // Only its owner may change a block.
+      auto* heap = static_cast<SubHeap*>(owner);
+      if (heap->token() != this_thread.token) break;
+      return heap->ResizeBlock(place.slice, *ptr, size);
+    }
     default:
-      ReportUnknown(place, *ptr);
+      break;
   }
+  return ProcessHeap::IsGoodFit(size, usable);
 }
 
 // In place; only its owner may change a block of a sub-heap.
@@ -417,11 +380,18 @@ bool ResizeQuickly(const Slice* slice, void* ptr, size_t usable, size_t size) {
   return ProcessHeap::IsGoodFit(size, usable);
 }
 
-// Where requests are asked for first, what grows is a request.
-bool MayResizeInPlace(const Place& place, void* ptr, size_t size) {
-  Arena* arena = ArenaOfPlace(place);
-  return ABSL_PREDICT_TRUE(arena == nullptr || !RequestGate::AsksFor(*arena)) ||
-         size <= UsableSizeOf(place, ptr);
+// What is not a small object or block of the first reservation, in place or by
+// moving its pages. Tells whose it is, and its usable bytes before.
+ABSL_ATTRIBUTE_COLD bool ResizePlace(void** ptr, size_t size, bool may_move,
+                                     Arena** arena, size_t* usable) {
+  const Place place = Locate(*ptr);
+  *arena = &LiveArenaOf(place, *ptr);
+  *usable = UsableSizeOf(place, *ptr);
+  // Where requests are asked for first, what grows is one: asked for here, or
+  // by who moves it.
+  return (ABSL_PREDICT_TRUE(!RequestGate::AsksFor(**arena)) ||
+          size <= *usable || (!may_move && RequestGate::Admits(size))) &&
+         ResizeInPlace(**arena, place, ptr, *usable, size, may_move);
 }
 
 }  // namespace
@@ -450,21 +420,20 @@ void* ProcessHeap::Reallocate(void* ptr, size_t size) {
     if (ResizeQuickly(slice, ptr, quick, size)) return ptr;
     return Move(SubHeapOf(slice).arena(), ptr, quick, size);
   }
-  const Place place = Locate(ptr);
-  if (MayResizeInPlace(place, ptr, size) &&
-      ResizeInPlace(place, &ptr, size, /*may_move=*/true)) {
-    return Pressure::HasNews() ? TellOfResize(*ArenaOfPlace(place), ptr) : ptr;
+  Arena* arena;
+  size_t usable;
+  if (ResizePlace(&ptr, size, /*may_move=*/true, &arena, &usable)) {
+    return Pressure::HasNews() ? TellOfResize(*arena, ptr) : ptr;
   }
   if (size > kMaxRequest) return Fail(Status::kNoMemory);
-  const size_t usable = UsableSizeOf(place, ptr);
-  return Move(*ArenaOfPlace(place), ptr, usable, size);
+  return Move(*arena, ptr, usable, size);
 }
 
 bool ProcessHeap::TryResize(void* ptr, size_t size) {
-  const Place place = Locate(ptr);
+  Arena* arena;
+  size_t usable;
   const bool resized =
-      (MayResizeInPlace(place, ptr, size) || RequestGate::Admits(size)) &&
-      ResizeInPlace(place, &ptr, size, /*may_move=*/false);
+      ResizePlace(&ptr, size, /*may_move=*/false, &arena, &usable);
   TellIfNews();
   return resized;
 }

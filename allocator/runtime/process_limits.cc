@@ -160,6 +160,7 @@ Status ProcessHeap::Transfer(void* ptr, ArenaHandle to) {
     switch (RunKind{slice->kind}) {
       case RunKind::kLarge:
         run = g.runs.FindRun(slice);
+        if (run == nullptr) return Status::kInvalid;
         break;
       case RunKind::kSlab:
       case RunKind::kRegion:

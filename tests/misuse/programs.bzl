@@ -13,6 +13,7 @@ C_PROGRAMS = [
     "double_free_aligned",
     "double_free_calloc",
     "double_free_huge",
+    "double_free_huge_race",
     "double_free_large",
     "double_free_large_delayed",
     "double_free_large_race",

@@ -2,7 +2,7 @@
 #include "tests/misuse/programs/harness.h"
 
 void Program(void) {
-  for (int i = 0; i < 20; ++i) {
+  for (int i = 0; i < 60; ++i) {
     char* block = Get(kLarge);
     Forget(block);
     InTwoThreads(Free, block);

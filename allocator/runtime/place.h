@@ -1,0 +1,79 @@
+// From an address to what has it, for who frees, resizes or measures a block.
+//
+// Another thread may free the same block at the same time. That is a mistake
+// of the program, and is to be told, not to be followed: who has a place reads
+// its owner once, and NULL says that nobody has the block any more.
+#ifndef MYONLY_ALLOCATOR_RUNTIME_PLACE_H_
+#define MYONLY_ALLOCATOR_RUNTIME_PLACE_H_
+
+#include "absl/base/attributes.h"
+#include "absl/base/optimization.h"
+#include "allocator/arena/arena.h"
+#include "allocator/arena/sub_heap.h"
+#include "allocator/base/peek.h"
+#include "allocator/large/huge_mapping.h"
+#include "allocator/pages/slice.h"
+#include "allocator/runtime/process_globals.h"
+
+namespace myonly::internal {
+
+// Neither: the address is not a live block's. A slice may be one of no run.
+struct Place {
+  Slice* slice = nullptr;
+  HugeMapping* mapping = nullptr;
+};
+
+ABSL_ATTRIBUTE_NOINLINE inline Place Locate(const void* ptr) {
+  ProcessGlobals& g = process_globals;
+  Place place;
+  place.slice = g.own.Refine(ptr, g.runs.Find(ptr));
+  if (place.slice == nullptr) place.mapping = g.huge.Find(ptr);
+  return place;
+}
+
+// What a slice is part of, and whose that is; kFree: it changed meanwhile. A
+// run that is given up says so before it loses its owner, and one that is taken
+// has its owner before its kind.
+struct Holder {
+  RunKind kind;
+  void* owner;
+};
+inline Holder HolderOf(const Slice* slice) {
+  const RunKind kind = slice->kind.Peek();
+  void* owner = Peek(slice->owner);
+  const bool is_same = owner != nullptr && slice->kind.Peek() == kind;
+  return {is_same ? kind : RunKind::kFree, owner};
+}
+
+inline SubHeap& SubHeapOf(const Slice* slice) {
+  return *static_cast<SubHeap*>(slice->owner);
+}
+
+// NULL: no live block can be there.
+ABSL_ATTRIBUTE_COLD inline Arena* ArenaOfPlace(const Place& place) {
+  if (place.mapping != nullptr) {
+    return static_cast<Arena*>(Peek(place.mapping->owner));
+  }
+  if (place.slice == nullptr)
+    return &process_globals.default_arena;  // no bytes
+  const auto [kind, owner] = HolderOf(place.slice);
+  switch (kind) {
+    case RunKind::kSlab:
+    case RunKind::kSubHeapRegion:
+      return &static_cast<SubHeap*>(owner)->arena();
+    case RunKind::kRegion:
+      return static_cast<Arena*>(owner);
+    case RunKind::kLarge: {
+      // Its first slice tells whether it is still in use.
+      auto* arena = static_cast<Arena*>(owner);
+      const Slice* run = arena->runs().FindRun(place.slice);
+      return run != nullptr && run->kind == RunKind::kLarge ? arena : nullptr;
+    }
+    default:
+      return nullptr;
+  }
+}
+
+}  // namespace myonly::internal
+
+#endif  // MYONLY_ALLOCATOR_RUNTIME_PLACE_H_
