@@ -145,11 +145,11 @@ class Arena {
   // asked to.
   ABSL_ATTRIBUTE_COLD void ReleaseSpareOf(SubHeap* share);
 
-  // Gives a large run, or else a mapping, to another arena of the same tree;
-  // `ptr` is its block. The caller sees to it that nobody opens, closes or
-  // moves meanwhile.
-  ABSL_ATTRIBUTE_COLD Status MoveTo(Arena& to, Slice* run, HugeMapping* mapping,
-                                    const void* ptr);
+  // Gives the large run that has `slice`, or else a mapping, to another arena
+  // of the same tree; `ptr` is its block. The caller sees to it that nobody
+  // opens, closes or moves meanwhile.
+  ABSL_ATTRIBUTE_COLD Status MoveTo(Arena& to, const Slice* slice,
+                                    HugeMapping* mapping, const void* ptr);
 
   // Shares that may not be looked into tell what they published last.
   ABSL_ATTRIBUTE_COLD ArenaStats Stats(MayLook may_look = LookAtAll);

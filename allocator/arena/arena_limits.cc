@@ -56,13 +56,15 @@ void Arena::ReleaseSpareOf(SubHeap* share) {
 }
 
 // Its own lock first, whatever the order: no two threads are here at a time.
-Status Arena::MoveTo(Arena& to, Slice* run, HugeMapping* mapping,
+Status Arena::MoveTo(Arena& to, const Slice* slice, HugeMapping* mapping,
                      const void* ptr) {
   MutexLock lock(mutex_);
+  Slice* run = slice == nullptr ? nullptr : runs_.FindRun(slice);
   const bool is_live =
-      run != nullptr ? IsLiveLarge(run) && ptr == runs_.AddressOf(run) +
-                                                      run->large.payload_offset
-                     : mapping->owner == this && ptr == mapping->start;
+      slice != nullptr
+          ? IsLiveLarge(run) &&
+                ptr == runs_.AddressOf(run) + run->large.payload_offset
+          : mapping->owner == this && ptr == mapping->start;
   if (!is_live) return Status::kInvalid;
   if (&to == this) return Status::kOk;
   MutexLock lock_to(to.mutex_);

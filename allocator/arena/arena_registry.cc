@@ -2,7 +2,9 @@
 
 #include <new>
 
+#include "allocator/base/peek.h"
 #include "allocator/base/sizes.h"
+#include "allocator/pages/slice.h"
 
 namespace myonly::internal {
 
@@ -65,16 +67,20 @@ void ArenaRegistry::GiveSlotBack(size_t index) {
   free_slot_ = static_cast<uint32_t>(index);
 }
 
-Status ArenaRegistry::MoveTo(ArenaHandle to, Slice* run, HugeMapping* mapping,
-                             const void* ptr) {
+// Whose it is may change until its lock is held: then the arena looks again.
+Status ArenaRegistry::MoveTo(ArenaHandle to, const Slice* slice,
+                             HugeMapping* mapping, const void* ptr) {
   MutexLock lock(mutex_);
   Status status;
   Arena* target = Find(to, &status);
   if (target == nullptr) return status;
-  auto* from =
-      static_cast<Arena*>(run != nullptr ? run->owner : mapping->owner);
-  return from == nullptr ? Status::kInvalid
-                         : from->MoveTo(*target, run, mapping, ptr);
+  const Holder from = slice != nullptr
+                          ? HolderOf(slice)
+                          : Holder{RunKind::kLarge, Peek(mapping->owner)};
+  return from.kind != RunKind::kLarge || from.owner == nullptr
+             ? Status::kInvalid
+             : static_cast<Arena*>(from.owner)
+                   ->MoveTo(*target, slice, mapping, ptr);
 }
 
 Status ArenaRegistry::SetLimit(ArenaHandle handle, void (Quota::*set)(size_t),

@@ -64,9 +64,9 @@ class ArenaRegistry {
   Status Destroy(ArenaHandle handle, bool require_empty,
                  SliceCache* cache = nullptr);
 
-  // Gives a large run, or else a mapping, to another arena; `ptr` is its live
-  // block, which the caller owns.
-  ABSL_ATTRIBUTE_COLD Status MoveTo(ArenaHandle to, Slice* run,
+  // Gives the large run that has `slice`, or else a mapping, to another arena;
+  // `ptr` is its live block, which the caller owns.
+  ABSL_ATTRIBUTE_COLD Status MoveTo(ArenaHandle to, const Slice* slice,
                                     HugeMapping* mapping, const void* ptr);
 
   // Calls visit(Arena&) for each live arena, in the order of slots.

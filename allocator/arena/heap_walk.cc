@@ -21,12 +21,11 @@ const void* RunOwner::name() const {
   return share == nullptr ? static_cast<const void*>(arena) : share;
 }
 
-// The kind is written after the owner, and read before it.
 RunOwner PeekOwner(const Slice* slice, RunKind* kind) {
   RunOwner owner;
-  *kind = slice->kind.Peek();
-  const void* name = Peek(slice->owner);
-  if (name == nullptr) return owner;
+  const Holder holder = HolderOf(slice);
+  const void* name = holder.owner;
+  *kind = holder.kind;
   switch (*kind) {
     case RunKind::kSlab:
     case RunKind::kSubHeapRegion:

@@ -27,6 +27,7 @@
 #include "allocator/arena/arena_options.h"
 #include "allocator/arena/block_heap.h"
 #include "allocator/arena/remote_free_queue.h"
+#include "allocator/base/check.h"
 #include "allocator/base/invariant.h"
 #include "allocator/base/peek.h"
 #include "allocator/base/preset.h"
@@ -174,9 +175,15 @@ class SubHeap : public ShareFront {
   // --- By any thread that owns the block. ---
 
   // Hands a chain of freed objects, or a block on which MarkPosted was called,
-  // to the share whose slab or region `slice` is.
-  static void Post(Slice* slice, const RemoteChain& chain) {
-    static_cast<SubHeap*>(slice->owner)->posted_.Push(chain);
+  // to the share whose slab or region `slice` is. It may have been given up, if
+  // another thread has freed the same at the same time.
+  ABSL_ATTRIBUTE_NOINLINE static void Post(Slice* slice,
+                                           const RemoteChain& chain) {
+    const Holder holder = HolderOf(slice);
+    if (ABSL_PREDICT_FALSE(!holder.is_share())) {
+      return ReportMisuse("double free", chain.first);
+    }
+    static_cast<SubHeap*>(holder.owner)->posted_.Push(chain);
   }
 
   // It is about to be posted to the owner. False: a bad pointer was reported,

@@ -177,6 +177,28 @@ struct alignas(kInterferenceSize) Slice {
 };
 static_assert(sizeof(Slice) == 128, "32 descriptors fill one page");
 
+// What a slice is part of, and whose that is, for who looks at it without a
+// lock; kFree: nobody's, or it changed meanwhile. A run that is given up says
+// so before it loses its owner, and one that is taken has its owner before its
+// kind. Owners stay readable, but for arenas with memory of their own.
+struct Holder {
+  RunKind kind;
+  void* owner;
+
+  bool is_share() const {
+    return kind == RunKind::kSlab || kind == RunKind::kSubHeapRegion;
+  }
+};
+ABSL_ATTRIBUTE_ALWAYS_INLINE inline Holder HolderOfInline(const Slice* slice) {
+  const RunKind kind = slice->kind.Peek();
+  void* owner = Peek(slice->owner);
+  const bool is_same = owner != nullptr && slice->kind.Peek() == kind;
+  return {is_same ? kind : RunKind::kFree, owner};
+}
+ABSL_ATTRIBUTE_NOINLINE inline Holder HolderOf(const Slice* slice) {
+  return HolderOfInline(slice);
+}
+
 // Where the descriptors of a reservation end: at its base, unless they are kept
 // apart.
 template <bool kApart>

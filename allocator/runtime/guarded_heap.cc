@@ -29,6 +29,7 @@ ProcessGlobals& g = process_globals;
 // A place where a guarded block may begin: in a slab or a region.
 struct Place {
   Slice* slice;
+  Holder holder;  // another thread may free the same, and it be given up
   bool is_in_slab;
 
   LiveMap live() const { return g.runs.LiveMapOf(slice); }
@@ -40,9 +41,12 @@ ABSL_ATTRIBUTE_ALWAYS_INLINE inline bool FindPlace(const void* ptr,
     place->slice = g.runs.Find(ptr);
     if (place->slice == nullptr) return false;
   }
+  place->holder = HolderOfInline(place->slice);
   place->is_in_slab = place->slice->key != Slice::kNoSlab;
-  return place->is_in_slab || place->slice->kind == RunKind::kSubHeapRegion ||
-         place->slice->kind == RunKind::kRegion;
+  const RunKind kind = place->holder.kind;
+  return place->is_in_slab
+             ? kind == RunKind::kSlab
+             : kind == RunKind::kSubHeapRegion || kind == RunKind::kRegion;
 }
 
 // Of the block that begins there. Dies if its header was overwritten.
@@ -51,17 +55,16 @@ ABSL_ATTRIBUTE_ALWAYS_INLINE inline size_t BytesAt(const Place& place,
   if (ABSL_PREDICT_TRUE(place.is_in_slab)) {
     return ObjectBytes(place.slice->slab.size_class);
   }
-  return place.slice->kind == RunKind::kSubHeapRegion
-             ? static_cast<SubHeap*>(place.slice->owner)
-                   ->UsableBlock(place.slice, ptr)
-             : static_cast<Arena*>(place.slice->owner)
-                   ->UsableBlock(place.slice, ptr);
+  void* owner = place.holder.owner;
+  return place.holder.is_share()
+             ? static_cast<SubHeap*>(owner)->UsableBlock(place.slice, ptr)
+             : static_cast<Arena*>(owner)->UsableBlock(place.slice, ptr);
 }
 
 Arena& OwnerOf(const Place& place) {
-  return place.slice->kind == RunKind::kRegion
-             ? *static_cast<Arena*>(place.slice->owner)
-             : static_cast<SubHeap*>(place.slice->owner)->arena();
+  void* owner = place.holder.owner;
+  return place.holder.is_share() ? static_cast<SubHeap*>(owner)->arena()
+                                 : *static_cast<Arena*>(owner);
 }
 
 bool IsAlone() { return Mutex::IsSingleThreaded(); }
@@ -114,9 +117,9 @@ ABSL_ATTRIBUTE_COLD ABSL_ATTRIBUTE_NOINLINE void ReportNotLive(
     if (!Slab::IsObject(place.slice, ptr)) {
       what = "free of an address inside a block";
     }
-  } else if (place.slice->kind == RunKind::kSubHeapRegion) {
-    what =
-        static_cast<SubHeap*>(place.slice->owner)->WhyNotLive(place.slice, ptr);
+  } else if (place.holder.is_share()) {
+    auto* share = static_cast<SubHeap*>(place.holder.owner);
+    what = share->WhyNotLive(place.slice, ptr);
   } else {
     what = OwnerOf(place).WhyNotLive(place.slice, ptr);
   }
@@ -136,7 +139,8 @@ bool SizeAt(const Place& place, void* ptr, size_t* bytes, size_t* size) {
   }
   *bytes = BytesAt(place, ptr);
   if (ABSL_PREDICT_TRUE(Canary::Read(ptr, *bytes, size))) return true;
-  ReportOverflow(ptr);
+  // Another thread may have freed it meanwhile.
+  place.live().IsLive(ptr) ? ReportOverflow(ptr) : ReportNotLive(place, ptr);
   return false;
 }
 

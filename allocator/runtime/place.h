@@ -31,20 +31,6 @@ ABSL_ATTRIBUTE_NOINLINE inline Place Locate(const void* ptr) {
   return place;
 }
 
-// What a slice is part of, and whose that is; kFree: it changed meanwhile. A
-// run that is given up says so before it loses its owner, and one that is taken
-// has its owner before its kind.
-struct Holder {
-  RunKind kind;
-  void* owner;
-};
-inline Holder HolderOf(const Slice* slice) {
-  const RunKind kind = slice->kind.Peek();
-  void* owner = Peek(slice->owner);
-  const bool is_same = owner != nullptr && slice->kind.Peek() == kind;
-  return {is_same ? kind : RunKind::kFree, owner};
-}
-
 inline SubHeap& SubHeapOf(const Slice* slice) {
   return *static_cast<SubHeap*>(slice->owner);
 }

@@ -108,11 +108,6 @@ ThreadState* StateOfThisThread() {
 
 // --- From an address to what has it. ---
 
-// Of a share of this thread. A slab that was given up still has its owner.
-bool IsMine(const Slice* slice) {
-  return SubHeapOf(slice).token() == this_thread.token;
-}
-
 void PostOne(Slice* slice, void* ptr) {
   auto* object = static_cast<Object*>(ptr);
   SubHeap::Post(slice, {object, object, 1});
@@ -173,7 +168,7 @@ void ProcessHeap::FreeOther(void* ptr, Slice* slice,
 ABSL_ATTRIBUTE_NOINLINE void ProcessHeap::FreeOtherSlow(void* ptr,
                                                         Slice* slice) {
   if (slice->key == Slice::kNoSlab) slice = g.own.Refine(ptr, slice);
-  const auto [kind, owner] = HolderOf(slice);
+  const auto [kind, owner] = HolderOfInline(slice);
   switch (kind) {
     case RunKind::kSubHeapRegion: {
       SubHeap& heap = *static_cast<SubHeap*>(owner);
@@ -308,16 +303,17 @@ namespace {
 
 // The usable bytes of a live object, or block of a sub-heap, in the first
 // reservation, where almost all are. 0: it is something else, or bad.
-size_t QuickUsableSize(const void* ptr, Slice** slice) {
+size_t QuickUsableSize(const void* ptr, Slice** slice, Holder* holder) {
   if (ABSL_PREDICT_FALSE(!g.runs.FindFirst(ptr, slice))) return 0;
-  if ((*slice)->key != Slice::kNoSlab) {
-    return ABSL_PREDICT_TRUE(Slab::IsLive(*slice, ptr))
-               ? ObjectBytes((*slice)->slab.size_class)
-               : 0;
+  if ((*slice)->key == Slice::kNoSlab) *slice = g.own.Refine(ptr, *slice);
+  *holder = HolderOf(*slice);
+  if (holder->kind == RunKind::kSubHeapRegion) {
+    return static_cast<SubHeap*>(holder->owner)
+        ->UsableBlock(*slice, const_cast<void*>(ptr));
   }
-  *slice = g.own.Refine(ptr, *slice);
-  return (*slice)->kind == RunKind::kSubHeapRegion
-             ? SubHeapOf(*slice).UsableBlock(*slice, const_cast<void*>(ptr))
+  return ABSL_PREDICT_TRUE(holder->kind == RunKind::kSlab &&
+                           Slab::IsLive(*slice, ptr))
+             ? ObjectBytes((*slice)->slab.size_class)
              : 0;
 }
 
@@ -373,9 +369,12 @@ ABSL_ATTRIBUTE_COLD bool ResizeInPlace(Arena& arena, const Place& place,
 }
 
 // In place; only its owner may change a block of a sub-heap.
-bool ResizeQuickly(const Slice* slice, void* ptr, size_t usable, size_t size) {
-  if (slice->key == Slice::kNoSlab && IsMine(slice)) {
-    return SubHeapOf(slice).ResizeBlock(slice, ptr, size);
+bool ResizeQuickly(const Slice* slice, const Holder& holder, void* ptr,
+                   size_t usable, size_t size) {
+  auto* heap = static_cast<SubHeap*>(holder.owner);
+  if (holder.kind == RunKind::kSubHeapRegion &&
+      heap->token() == this_thread.token) {
+    return heap->ResizeBlock(slice, ptr, size);
   }
   return ProcessHeap::IsGoodFit(size, usable);
 }
@@ -415,10 +414,11 @@ void* ProcessHeap::Reallocate(void* ptr, size_t size) {
     return nullptr;
   }
   Slice* slice;
-  const size_t quick = QuickUsableSize(ptr, &slice);
+  Holder holder;
+  const size_t quick = QuickUsableSize(ptr, &slice, &holder);
   if (ABSL_PREDICT_TRUE(quick != 0)) {
-    if (ResizeQuickly(slice, ptr, quick, size)) return ptr;
-    return Move(SubHeapOf(slice).arena(), ptr, quick, size);
+    if (ResizeQuickly(slice, holder, ptr, quick, size)) return ptr;
+    return Move(static_cast<SubHeap*>(holder.owner)->arena(), ptr, quick, size);
   }
   Arena* arena;
   size_t usable;
@@ -440,7 +440,8 @@ bool ProcessHeap::TryResize(void* ptr, size_t size) {
 
 size_t ProcessHeap::UsableSize(const void* ptr) {
   Slice* slice;
-  const size_t usable = QuickUsableSize(ptr, &slice);
+  Holder holder;
+  const size_t usable = QuickUsableSize(ptr, &slice, &holder);
   if (ABSL_PREDICT_TRUE(usable != 0)) return usable;
   if (ptr == nullptr) return 0;
   return UsableSizeOf(Locate(ptr), const_cast<void*>(ptr));

@@ -131,12 +131,13 @@ Status ProcessHeap::SetLimit(ArenaHandle handle, void (Quota::*set)(size_t),
 namespace {
 
 // To an arena that is at its limit: what it keeps free goes first.
-Status MoveToFull(ArenaHandle to, Slice* run, HugeMapping* mapping, void* ptr) {
+Status MoveToFull(ArenaHandle to, Slice* slice, HugeMapping* mapping,
+                  void* ptr) {
   Status status;
   Arena* arena = g.registry.Find(to, &status);
   if (arena == nullptr) return status;
   if (ProcessHeap::ReleaseSpareOf(*arena)) {
-    status = g.registry.MoveTo(to, run, mapping, ptr);
+    status = g.registry.MoveTo(to, slice, mapping, ptr);
     if (status != Status::kQuota) return status;
   }
   arena->quota().NoteRefusal();
@@ -151,7 +152,6 @@ Status ProcessHeap::Transfer(void* ptr, ArenaHandle to) {
   Slice* slice = g.runs.Find(ptr);
   if (g.own.Refine(ptr, nullptr) != nullptr) return Status::kUnsupported;
   HugeMapping* mapping = nullptr;
-  Slice* run = nullptr;
   if (slice == nullptr) {
     mapping = g.huge.Find(ptr);
     if (kIsSecure && Sampling::Has(ptr)) return Status::kUnsupported;
@@ -159,8 +159,6 @@ Status ProcessHeap::Transfer(void* ptr, ArenaHandle to) {
   } else {
     switch (RunKind{slice->kind}) {
       case RunKind::kLarge:
-        run = g.runs.FindRun(slice);
-        if (run == nullptr) return Status::kInvalid;
         break;
       case RunKind::kSlab:
       case RunKind::kRegion:
@@ -170,8 +168,8 @@ Status ProcessHeap::Transfer(void* ptr, ArenaHandle to) {
         return Status::kInvalid;
     }
   }
-  status = g.registry.MoveTo(to, run, mapping, ptr);
-  if (status == Status::kQuota) status = MoveToFull(to, run, mapping, ptr);
+  status = g.registry.MoveTo(to, slice, mapping, ptr);
+  if (status == Status::kQuota) status = MoveToFull(to, slice, mapping, ptr);
   TellIfNews();
   return status;
 }

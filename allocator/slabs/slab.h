@@ -245,7 +245,7 @@ class Slab {
     const size_t carved =
         slice->swept_pages == 0 ? slice->slab.carved : slice->slab.capacity;
     return StartsObject(slice, ptr) &&
-           offset / ObjectBytes(slice->slab.size_class) < carved;
+           offset < carved * ObjectBytes(slice->slab.size_class);
   }
 
  private:

@@ -97,9 +97,11 @@ class RemoteFreeBatch {
   static size_t PositionOf(const Object* object) {
     return reinterpret_cast<uintptr_t>(object) % kSliceSize / kMinAlignment;
   }
-  // Of a full chain, without the one that makes it go.
+  // Of a full chain, without the one that makes it go. A slab that was given
+  // up, as an object was freed by two threads at once, has no objects any more.
   static size_t MostObjects(const Slice* slab) {
-    return Max(kMaxParkedBytes / ObjectBytes(slab->slab.size_class), 2) - 1;
+    constexpr size_t kPart = kSliceSize / kMaxParkedBytes;
+    return Max(slab->slab.capacity / kPart, 2) - 1;
   }
 
   static size_t HeldBy(const Place& place) {

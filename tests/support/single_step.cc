@@ -51,8 +51,12 @@ size_t SingleStep(void (*run)(void* context), void (*look)(void* context),
   sigaction(SIGTRAP, &before, nullptr);
   return looks;
 }
+
+void StopStepping() { is_stepping = false; }
 #else
 bool CanSingleStep() { return false; }
+
+void StopStepping() {}
 
 size_t SingleStep(void (* /*run*/)(void* context),
                   void (* /*look*/)(void* context), void* /*context*/) {

@@ -15,6 +15,9 @@ bool CanSingleStep();
 size_t SingleStep(void (*run)(void* context), void (*look)(void* context),
                   void* context);
 
+// In a look: it is the last one, and `run` goes on at its own pace.
+void StopStepping();
+
 }  // namespace myonly::testing
 
 #endif  // MYONLY_TESTS_SUPPORT_SINGLE_STEP_H_
