@@ -12,6 +12,7 @@
 #include "allocator/blocks/bin_manager.h"
 #include "allocator/blocks/block.h"
 #include "allocator/blocks/block_reader.h"
+#include "allocator/pages/look.h"
 #include "allocator/slabs/slab_reader.h"
 
 namespace myonly::internal {
@@ -154,6 +155,7 @@ HeapExplainer::HeapExplainer(Arena& arena, uintptr_t handle, Explanation* out)
 Status HeapExplainer::Run() {
   for (bool is_done = false; !is_done;) {
     MutexLock lock(arena_.mutex_);
+    const Look look;
     if (out_.handle != 0 &&
         (!arena_.is_open_ || arena_.token() != out_.handle)) {
       return Status::kStale;
@@ -338,6 +340,7 @@ void HeapExplainer::AddPosted(const SubHeap& share) {
 // may take them in, and use them again, at any time.
 void HeapExplainer::AddChain(const SubHeap& share, const Object* first) {
   constexpr int kMostChains = 1 << 20;
+  const Look look;
   for (int i = 0; first != nullptr && i < kMostChains; ++i) {
     const Slice* slice = arena_.runs_.Find(first);
     RunKind kind = RunKind::kNone;

@@ -5,6 +5,7 @@
 #include "allocator/base/peek.h"
 #include "allocator/base/sizes.h"
 #include "allocator/blocks/block_reader.h"
+#include "allocator/pages/look.h"
 #include "allocator/slabs/slab_reader.h"
 
 namespace myonly::internal {
@@ -54,6 +55,7 @@ size_t HeapWalk::Next(WalkedBlock* blocks, size_t room, Status* status) {
   count_ = 0;
   while (count_ == 0 && !is_done_) {
     MutexLock lock(arena_.mutex_);
+    const Look look;
     if (handle_ != 0 && (!arena_.is_open_ || arena_.token() != handle_)) {
       *status = Status::kStale;
       return 0;
@@ -204,6 +206,7 @@ bool FindInRegion(const RunPool& runs, const Slice* run, const RunOwner& owner,
 
 bool FindBlock(const RunPool& runs, const HugeMappings& huge,
                const void* address, FoundBlock* found) {
+  const Look look;
   const char* wanted = static_cast<const char*>(address);
   const Slice* slice = runs.Find(address);
   if (slice == nullptr) {

@@ -38,6 +38,7 @@
 #include "allocator/large/backoff.h"
 #include "allocator/large/keep_budget.h"
 #include "allocator/large/large_tree.h"
+#include "allocator/pages/look.h"
 #include "allocator/pages/page_source.h"
 #include "allocator/pages/slice.h"
 
@@ -201,7 +202,9 @@ class RunPool {
   // In the secure preset: the pages [start, start + bytes) of a run in use
   // fault when they are touched, until FreePoisoned. False: the system can't do
   // that.
-  bool Guard(char* start, size_t bytes) { return pages_.Guard(start, bytes); }
+  bool Guard(char* start, size_t bytes) {
+    return !Look::IsOn() && pages_.Guard(start, bytes);
+  }
   // Makes resident at once what will soon be written to of a fresh run, or all
   // that lies around it.
   ABSL_ATTRIBUTE_COLD void Populate(Slice* run, Growth growth);

@@ -6,6 +6,7 @@
 #include "allocator/base/sizes.h"
 #include "allocator/base/treap.h"
 #include "allocator/large/run_pool.h"
+#include "allocator/pages/look.h"
 
 namespace myonly::internal {
 
@@ -40,12 +41,13 @@ enum : uint8_t { kByMapping, kByGuard, kByMappingAndGuard };
 bool RunPool::TakeAccess(Slice* run, bool has_guard) {
   const size_t bytes = run->run_slices * kSliceSize;
   if (!kIsSecure) return pages_.Decommit(AddressOf(run), bytes);
-  if (pages_.Guard(AddressOf(run), bytes)) {
+  const bool may_fault = !Look::IsOn();
+  if (may_fault && pages_.Guard(AddressOf(run), bytes)) {
     run->waits_since = kByGuard;
     return true;
   }
   run->waits_since = has_guard ? kByMappingAndGuard : kByMapping;
-  return pages_.Decommit(AddressOf(run), bytes) ||
+  return (may_fault && pages_.Decommit(AddressOf(run), bytes)) ||
          (has_guard && !pages_.Unguard(AddressOf(run), bytes));
 }
 
@@ -65,7 +67,6 @@ void RunPool::GuardBehind(const Slice* run) {
     --guards.runs_left;
     return;
   }
-  const bool may_map = guards.mappings < kMaxGuardMappings;
   Slice* guard = FreeRunAfter(run, run->run_slices);
   if (guard == nullptr) return;  // behind one of the next ones
   const bool was_dirty = guard->dirty;
@@ -74,7 +75,9 @@ void RunPool::GuardBehind(const Slice* run) {
   --live_slices_;
   guards.random = MixBits(guards.random + guard_keys.order);
   guards.runs_left = 1 + guards.random % kMaxRunsPerGuard;
-  const bool faults = pages_.Guard(AddressOf(guard), kSliceSize);
+  const bool may_fault = !Look::IsOn();
+  const bool may_map = may_fault && guards.mappings < kMaxGuardMappings;
+  const bool faults = may_fault && pages_.Guard(AddressOf(guard), kSliceSize);
   if (!faults && (!may_map || !pages_.Decommit(AddressOf(guard), kSliceSize))) {
     // Half of that may be done.
     if (may_map) pages_.Commit(AddressOf(guard), kSliceSize);

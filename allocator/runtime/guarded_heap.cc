@@ -12,6 +12,7 @@
 #include "allocator/guard/live_map.h"
 #include "allocator/guard/quarantine.h"
 #include "allocator/guard/zeros.h"
+#include "allocator/pages/look.h"
 #include "allocator/runtime/arena_life.h"
 #include "allocator/runtime/request_gate.h"
 #include "allocator/runtime/sampling.h"
@@ -486,6 +487,7 @@ bool GuardedHeap::IsIntact(const void* ptr, size_t size) {
 }
 
 bool GuardedHeap::Correct(BlockInfo* block) {
+  const Look look;
   Place place;
   if (!FindPlace(block->start, &place)) return block->is_live;
   block->is_live = block->is_live && place.live().PeekLive(block->start);

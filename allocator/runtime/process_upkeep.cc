@@ -7,6 +7,7 @@
 #include "allocator/base/printer.h"
 #include "allocator/base/sizes.h"
 #include "allocator/large/slice_cache.h"
+#include "allocator/pages/look.h"
 #include "allocator/runtime/guarded_heap.h"
 #include "allocator/runtime/process_heap.h"
 #include "allocator/runtime/request_gate.h"
@@ -315,6 +316,7 @@ void ProcessHeap::ParentAfterFork() {
 
 void ProcessHeap::ChildAfterFork() {
   Mutex::EndFork();
+  if constexpr (kIsSecure) Look::ResetAfterFork();
   if constexpr (kIsSecure) Sampling::mutex_for_fork().ResetAfterFork();
   g.metadata.mutex_for_fork().ResetAfterFork();
   g.own.mutex_for_fork().ResetAfterFork();

@@ -44,6 +44,7 @@ struct Library {
   int (*destroy)(myonly_arena*, uint64_t);
   int (*transfer)(void*, myonly_arena*);
   int (*arena_of)(const void*, myonly_arena**);
+  int (*block_of)(const void*, void*);
   size_t (*purge)(size_t);
   void (*free_batch)(void**, size_t);
   void (*free_sized)(void*, size_t, size_t);
@@ -65,6 +66,7 @@ void FindLibrary() {
   Find(&library.destroy, "myonly_arena_destroy");
   Find(&library.transfer, "myonly_arena_transfer");
   Find(&library.arena_of, "myonly_arena_of");
+  Find(&library.block_of, "myonly_block_of");
   Find(&library.purge, "myonly_purge");
   Find(&library.free_batch, "myonly_free_batch");
   Find(&library.free_sized, "myonly_free_sized");
@@ -178,6 +180,7 @@ void Look(void* /*context*/) {
 size_t some_size;
 myonly_arena* some_arena;
 void* volatile some_block;
+uint64_t some_info[5] = {sizeof(some_info)};  // a myonly_block_info
 
 struct NamedCall {
   const char* name;
@@ -194,6 +197,7 @@ const NamedCall kCalls[] = {
      [](void*) { library.try_resize(block, block_size * 2, &some_size); }},
     {"usable_size", [](void*) { some_size = malloc_usable_size(block); }},
     {"transfer", [](void*) { library.transfer(block, other_arena); }},
+    {"block_of", [](void*) { library.block_of(block, some_info); }},
     {"arena_of", [](void*) { library.arena_of(block, &some_arena); }},
 };
 

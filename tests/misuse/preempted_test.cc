@@ -54,9 +54,13 @@ class PreemptedTest : public ::testing::TestWithParam<Scene> {
     if (!may_fault) {
       EXPECT_EQ(outcomes.find("GUARDED"), std::string::npos) << outcomes;
     }
-    // Questions and transfers may come too late without harm.
+    // Questions are no misuse, and transfers may come too late without harm.
     const std::string call = GetParam().call;
-    if (call == "transfer" || call == "arena_of") return;
+    if (call == "arena_of" || call == "block_of") {
+      EXPECT_EQ(outcomes.find("HARMLESS"), 0u) << outcomes;
+      EXPECT_EQ(outcomes.find('\n'), outcomes.size() - 1) << outcomes;
+    }
+    if (call == "transfer" || call == "arena_of" || call == "block_of") return;
     EXPECT_NE(outcomes.find("DETECTED"), std::string::npos) << outcomes;
   }
 };
@@ -98,6 +102,9 @@ const Scene kScenes[] = {
     {"owner_frees", "transfer", "arena_large", "purge"},
     {"owner_frees", "arena_of", "small", "regions"},
     {"owner_frees", "arena_of", "medium", "runs"},
+    {"owner_frees", "block_of", "small", "runs"},
+    {"owner_frees", "block_of", "small", "regions"},
+    {"owner_frees", "block_of", "medium", "runs"},
     {"other_frees", "free", "small", "purge"},
     {"other_frees", "free", "medium", "purge"},
     {"other_frees", "grow", "medium", "purge"},
