@@ -77,7 +77,7 @@ class Arena {
   // After a bad free the caller may go on, if the option says so.
 
   // `region` is the descriptor of the slice at `ptr`.
-  void FreeBlock(const Slice* region, void* ptr);
+  ABSL_ATTRIBUTE_COLD void FreeBlock(const Slice* region, void* ptr);
 
   // `slice` is any of the run that is the block.
   void FreeLarge(const Slice* slice, void* ptr);

@@ -17,6 +17,10 @@ constexpr uint64_t kQuickDecayMs = 500;
 // What quick lists held was coalesced for want of a block or of room so often:
 // blocks come and go in more sizes than are kept.
 constexpr uint8_t kFlushesPerStep = 16;
+// A block that was coalesced, and is cut off again, costs some 200 instructions
+// more than one from a list: to save them in one request of so many, and fewer,
+// is not worth the memory.
+constexpr uint64_t kRequestsPerFlushed = 16;
 constexpr size_t kFirstKeptBytes = size_t{64} << 10;
 constexpr size_t kMaxKeptBytes = size_t{1} << 20;
 constexpr size_t kBytesPerPurge = size_t{64} << 10;
@@ -74,7 +78,11 @@ void* BlockHeap::Grow(size_t size, size_t alignment, Status* status) {
 void BlockHeap::NoteFlush() {
   if (++flushes_ < kFlushesPerStep) return;
   flushes_ = 0;
-  if (purges_at_once_ || is_quiet_) return;
+  const uint64_t requests = quick_->requests() - requests_before_;
+  const bool is_much = requests < kRequestsPerFlushed * flushed_blocks_;
+  requests_before_ += requests;
+  flushed_blocks_ = 0;
+  if (!is_much || purges_at_once_ || is_quiet_) return;
   kept_bytes_ = Min(Max(kept_bytes_ * 2, kFirstKeptBytes), kMaxKeptBytes);
 }
 
@@ -212,6 +220,7 @@ void BlockHeap::FlushQuickLists(size_t keep_bytes) {
           purges_at_once_ ? 0 : Max(region_bytes_ / 2, kept_bytes_));
   quick_->set_limit_bytes(is_quiet_ ? 0 : limit);
   while (quick_->bytes() > keep_bytes) {
+    ++flushed_blocks_;
     Block* whole = bins_.FreeAndCoalesce(quick_->TakeOldest(key(), owner_));
     if (whole != nullptr) RegionIsFree(whole);
   }

@@ -185,7 +185,11 @@ class BlockHeap {
   QuickLists* const quick_;
   // Up to so much in quick lists, regions are added rather than coalescing it.
   size_t kept_bytes_ = 0;
-  uint8_t flushes_ = 0;  // since that was raised
+  // Since that was looked at: flushes, blocks coalesced by them, and how many
+  // had been served before.
+  uint8_t flushes_ = 0;
+  uint64_t flushed_blocks_ = 0;
+  uint64_t requests_before_ = 0;
   const RunKind kind_;
   bool flushed_since_decay_ = false;
   bool keeps_key_ = false;

@@ -45,7 +45,8 @@ void SubHeap::MoveLists(Object** to) {
 }
 
 void SubHeap::Open(uintptr_t arena_handle) {
-  block_allocations_ = block_frees_ = 0;
+  quick_.set_requests(0);
+  block_frees_ = 0;
   peak_live_bytes_ = allocations_before_ = 0;
   slabs_.ResetCounters();
   Publish();
@@ -56,10 +57,10 @@ void SubHeap::DropAll(SliceCache* cache) {
   posted_.Clear();
   slabs_.DropAll(lists_, cache);
   blocks_.DropAll(cache);
-  block_frees_ = block_allocations_;
+  block_frees_ = quick_.requests();
   // After few requests it is small again: what is not wanted much needs no
   // slab.
-  const uint64_t allocations = slabs_.taken() + block_allocations_;
+  const uint64_t allocations = slabs_.taken() + quick_.requests();
   if (allocations - allocations_before_ < kFewRequests) {
     memset(requests_, 0, sizeof(requests_));
     region_requests_ = 0;
@@ -142,7 +143,7 @@ void* SubHeap::AllocateBlockSlow(size_t size, size_t alignment,
       }
     }
   }
-  ++block_allocations_;
+  quick_.NoteRequest();
   OnSlowPath();
   return ptr;
 }
@@ -288,14 +289,14 @@ bool SubHeap::PurgeStep() {
 }
 
 void SubHeap::Publish() {
-  const uint64_t blocks = block_allocations_ - block_frees_;
+  const uint64_t blocks = quick_.requests() - block_frees_;
   const uint64_t live = slabs_.used_bytes() + blocks_.LiveBytes(blocks);
   const size_t held = slabs_.slab_bytes() + blocks_.region_bytes();
   peak_live_bytes_ = Max(peak_live_bytes_, live);
   const auto set = [](std::atomic<uint64_t>& to, uint64_t value) {
     to.store(value, std::memory_order_relaxed);
   };
-  set(published_.allocations, slabs_.taken() + block_allocations_);
+  set(published_.allocations, slabs_.taken() + quick_.requests());
   set(published_.frees, slabs_.known_back() + block_frees_);
   set(published_.live_bytes, live);
   set(published_.peak_live_bytes, peak_live_bytes_);
@@ -333,8 +334,8 @@ void SubHeap::AddStats(ArenaStats* stats) {
     }
   }
   objects -= listed;
-  const uint64_t blocks = block_allocations_ - block_frees_;
-  const uint64_t allocations = slabs_.taken() - listed + block_allocations_;
+  const uint64_t blocks = quick_.requests() - block_frees_;
+  const uint64_t allocations = slabs_.taken() - listed + quick_.requests();
   const uint64_t live_bytes = object_bytes + blocks_.LiveBytes(blocks);
   peak_live_bytes_ = Max(peak_live_bytes_, live_bytes);
   stats->allocations += allocations;
@@ -348,7 +349,7 @@ void SubHeap::AddStats(ArenaStats* stats) {
 }
 
 void SubHeap::PeekStats(ArenaStats* stats) const {
-  const uint64_t block_allocations = Peek(block_allocations_);
+  const uint64_t block_allocations = quick_.PeekRequests();
   const uint64_t block_frees = Min(Peek(block_frees_), block_allocations);
   const uint64_t blocks = block_allocations - block_frees;
   const uint64_t allocations = slabs_.PeekTaken() + block_allocations;
@@ -375,7 +376,7 @@ bool SubHeap::CheckInvariants(BrokenInvariant* broken) {
     return false;
   }
   // What others have marked since, and may not have posted yet, is not live.
-  const uint64_t out = block_allocations_ - block_frees_;
+  const uint64_t out = quick_.requests() - block_frees_;
   return live_blocks < out ||
          (live_blocks == out && live_bytes == blocks_.LiveBytes(out)) ||
          broken->Is("wrong count of live blocks", this);

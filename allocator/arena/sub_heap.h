@@ -120,7 +120,7 @@ class SubHeap : public ShareFront {
   void* AllocateMediumQuick(size_t size) {
     void* ptr = BlockHeap::PayloadOf(
         quick_.Take(QuickIndexForRequest(size, Block::kTagBytes), this));
-    if (ABSL_PREDICT_TRUE(ptr != nullptr)) ++block_allocations_;
+    if (ABSL_PREDICT_TRUE(ptr != nullptr)) quick_.NoteRequest();
     return ptr;
   }
 
@@ -301,7 +301,7 @@ class SubHeap : public ShareFront {
   void* AllocateBlockQuick(size_t size, size_t alignment) {
     void* ptr = BlockHeap::PayloadOf(
         quick_.TakeFor(Block::BytesFor(size), alignment, this));
-    if (ABSL_PREDICT_TRUE(ptr != nullptr)) ++block_allocations_;
+    if (ABSL_PREDICT_TRUE(ptr != nullptr)) quick_.NoteRequest();
     return ptr;
   }
   void* AllocateBlockSlow(size_t size, size_t alignment, Status* status);
@@ -338,7 +338,6 @@ class SubHeap : public ShareFront {
   Object** lists_ = lists;  // here or elsewhere
   bool is_frozen_ = false;
   std::atomic<bool> is_asked_{false};
-  uint64_t block_allocations_ = 0;
   uint64_t block_frees_ = 0;
   uint64_t peak_live_bytes_ = 0;
   uint64_t allocations_before_ = 0;                  // the last reset

@@ -137,9 +137,17 @@ class QuickLists {
   // Forgets all blocks.
   ABSL_ATTRIBUTE_COLD void Reset() {
     const size_t limit = limit_bytes_;
+    const uint64_t requests = requests_;
     *this = QuickLists();
     set_limit_bytes(limit);
+    requests_ = requests;
   }
+
+  // Requests that were served, by them or not, as their owner counts.
+  void NoteRequest() { ++requests_; }
+  uint64_t requests() const { return requests_; }
+  uint64_t PeekRequests() const { return Peek(requests_); }
+  void set_requests(uint64_t requests) { requests_ = requests; }
 
   size_t bytes() const { return limit_bytes_ - room_; }
   // The same by who holds no lock.
@@ -250,6 +258,7 @@ class QuickLists {
   // What the lists may still take. The limit less this is what they hold.
   size_t room_ = kMinLimitBytes;
   size_t limit_bytes_ = kMinLimitBytes;
+  uint64_t requests_ = 0;
   size_t flush_index_ = 0;  // the list that is flushed next
   // A bit for each list that may have a block. Missing where a list was found
   // empty and its blocks came back since: NextFrom looks at all lists then.

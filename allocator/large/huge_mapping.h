@@ -218,7 +218,7 @@ class HugeMappings {
   std::atomic<bool> wants_huge_pages_{false};
   const HugeMapping* newest_  // of the fresh ones, until it has been looked at
       ABSL_GUARDED_BY(mutex_) = nullptr;
-  bool are_filled_ ABSL_GUARDED_BY(mutex_) = true;
+  bool are_filled_ ABSL_GUARDED_BY(mutex_) = false;
   Backoff huge_pages_ ABSL_GUARDED_BY(mutex_);
   size_t cache_floor_bytes_ ABSL_GUARDED_BY(mutex_) = size_t{16} << 20;
 };

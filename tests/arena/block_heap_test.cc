@@ -191,6 +191,36 @@ TEST_F(BlockHeapTest, AFewThatWaitStay) {
   EXPECT_EQ(heap_.quick_bytes(), waits);
 }
 
+// 700 KB that come and go at once, with so many other requests in each round.
+// Returns what waits at the end.
+size_t WaitsAfterRounds(BlockHeap* heap, QuickLists* quick, const RunPool& runs,
+                        size_t requests) {
+  constexpr size_t kCount = 90;
+  Status status;
+  std::vector<void*> blocks(kCount);
+  for (int round = 0; round < 200; ++round) {
+    for (void*& block : blocks) {
+      block = heap->AllocateQuick(8000);
+      if (block == nullptr) block = heap->AllocateFree(8000, kMinAlignment);
+      if (block == nullptr) block = heap->Grow(8000, kMinAlignment, &status);
+    }
+    for (size_t i = 0; i < kCount + requests; ++i) quick->NoteRequest();
+    for (void* block : blocks) heap->Free(runs.Find(block), block);
+  }
+  return heap->quick_bytes();
+}
+
+TEST_F(BlockHeapTest, WhatIsCoalescedInVainIsKept) {
+  EXPECT_GE(WaitsAfterRounds(&heap_, &quick_, runs_, 0), size_t{90} * 8000);
+}
+
+// Each of them was coalesced and cut off again, but one in 17 requests or so.
+TEST_F(BlockHeapTest, WhatIsSeldomCoalescedIsNotKept) {
+  const size_t waits = WaitsAfterRounds(&heap_, &quick_, runs_, 16 * 90);
+  EXPECT_LE(waits, heap_.region_bytes() / 2);
+  EXPECT_LT(waits, size_t{90} * 8000);
+}
+
 TEST_F(BlockHeapTest, OneFreeRegionIsKept) {
   std::vector<char*> blocks;
   for (int i = 0; i < 3; ++i) blocks.push_back(Allocate(60000));
