@@ -165,7 +165,7 @@ class BlockHeap {
   ABSL_ATTRIBUTE_COLD void ReportBadFree(const Slice* region, void* ptr) const;
 
  private:
-  void NoteFlush();
+  ABSL_ATTRIBUTE_COLD void NoteFlush();
   const char* WhyBad(const Slice* region, void** ptr) const;
   static bool HasAddress(const void* heap, const void* address);
   ABSL_ATTRIBUTE_COLD Slice* TakeRun(size_t slices, bool is_least,

@@ -165,7 +165,7 @@ class SlabPool {
   void CheckSome(const Slice* slab) const;
   static bool BeginsWell(const Slice* slab, const Object* list, size_t carved);
   void GiveUp(Slice* slab);
-  void SweepWhileGrowing();
+  ABSL_ATTRIBUTE_COLD void SweepWhileGrowing();
   // A list's first slab has its last one before it.
   Slice*& ListOf(Slice* slab) {
     Class& lists = classes_[slab->slab.size_class];
