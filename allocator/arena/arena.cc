@@ -79,7 +79,7 @@ void Arena::Decay() {
 void Arena::FreeBlock(const Slice* region, void* ptr) {
   MutexLock lock(mutex_);
   const size_t counted =
-      quota_.counts_blocks() ? blocks_.UsableSize(region, ptr) : 0;
+      quota_.counts_blocks() ? blocks_.SizeIfLive(ptr) : 0;
   if (ABSL_PREDICT_FALSE(!blocks_.Free(region, ptr))) return;
   if (ABSL_PREDICT_FALSE(counted != 0)) quota_.ReturnEither(0, counted);
   ++frees_;

@@ -208,9 +208,9 @@ bool BlockHeap::IsBeforeUnopened(Block* block) const {
 }
 
 size_t BlockHeap::UsableSize(const Slice* region, void* ptr) const {
-  const uint64_t word = bins_.LiveTag(ptr);
-  if (word == 0) ReportBadBlock(region, ptr);
-  return Block::SizeIn(word) - Block::kTagBytes;
+  const size_t size = SizeIfLive(ptr);
+  if (size == 0) ReportBadBlock(region, ptr);
+  return size;
 }
 
 void BlockHeap::FlushQuickLists(size_t keep_bytes) {

@@ -87,6 +87,11 @@ class BlockHeap {
   // In place; false if that can't be done.
   bool Resize(const Slice* region, void* ptr, size_t size);
 
+  // 0 if no block is live there.
+  size_t SizeIfLive(void* ptr) const {
+    const uint64_t word = bins_.LiveTag(ptr);
+    return word == 0 ? 0 : Block::SizeIn(word) - Block::kTagBytes;
+  }
   // May be called by whoever owns the block, whatever its owner does.
   size_t UsableSize(const Slice* region, void* ptr) const;
 

@@ -1,12 +1,16 @@
 // What an arena is charged when blocks change their size or their arena, and
 // what it gives back down to a mark. Each step is checked against what is held.
+#include <unistd.h>
+
 #include <cstddef>
 #include <cstdint>
 #include <deque>
+#include <string>
 #include <vector>
 
 #include "allocator/arena/arena.h"
 #include "allocator/arena/sub_heap.h"
+#include "allocator/base/check.h"
 #include "allocator/base/preset.h"
 #include "allocator/base/sizes.h"
 #include "allocator/base/status.h"
@@ -73,10 +77,14 @@ class ArenaLimitsTest : public ::testing::TestWithParam<bool> {
   Status status_ = Status::kOk;
 };
 
-INSTANTIATE_TEST_SUITE_P(Counting, ArenaLimitsTest, ::testing::Bool(),
-                         [](const auto& info) {
-                           return info.param ? "Bytes" : "Pages";
-                         });
+using ArenaLimitsDeathTest = ArenaLimitsTest;
+
+std::string NameOf(const ::testing::TestParamInfo<bool>& info) {
+  return info.param ? "Bytes" : "Pages";
+}
+INSTANTIATE_TEST_SUITE_P(Counting, ArenaLimitsTest, ::testing::Bool(), NameOf);
+INSTANTIATE_TEST_SUITE_P(Counting, ArenaLimitsDeathTest, ::testing::Bool(),
+                         NameOf);
 
 TEST_P(ArenaLimitsTest, ALargeBlockIsChargedForWhatItHas) {
   if (kIsSecure) GTEST_SKIP() << "a page that faults is behind each";
@@ -336,6 +344,24 @@ TEST_P(ArenaLimitsTest, AClosedArenaServesNoKind) {
   EXPECT_FALSE(arena_.ResetIf(kToken + 16, nullptr));
   EXPECT_TRUE(arena_.ResetIf(kToken, nullptr));
   EXPECT_EQ(arena_.resets(), 1U);
+}
+
+// With MYONLY_ON_MISUSE=report.
+TEST_P(ArenaLimitsDeathTest, ASecondFreeIsToldAndTheArenaGoesOn) {
+  for (size_t size : {size_t{100}, size_t{60000}}) {
+    Allocate(300);
+    void* ptr = Allocate(size);
+    ground_.Free(ptr);
+    const size_t charged = Charged();
+    EXPECT_EXIT(
+        {
+          GoOnAfterMisuse();
+          ground_.Free(ptr);
+          ExpectSound();
+          _exit(Charged() == charged && !HasFailure() ? 0 : 1);
+        },
+        ::testing::ExitedWithCode(0), "myonlymalloc: double free at 0x");
+  }
 }
 
 }  // namespace

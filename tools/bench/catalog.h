@@ -9,7 +9,7 @@ namespace myonly::bench {
 
 struct Workload {
   std::string name;
-  std::string kind;  // single, threads, arenas, latency or program
+  std::string kind;  // as docs/benchmarking.md names them
   std::string description;
 };
 

@@ -4,6 +4,7 @@
 #include <fstream>
 #include <iterator>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "tests/support/child_process.h"
@@ -76,6 +77,21 @@ TEST(BenchTest, LatencyTellsItsPercentiles) {
   const ChildResult result = RunWorkload("latency", "");
   for (const char* name : {"malloc_p999_ns", "free_p999_ns", "clock_ns"}) {
     EXPECT_NE(LineOf(result.out, std::string("detail ") + name), "") << name;
+  }
+}
+
+TEST(BenchTest, WhatIsLeftIsTold) {
+  const std::pair<const char*, const char*> details[] = {
+      {"freed-at-random", "left_over_floor"},
+      {"freed-in-bulk", "left_over_floor"},
+      {"survivors", "left_over_live"},
+      {"idle-threads", "twenty_sizes_kib"},
+      {"thread-starts", "malloc_more_us"},
+  };
+  for (const auto& [workload, detail] : details) {
+    const ChildResult result = RunWorkload(workload, "");
+    EXPECT_NE(LineOf(result.out, std::string("detail ") + detail), "")
+        << workload;
   }
 }
 

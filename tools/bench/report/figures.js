@@ -26,6 +26,7 @@ const KIND_NAMES = {
   threads: "Threads",
   arenas: "Arenas",
   latency: "Latency",
+  memory: "What is left",
   program: "Real programs",
 };
 
