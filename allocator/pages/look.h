@@ -20,7 +20,7 @@ class Look {
  public:
   // Before slices are asked whose they are.
   Look() {
-    if constexpr (kIsSecure) looks_.fetch_add(1, std::memory_order_seq_cst);
+    if constexpr (kIsSecure) looks_.fetch_add(1, std::memory_order_acq_rel);
   }
   ~Look() {
     if constexpr (kIsSecure) looks_.fetch_sub(1, std::memory_order_release);
@@ -32,8 +32,8 @@ class Look {
   // or another's.
   static bool IsOn() {
     if constexpr (!kIsSecure) return false;
-    std::atomic_thread_fence(std::memory_order_seq_cst);
-    return looks_.load(std::memory_order_relaxed) != 0;
+    // Written, so that a look which is not seen here sees what was said before.
+    return looks_.fetch_add(0, std::memory_order_acq_rel) != 0;
   }
 
   // In the child of a fork: the other threads are gone.

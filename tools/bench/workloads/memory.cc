@@ -221,8 +221,10 @@ void Survivors(double scale, Outcome* outcome) {
   }
   const size_t after = ResidentBytes();
   const auto left = static_cast<double>(after - std::min(before, after));
+  const auto floor = static_cast<double>(PagesUnder(&survivors));
   for (Block& block : survivors) outcome->checksum += ReadAndFree(&block);
   outcome->details = {{"left_mib", left / kMiB},
+                      {"floor_mib", floor / kMiB},
                       {"live_mib", static_cast<double>(live) / kMiB},
                       {"left_over_live", left / static_cast<double>(live)}};
 }
