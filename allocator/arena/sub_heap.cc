@@ -203,8 +203,10 @@ bool SubHeap::PurgeIdle(uint64_t now_ms, uint64_t elapsed_ms) {
     slabs_.BeginEpoch();
     blocks_.BeginEpoch();
   }
-  const size_t per_ms = slow_paths_each_ == 1 ? kQuietSlabsPerMs : kSlabsPerMs;
-  const size_t slabs = Min(elapsed_ms * per_ms, kMaxSlabs);
+  const bool is_quiet = slow_paths_each_ == 1;
+  const size_t slabs = is_quiet
+                           ? Min(elapsed_ms * kQuietSlabsPerMs, kMaxQuietSlabs)
+                           : Min(elapsed_ms * kSlabsPerMs, kMaxSlabs);
   is_sweeping_ = slabs_.Sweep(slabs);
   if (blocks_.PurgeIdle(slabs * kBlocksPerSlab, /*at_once=*/false)) {
     is_sweeping_ = true;

@@ -282,8 +282,11 @@ class SubHeap : public ShareFront {
   // Of PurgeIdle: 10 slabs for each millisecond since the last time take less
   // than a tenth of it; and some 2 ms at most.
   static constexpr size_t kSlabsPerMs = 10;
-  static constexpr size_t kQuietSlabsPerMs = 40;  // of a thread that idles
   static constexpr size_t kMaxSlabs = 256;
+  // Of a thread that idles; 8 ms, if it has made no call for 25: with ten calls
+  // a second 2 GiB are looked through in ten seconds.
+  static constexpr size_t kQuietSlabsPerMs = 40;
+  static constexpr size_t kMaxQuietSlabs = 1024;
   static constexpr size_t kBlocksPerSlab = 8;
 
   // Chains per slow path, so that no call takes long.
