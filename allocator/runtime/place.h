@@ -7,7 +7,6 @@
 #define MYONLY_ALLOCATOR_RUNTIME_PLACE_H_
 
 #include "absl/base/attributes.h"
-#include "absl/base/optimization.h"
 #include "allocator/arena/arena.h"
 #include "allocator/arena/sub_heap.h"
 #include "allocator/base/peek.h"
@@ -31,17 +30,13 @@ ABSL_ATTRIBUTE_NOINLINE inline Place Locate(const void* ptr) {
   return place;
 }
 
-inline SubHeap& SubHeapOf(const Slice* slice) {
-  return *static_cast<SubHeap*>(slice->owner);
-}
-
 // NULL: no live block can be there.
 ABSL_ATTRIBUTE_COLD inline Arena* ArenaOfPlace(const Place& place) {
   if (place.mapping != nullptr) {
     return static_cast<Arena*>(Peek(place.mapping->owner));
   }
-  if (place.slice == nullptr)
-    return &process_globals.default_arena;  // no bytes
+  // A block of no bytes, if it is one.
+  if (place.slice == nullptr) return &process_globals.default_arena;
   const auto [kind, owner] = HolderOf(place.slice);
   switch (kind) {
     case RunKind::kSlab:

@@ -149,7 +149,8 @@ void ProcessHeap::Free(void* ptr) { FreeInline(ptr); }
 
 void ProcessHeap::Attend(const void* /*ptr*/, Slice* slab) noexcept {
   const ThreadState* state = this_thread.state;
-  SubHeapOf(slab).Attend(slab, state == nullptr || state->HasToPost());
+  auto* heap = static_cast<SubHeap*>(slab->owner);
+  heap->Attend(slab, state == nullptr || state->HasToPost());
   TellIfNews();
 }
 
