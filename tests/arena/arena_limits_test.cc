@@ -86,6 +86,22 @@ INSTANTIATE_TEST_SUITE_P(Counting, ArenaLimitsTest, ::testing::Bool(), NameOf);
 INSTANTIATE_TEST_SUITE_P(Counting, ArenaLimitsDeathTest, ::testing::Bool(),
                          NameOf);
 
+// In secure with the page that faults behind it, but to the byte for its own.
+TEST_P(ArenaLimitsTest, ALargeBlockIsChargedUntilItIsFreed) {
+  constexpr size_t kGuard = kIsSecure ? kPageSize : 0;
+  for (const size_t size : {size_t{100000}, kMiB - kPageSize, kMiB, kMiB + 1,
+                            3 * kMiB, kMaxLargeRequest}) {
+    const size_t pages = AlignUp(size, kPageSize);
+    const size_t held = SlicesFor(pages + kGuard) * kSliceSize;
+    void* ptr = Allocate(size);
+    EXPECT_EQ(ground_.UsableSize(ptr), pages);
+    EXPECT_EQ(Charged(), GetParam() ? pages : held) << size;
+    EXPECT_EQ(arena_.Stats().live_bytes, pages);
+    ground_.Free(ptr);
+    EXPECT_EQ(Charged(), 0U) << size;
+  }
+}
+
 TEST_P(ArenaLimitsTest, ALargeBlockIsChargedForWhatItHas) {
   if (kIsSecure) GTEST_SKIP() << "a page that faults is behind each";
   void* ptr = Allocate(kMiB);
