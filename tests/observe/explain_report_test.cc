@@ -127,5 +127,102 @@ TEST(ExplainReportTest, WastefulBlocksAndRunsAreListedAsLongAsThereAreSome) {
       << json;
 }
 
+// Each part under its name, each kind, and both lists to their ends: all places
+// of the lists are used, and no two numbers are the same.
+Explanation Full() {
+  Explanation made = Simple();
+  made.limit_bytes = 5000;
+  for (size_t i = 0; i < kNumParts; ++i) made.parts[i] = 10 + i;
+  for (size_t i = 0; i < Explanation::kNumKinds; ++i) {
+    made.holdings[i] = {40 + i, 50 + i, 60 + i, 70 + i};
+  }
+  const char* const place = reinterpret_cast<const char*>(0x10000);
+  for (size_t i = 0; i < Explanation::kMostShown; ++i) {
+    made.pins[i] = {place + 16 * i, 100 + i, 200 + i};
+    made.sparse[i] = {place + 16 * i, 300 + i, i % 2 * 48, 400 + i, 500 + i};
+  }
+  return made;
+}
+
+TEST(ExplainReportTest, TheWholeTextOfAFullOne) {
+  std::string expected =
+      "arena \"simple\" 0x1230: 1000 bytes charged, limit 5000\n"
+      "             10  live: usable bytes of live blocks, as much as was "
+      "asked for or a bit more\n"
+      "             11  rounding: ends of slabs and of large runs that no "
+      "block has\n"
+      "             12  headers: tags of live blocks\n"
+      "             13  metadata: both ends of regions\n"
+      "             14  thread_lists: free, kept by a thread for its next "
+      "requests, or not posted yet\n"
+      "             15  remote_queues: freed by another thread than the "
+      "owner, on the way to it\n"
+      "             16  free_objects: free objects in slabs\n"
+      "             17  bins: free blocks, but for the whole pages in them\n"
+      "             18  dirty: whole pages in free blocks, not purged\n"
+      "             19  clean: whole pages in free blocks and slabs, purged\n"
+      "             20  uncut: not cut into blocks or objects yet\n"
+      "             21  unaccounted: moved meanwhile, or behind an overwritten "
+      "header\n"
+      "             22  children: charged by the arenas below it\n"
+      "held as\n"
+      "             50  slabs: 40, with 60 live blocks of 70 bytes\n"
+      "             51  regions: 41, with 61 live blocks of 71 bytes\n"
+      "             52  large: 42, with 62 live blocks of 72 bytes\n"
+      "             53  huge: 43, with 63 live blocks of 73 bytes\n"
+      "beside the charge\n"
+      "             64  descriptors and records\n"
+      "blocks that pin the most pages: free but for them\n";
+  for (int i = 0; i < 10; ++i) {
+    const std::string n = std::to_string(i);
+    expected += "  0x100" + n + "0: 10" + n + " bytes pin 20" + n + " pages\n";
+  }
+  expected += "slabs and regions with the most that is not live\n";
+  for (int i = 0; i < 10; ++i) {
+    const std::string n = std::to_string(i);
+    expected += "  0x100" + n +
+                "0: " + (i % 2 == 0 ? "region" : "slab of 48-byte objects") +
+                ", 40" + n + " live blocks, 50" + n + " of 30" + n + " bytes\n";
+  }
+  EXPECT_EQ(Written(Full(), WriteText), expected);
+}
+
+TEST(ExplainReportTest, TheWholeJsonOfAFullOne) {
+  Explanation made = Full();
+  // What it holds are the parts but for the children.
+  EXPECT_EQ(made.held_bytes(), 186U);
+  std::string expected =
+      "{\"arena\":\"simple\",\"id\":\"0x1230\",\"charged_bytes\":1000,"
+      "\"held_bytes\":186,\"limit_bytes\":5000,\"exact_bytes\":false,"
+      "\"parts\":{\"live\":10,\"rounding\":11,\"headers\":12,"
+      "\"metadata\":13,\"thread_lists\":14,\"remote_queues\":15,"
+      "\"free_objects\":16,\"bins\":17,\"dirty\":18,\"clean\":19,"
+      "\"uncut\":20,\"unaccounted\":21,\"children\":22},\"kinds\":{";
+  const char* const kinds[] = {"slabs", "regions", "large", "huge"};
+  for (int i = 0; i < 4; ++i) {
+    const std::string n = std::to_string(i);
+    expected += (i == 0 ? "\"" : ",\"") + std::string(kinds[i]) +
+                "\":{\"count\":4" + n + ",\"bytes\":5" + n +
+                ",\"live_blocks\":6" + n + ",\"live_bytes\":7" + n + "}";
+  }
+  expected += "},\"metadata_bytes\":64,\"pins\":[";
+  for (int i = 0; i < 10; ++i) {
+    const std::string n = std::to_string(i);
+    expected += (i == 0 ? "" : ",") + std::string("{\"address\":\"0x100") + n +
+                "0\",\"bytes\":10" + n + ",\"pages\":20" + n + "}";
+  }
+  expected += "],\"sparse\":[";
+  for (int i = 0; i < 10; ++i) {
+    const std::string n = std::to_string(i);
+    expected += (i == 0 ? "" : ",") + std::string("{\"address\":\"0x100") + n +
+                "0\",\"kind\":\"" + (i % 2 == 0 ? "region" : "slab") +
+                "\",\"bytes\":30" + n +
+                ",\"object_bytes\":" + (i % 2 == 0 ? "0" : "48") +
+                ",\"live_blocks\":40" + n + ",\"live_bytes\":50" + n + "}";
+  }
+  expected += "]}\n";
+  EXPECT_EQ(Written(made, WriteJson), expected);
+}
+
 }  // namespace
 }  // namespace myonly::internal
