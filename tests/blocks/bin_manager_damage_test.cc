@@ -197,6 +197,44 @@ TEST_F(BinManagerDamageTest, DiagnosesWhatIsWrongWithAFree) {
   EXPECT_EQ(Diagnose(first->payload()), "overwritten header");
 }
 
+// A walk does not go on from a tag that nobody wrote, whatever that says.
+TEST_F(BinManagerDamageTest, DiagnosesNothingBehindAnOverwrittenHeader) {
+  for (const uint64_t word : {uint64_t{0}, ~uint64_t{0}, uint64_t{1} << 10,
+                              uint64_t{0x4141414141414141}}) {
+    first->Store(word);
+    for (Block* block : {first, second, third}) {
+      EXPECT_EQ(Diagnose(block->payload()), "overwritten header") << word;
+    }
+  }
+}
+
+// What is live and can't be freed all the same has a bad tag behind it.
+TEST_F(BinManagerDamageTest, DiagnosesTheBlockBeforeAnOverwrittenHeader) {
+  EXPECT_EQ(Diagnose(second->payload()), "overwritten header");
+  EXPECT_EQ(Diagnose(heap.region->sentinel()->payload()),
+            "free of an address inside a block");
+}
+
+// A block of a larger bin, of which the size is read when it is cut.
+TEST_F(BinManagerDamageDeathTest, CuttingAnOverwrittenFreeBlockAborts) {
+  heap.Free(second);
+  // All the rest, so that nothing else is there to cut.
+  ASSERT_TRUE(heap.bins.Resize(third, third->size() + third->Next()->size()));
+  for (const size_t bytes : {size_t{32}, size_t{1024}, Block::kMaxBytes}) {
+    BoundaryTag tag = second->Read();
+    tag.size = bytes;
+    second->Store(Block::Pack(second, kTestKey + 2, tag));
+    EXPECT_DEATH(heap.bins.Allocate(64), "myonlymalloc: overwritten header");
+  }
+}
+
+// The rest that blocks are cut off, which is in no bin.
+TEST_F(BinManagerDamageDeathTest, AnOverwrittenRestIsNeitherCutNorJoined) {
+  Overwrite(third->Next());
+  EXPECT_DEATH(heap.bins.Allocate(64), "myonlymalloc: overwritten header");
+  EXPECT_DEATH(heap.Free(third), "myonlymalloc: overwritten header");
+}
+
 TEST_F(BinManagerDamageDeathTest, FreeingBeforeAnOverwrittenTagAborts) {
   Overwrite(second);
   EXPECT_DEATH(heap.Free(first), "myonlymalloc: overwritten header at 0x");

@@ -40,6 +40,7 @@ TEST(BinManagerTest, ARegionIsOneFreeBlockAndASentinel) {
     EXPECT_EQ(sentinel.size, 0U);
     EXPECT_EQ(sentinel.previous_size, first.size);
     EXPECT_TRUE(sentinel.used && sentinel.previous_free);
+    EXPECT_FALSE(sentinel.quick);
     EXPECT_EQ(heap.bins.free_bytes(), first.size);
     EXPECT_TRUE(heap.Check(0)) << bytes;
   }
@@ -352,6 +353,29 @@ TEST(BinManagerTest, ABlockOfTheRightBinMayBeTooSmall) {
   EXPECT_GE(block->size(), 1008U);
 }
 
+// The rest that blocks are cut off is looked at, too, when its bin has others.
+TEST(BinManagerTest, TheVictimServesWhereItsBinHasNoLargerBlock) {
+  OneRegion heap(kRegionBytes);
+  FreeBlocks(heap, {960});
+  const size_t rest = heap.bins.free_bytes() - 960;
+  Block* most = heap.bins.Allocate(rest - 1008);
+  ASSERT_NE(most, nullptr);
+  EXPECT_EQ(heap.bins.Allocate(1008), most->Next());
+  EXPECT_EQ(heap.bins.free_bytes(), 960U);
+}
+
+// The last one that was freed comes first; of the others three are looked at.
+TEST(BinManagerTest, FourBlocksOfABinAreLookedAt) {
+  for (const size_t too_small : {3, 4}) {
+    OneRegion heap(kRegionBytes);
+    std::vector<size_t> sizes = {2048 + 16, 1008};
+    sizes.insert(sizes.end(), too_small, 960);
+    const std::vector<Block*> free = FreeBlocks(heap, sizes);
+    UseTheRest(heap, free);
+    EXPECT_EQ(heap.bins.Allocate(1008), free[too_small == 3 ? 1 : 0]);
+  }
+}
+
 TEST(BinManagerTest, ManyBlocksThatAreTooSmallHideNoLargerBin) {
   OneRegion heap(kRegionBytes);
   FreeBlocks(heap, std::vector<size_t>(20, 960));
@@ -449,6 +473,15 @@ TEST(BinManagerTest, EveryAlignmentAndSize) {
   }
 }
 
+// Payloads are at multiples of 16 in any case.
+TEST(BinManagerTest, SmallAlignmentsNeedNoMoreThanTheBlock) {
+  for (size_t alignment = 1; alignment <= kMinAlignment; alignment *= 2) {
+    OneRegion heap(512);
+    const size_t all = heap.region->block_bytes();
+    EXPECT_NE(heap.bins.AllocateAligned(all, alignment), nullptr);
+  }
+}
+
 TEST(BinManagerTest, WhatIsCutOffForAnAlignmentIsFree) {
   OneRegion heap(kRegionBytes);
   Block* block = heap.bins.AllocateAligned(256, 32 * 1024);
@@ -456,6 +489,23 @@ TEST(BinManagerTest, WhatIsCutOffForAnAlignmentIsFree) {
   Block* lead = heap.bins.Allocate(16 * 1024);
   EXPECT_LT(lead, block);
   EXPECT_TRUE(heap.Check(2));
+}
+
+// The smallest block is enough of a leading part.
+TEST(BinManagerTest, AnAlignedBlockBeginsAtTheFirstPlaceThatLeavesABlock) {
+  constexpr size_t kAlignment = 64;
+  for (size_t before = Block::kMinBytes; before < 256; before += 16) {
+    OneRegion heap(kRegionBytes);
+    Block* rest = heap.bins.Allocate(before)->Next();
+    const auto payload = reinterpret_cast<uintptr_t>(rest->payload());
+    Block* block = heap.bins.AllocateAligned(kAlignment, kAlignment);
+    const size_t lead = static_cast<size_t>(reinterpret_cast<char*>(block) -
+                                            reinterpret_cast<char*>(rest));
+    EXPECT_EQ((payload + lead) % kAlignment, 0U);
+    EXPECT_TRUE(lead == 0 || lead >= Block::kMinBytes) << lead;
+    EXPECT_LT(lead, kAlignment + Block::kMinBytes);
+    EXPECT_TRUE(heap.Check(2));
+  }
 }
 
 // --- Resize. ---

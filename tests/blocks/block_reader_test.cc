@@ -87,6 +87,77 @@ TEST_F(BlockReaderTest, TellsWhichPagesArePurged) {
   EXPECT_EQ(reader.purged_bytes(), kRegionBytes - 2 * kPageSize);
 }
 
+// What is in use, and what is free but was not purged.
+TEST_F(BlockReaderTest, NothingElseIsPurged) {
+  Block* used = heap_.bins.Allocate(8 * kPageSize + 16);
+  ASSERT_NE(used, nullptr);
+  BlockReader reader = Reader();
+  ASSERT_TRUE(reader.Next());
+  EXPECT_TRUE(reader.is_live());
+  EXPECT_EQ(reader.purged_bytes(), 0U);
+  ASSERT_TRUE(reader.Next());
+  EXPECT_FALSE(reader.is_live());
+  EXPECT_EQ(reader.purged_bytes(), 0U);
+  EXPECT_FALSE(reader.Next());
+  EXPECT_FALSE(reader.is_damaged());
+}
+
+// It is being made, or was given back: there is nothing to wait for.
+TEST_F(BlockReaderTest, ARegionWithoutAFirstBlockIsEmptyAndNotDamaged) {
+  for (const uint64_t word : {uint64_t{0}, ~uint64_t{0}}) {
+    heap_.region->first()->Store(word);
+    BlockReader reader = Reader();
+    EXPECT_FALSE(reader.Next());
+    EXPECT_FALSE(reader.is_damaged());
+  }
+}
+
+// Its owner says where it ends; a tag that leads further is not believed.
+TEST_F(BlockReaderTest, LooksAtNothingBehindTheRegion) {
+  Block* blocks[4];
+  for (Block*& block : blocks) block = heap_.bins.Allocate(512);
+  const auto start = static_cast<char*>(heap_.region->start());
+  for (const bool is_inside : {true, false}) {
+    // To the end of the tag behind the second block, or a byte less.
+    const auto bytes = static_cast<size_t>(
+        static_cast<char*>(blocks[2]->payload()) - start - (is_inside ? 0 : 1));
+    BlockReader reader(start, bytes, kTestKey);
+    size_t seen = 0;
+    while (reader.Next()) ++seen;
+    EXPECT_EQ(seen, is_inside ? 3U : 2U);
+    EXPECT_TRUE(reader.is_damaged());
+  }
+}
+
+// What a region gets more was nobody's, whoever asks while it does.
+struct Extension {
+  OneRegion heap{kRegionBytes};
+  BinManager bins;
+  char* end = static_cast<char*>(heap.region->start()) + 4096;
+  size_t seen_live = 0;
+
+  static void Run(void* context) {
+    auto* self = static_cast<Extension*>(context);
+    self->bins.ExtendRegion(self->end, 4096);
+  }
+  static void Look(void* context) {
+    auto* self = static_cast<Extension*>(context);
+    self->seen_live += Block::SizeIn(self->bins.LiveTag(self->end)) != 0;
+  }
+};
+
+TEST(BlockReaderStepsTest, NoPartOfARegionThatGoesOnEverLooksLive) {
+  if (!::myonly::testing::CanSingleStep())
+    GTEST_SKIP() << "not on this processor";
+  Extension extension;
+  extension.bins.set_key(kTestKey);
+  extension.bins.AddRegion(extension.heap.region->start(), 4096);
+  EXPECT_GT(::myonly::testing::SingleStep(Extension::Run, Extension::Look,
+                                          &extension),
+            20u);
+  EXPECT_EQ(extension.seen_live, 0u);
+}
+
 // Keeps some blocks for ever, among many that come and go and are overwritten.
 class Churn {
  public:
