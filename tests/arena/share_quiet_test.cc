@@ -21,6 +21,7 @@ namespace {
 
 constexpr size_t kSize = 2000;
 constexpr size_t kPerLook = 64;  // frees
+constexpr size_t kPerRequests = 16;
 constexpr size_t kAlone = 1200;  // frees without a request
 constexpr size_t kFew = 32;      // requests between two looks at the clock
 constexpr uint64_t kDecayMs = 8;
@@ -38,7 +39,9 @@ class QuietShare : public ShareFixture {
   void TestBody() override {}
 
   // A request that no list serves.
-  void SlowPath() { ASSERT_NE(Allocate(5000), nullptr); }
+  void SlowPath() { last_ = Allocate(5000); }
+  // What that gave waits in a list, which nobody counts.
+  void KeepLast() { ground_.Free(last_); }
   // A block is freed and taken again without a slow path; false: it was not
   // kept for that, as the thread is quiet.
   bool FreesAndTakes() {
@@ -75,6 +78,7 @@ class QuietShare : public ShareFixture {
     return block;
   }
 
+  void* last_ = nullptr;
   void* blocks_[8];
   size_t used_ = 0;
   bool is_late_ = false;
@@ -126,6 +130,7 @@ TEST(ShareQuietTest, FewRequestsAfterManyFreesMakeIt) {
           share.Wait();
           share.FreesUntilQuiet(kPerLook);
           for (size_t i = 0; i < requests; ++i) share.SlowPath();
+          share.KeepLast();
           share.Wait();
           share.FreesUntilQuiet(kPerLook);
           is_quiet = share.IsQuiet();
@@ -205,6 +210,30 @@ TEST(ShareQuietTest, ARequestAfterManyFreesLooksAtOnce) {
       GTEST_SKIP();
     }
     EXPECT_EQ(is_asked, frees < kPerLook);
+  }
+}
+
+// Nor does that end with the next look at the clock, which other requests
+// bring.
+TEST(ShareQuietTest, WhatWasFreedIsLookedAfterForAWhile) {
+  for (const bool is_many : {false, true}) {
+    size_t until_look = 0;
+    if (!WithShare([&until_look, is_many](QuietShare& share) {
+          share.FreesUntilQuiet(is_many ? kPerLook : 1);
+          for (size_t i = 0; i < kFew; ++i) share.SlowPath();
+          share.Wait();
+          const auto look = [&share] {
+            share.share().AskForSpare();
+            size_t requests = 0;
+            for (; share.share().is_asked(); ++requests) share.SlowPath();
+            return requests;
+          };
+          look();
+          until_look = look();
+        })) {
+      GTEST_SKIP();
+    }
+    EXPECT_EQ(until_look, is_many ? 1U : kPerRequests);
   }
 }
 

@@ -337,10 +337,14 @@ TEST_F(BinManagerDamageDeathTest, AQuickBlockWithAnotherLinkIsNotTaken) {
 }
 
 TEST_F(BinManagerDamageDeathTest, ResizingOverAnOverwrittenTagAborts) {
-  Overwrite(second);
-  EXPECT_DEATH(heap.bins.Resize(first, 200),
-               "myonlymalloc: overwritten header");
-  EXPECT_DEATH(heap.bins.Resize(first, 32), "myonlymalloc: overwritten header");
+  // Whether it says that the block is used or free.
+  for (const uint64_t word : {0x4141414141414141, 0x4141414141414140}) {
+    second->Store(word);
+    EXPECT_DEATH(heap.bins.Resize(first, 200),
+                 "myonlymalloc: overwritten header");
+    EXPECT_DEATH(heap.bins.Resize(first, 32),
+                 "myonlymalloc: overwritten header");
+  }
 }
 
 }  // namespace

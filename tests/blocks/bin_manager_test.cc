@@ -70,6 +70,7 @@ TEST(BinManagerTest, ARegionGoesOnBehindItsEnd) {
     BinManager bins;
     bins.set_key(kTestKey);
     char* start = static_cast<char*>(heap.region->start());
+    memset(start, 0, kRegionBytes);
     bins.AddRegion(start, kOpen);
     Block* first = bins.Allocate(64);
     ASSERT_NE(first, nullptr);
@@ -88,6 +89,13 @@ TEST(BinManagerTest, ARegionGoesOnBehindItsEnd) {
     EXPECT_TRUE(bins.CheckRegion(start, &live_bytes, &live_blocks, &broken));
     EXPECT_TRUE(bins.CheckBins({kTestKey, &broken}));
     EXPECT_EQ(live_blocks, 2u);
+    EXPECT_FALSE(heap.region->sentinel()->Read().quick);
+    // What is free there is in lists as elsewhere.
+    Block* row[5];
+    for (Block*& block : row) block = bins.Allocate(512);
+    EXPECT_EQ(bins.FreeAndCoalesce(row[1]), nullptr);
+    EXPECT_EQ(bins.FreeAndCoalesce(row[3]), nullptr);
+    for (const int i : {0, 2, 4}) bins.FreeAndCoalesce(row[i]);
     EXPECT_EQ(bins.FreeAndCoalesce(second), nullptr);
     EXPECT_EQ(bins.FreeAndCoalesce(first), heap.region->first());
     EXPECT_EQ(bins.free_bytes(), kRegionBytes - BinManager::kRegionOverhead);
@@ -549,17 +557,21 @@ TEST(BinManagerTest, WhatAShrunkenBlockGivesUpCoalesces) {
   EXPECT_TRUE(heap.Check(2));
 }
 
+// By a sixteenth more than was asked for, or by all that is there; nor does it
+// leave what is too small for a block.
 TEST(BinManagerTest, ResizeGrowsIntoTheFreeNextBlock) {
-  for (size_t bytes = 64; bytes <= 64 + 512; bytes += 16) {
-    OneRegion heap(kRegionBytes);
-    const std::vector<Block*> row = AllocateRow(heap, {64, 512, 64});
-    heap.Free(row[1]);
-    ASSERT_TRUE(heap.bins.Resize(row[0], bytes)) << bytes;
-    ASSERT_GE(row[0]->size(), bytes);
-    // Growing leaves room to grow again.
-    const size_t grown = bytes > 64 ? bytes + bytes / 16 + 15 : bytes;
-    ASSERT_LT(row[0]->size(), grown + Block::kMinBytes);
-    ASSERT_TRUE(heap.Check(2)) << bytes;
+  for (const size_t next : {size_t{32}, size_t{64}, size_t{512}}) {
+    const size_t most = 64 + next;
+    for (size_t bytes = 80; bytes <= most; bytes += 16) {
+      OneRegion heap(kRegionBytes);
+      const std::vector<Block*> row = AllocateRow(heap, {64, next, 64});
+      heap.Free(row[1]);
+      ASSERT_TRUE(heap.bins.Resize(row[0], bytes)) << bytes;
+      const size_t more = (bytes + bytes / 16 + 15) / 16 * 16;
+      ASSERT_EQ(row[0]->size(), more + Block::kMinBytes <= most ? more : most)
+          << bytes << " of " << most;
+      ASSERT_TRUE(heap.Check(2)) << bytes;
+    }
   }
 }
 

@@ -70,10 +70,15 @@ TEST_F(BlockReaderTest, GoesOnFromAnAddress) {
 TEST_F(BlockReaderTest, EndsAtADamagedTag) {
   Block* blocks[4];
   for (Block*& block : blocks) block = heap_.bins.Allocate(512);
+  const uint64_t word = blocks[2]->Load();
   memset(static_cast<void*>(blocks[2]), 0x55, Block::kTagBytes);
   BlockReader reader = Reader();
   EXPECT_TRUE(reader.Next());
   EXPECT_TRUE(reader.Next());
+  EXPECT_FALSE(reader.Next());
+  EXPECT_TRUE(reader.is_damaged());
+  // For good: its user has drawn conclusions.
+  blocks[2]->Store(word);
   EXPECT_FALSE(reader.Next());
   EXPECT_TRUE(reader.is_damaged());
 }

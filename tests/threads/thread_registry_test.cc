@@ -6,6 +6,7 @@
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <thread>
 #include <vector>
 
@@ -67,6 +68,28 @@ class ThreadRegistryTest : public ::testing::Test {
     ASSERT_TRUE(state->heap().MarkPosted(region, block));
     auto* first = reinterpret_cast<Object*>(block);
     SubHeap::Post(region, RemoteChain{first, first, 1});
+  }
+
+  // Whether another thread gets through while this one has the lock.
+  bool NeedsNoLock(const std::function<void()>& act) {
+    std::atomic<bool> may_begin{false};
+    std::atomic<bool> is_done{false};
+    std::thread other([&act, &may_begin, &is_done] {
+      while (!may_begin) std::this_thread::yield();
+      act();
+      is_done = true;
+    });
+    bool was_done;
+    {
+      MutexLock lock(threads_.mutex());
+      may_begin = true;
+      for (int i = 0; i < 5000 && !is_done; ++i) {
+        std::this_thread::sleep_for(std::chrono::milliseconds(1));
+      }
+      was_done = is_done;
+    }
+    other.join();
+    return was_done;
   }
 
   FakePageSource pages_;
@@ -184,22 +207,29 @@ TEST_F(ThreadRegistryTest, WhatCameHomeToAnOrphanIsReclaimed) {
 TEST_F(ThreadRegistryTest, WithoutOrphansNobodyWaitsToReclaim) {
   threads_.Release(Acquire());
   Acquire();
-  std::atomic<bool> may_begin{false};
-  std::atomic<bool> is_done{false};
-  std::thread other([this, &may_begin, &is_done] {
-    while (!may_begin) std::this_thread::yield();
-    threads_.ReclaimFromOrphan();
-    is_done = true;
-  });
-  {
-    MutexLock lock(threads_.mutex());
-    may_begin = true;
-    for (int i = 0; i < 5000 && !is_done; ++i) {
-      std::this_thread::sleep_for(std::chrono::milliseconds(1));
-    }
-    EXPECT_TRUE(is_done);
+  EXPECT_TRUE(NeedsNoLock([this] { threads_.ReclaimFromOrphan(); }));
+}
+
+// Nor does who looks for old ones, once all have been purged, nor at threads
+// that idle too soon.
+TEST_F(ThreadRegistryTest, WithNothingToPurgeNobodyWaits) {
+  threads_.Release(Acquire());
+  const uint64_t late = CoarseMs() + 1000;
+  while (threads_.PurgeOldOrphan(late)) {
   }
-  other.join();
+  EXPECT_TRUE(NeedsNoLock(
+      [this, late] { EXPECT_FALSE(threads_.PurgeOldOrphan(late)); }));
+  threads_.ReleaseIdleSlices(5000);
+  EXPECT_TRUE(NeedsNoLock([this] { threads_.ReleaseIdleSlices(5099); }));
+}
+
+TEST_F(ThreadRegistryTest, WithoutThreadsThereIsNothingToLookAt) {
+  ThreadRegistry none(ground_.metadata(), ground_.runs(), ground_.huge(),
+                      arena_, TestSeed);
+  none.ReleaseIdleSlices(5000);
+  none.ReleaseSlices();
+  EXPECT_EQ(none.PurgeOthers(nullptr, true), 0U);
+  EXPECT_FALSE(none.PurgeOldOrphan(5000));
 }
 
 TEST_F(ThreadRegistryTest, StatsAreThoseOfTheOthers) {
@@ -340,6 +370,30 @@ TEST_F(ThreadRegistryTest, PagesOfOrphansStayWhenOnlyRoomIsWanted) {
   EXPECT_EQ(state->slices()->bytes(), 0U);
   EXPECT_GE(threads_.PurgeOthers(own_, true), 4 * kPageSize);
   state->heap().FreeBlock(ground_.runs().Find(first), first);
+}
+
+// But what is wholly free is room.
+TEST_F(ThreadRegistryTest, OrphansGiveTheirSpareRegionsWhenRoomIsWanted) {
+  ThreadState* state = Acquire();
+  char* block = TakeBlock(state);
+  state->heap().FreeBlock(ground_.runs().Find(block), block);
+  threads_.Release(state);
+  EXPECT_NE(state->heap().held_bytes(), 0U);
+  EXPECT_EQ(threads_.PurgeOthers(own_, false), 0U);
+  EXPECT_EQ(state->heap().held_bytes(), 0U);
+}
+
+TEST_F(ThreadRegistryTest, WithoutMemoryThereIsNoNewState) {
+  pages_.FailFrom(0);
+  while (ground_.metadata().Allocate(64) != nullptr) {
+  }
+  Object* lists[kNumSizeClasses] = {};
+  EXPECT_EQ(threads_.Acquire(lists), nullptr);
+  pages_.StopFailing();
+  ThreadState* state = threads_.Acquire(lists);
+  ASSERT_NE(state, nullptr);
+  EXPECT_EQ(state->id(), 2U);
+  threads_.Release(state);
 }
 
 TEST_F(ThreadRegistryTest, ABrokenOrphanIsNamed) {
