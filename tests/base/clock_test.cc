@@ -33,5 +33,21 @@ TEST(ClockTest, NeverStepsBackAndIsNearTheExactClock) {
   }
 }
 
+uint64_t Microseconds() {
+  timespec now = {};
+  clock_gettime(CLOCK_MONOTONIC, &now);
+  return static_cast<uint64_t>(now.tv_sec) * 1000000 +
+         static_cast<uint64_t>(now.tv_nsec) / 1000;
+}
+
+TEST(ClockTest, TheExactClockCountsMicroseconds) {
+  for (int i = 0; i < 1000; ++i) {
+    const uint64_t before = Microseconds();
+    const uint64_t now = ExactUs();
+    ASSERT_GE(now, before);
+    ASSERT_LE(now, Microseconds());
+  }
+}
+
 }  // namespace
 }  // namespace myonly::internal

@@ -287,6 +287,16 @@ TEST_F(BinManagerDamageDeathTest, AForgedBackLinkIsNotUnlinked) {
   EXPECT_DEATH(heap.Free(first), "myonlymalloc: overwritten free block");
 }
 
+TEST_F(BinManagerDamageDeathTest, PurgingBehindAnOverwrittenTagAborts) {
+  for (const uint64_t word : {0x4141414141414141, 0x4141414141414140}) {
+    second->Store(word);
+    EXPECT_DEATH(
+        heap.bins.PurgeRegion(heap.region->start(), 64, true,
+                              [](char* /*start*/, size_t /*bytes*/) {}),
+        "myonlymalloc: overwritten header");
+  }
+}
+
 // What can't be read is not looked at.
 TEST_F(BinManagerDamageDeathTest, LinksThatLeadNowhereAreNotFollowed) {
   auto* nowhere = reinterpret_cast<Block*>(uintptr_t{0x4141414141414148});

@@ -198,31 +198,46 @@ TEST(QuickListsTest, ResetForgetsTheBlocksAndKeepsTheLimit) {
   EXPECT_EQ(heap.quick.limit_bytes(), 12345U);
 }
 
-// Lists in turn, each to its end, and from the first one again.
+// Lists in turn, each to its end, and from the first one again. Whether they
+// are told of new blocks or not.
 TEST(QuickListsTest, TheOldestAreThoseOfTheNextList) {
-  OneRegion heap(kRegionBytes);
-  const auto free = [&heap](size_t bytes) {
-    Block* block = heap.bins.Allocate(bytes);
-    ASSERT_TRUE(heap.FreeQuick(block));
-  };
-  const auto oldest = [&heap] {
-    Block* block = heap.quick.TakeOldest(kTestKey, &heap);
-    const size_t bytes = block->size();
-    heap.bins.FreeAndCoalesce(block);
-    return bytes;
-  };
-  for (const size_t bytes : {64, 96, 2064, 64, 30736, 96}) free(bytes);
-  EXPECT_EQ(oldest(), 64U);
-  EXPECT_EQ(oldest(), 64U);
-  EXPECT_EQ(oldest(), 96U);
-  free(64);
-  free(96);
-  EXPECT_EQ(oldest(), 96U);
-  EXPECT_EQ(oldest(), 96U);
-  EXPECT_EQ(oldest(), 2064U);
-  EXPECT_EQ(oldest(), 30736U);
-  EXPECT_EQ(oldest(), 64U);
-  EXPECT_EQ(heap.quick.bytes(), 0U);
+  for (const bool are_told : {false, true}) {
+    OneRegion heap(kRegionBytes);
+    const auto free = [&heap, are_told](size_t bytes) {
+      Block* block = heap.bins.Allocate(bytes);
+      if (are_told) heap.quick.NoteNew(bytes);
+      ASSERT_TRUE(heap.FreeQuick(block));
+    };
+    const auto oldest = [&heap] {
+      Block* block = heap.quick.TakeOldest(kTestKey, &heap);
+      const size_t bytes = block->size();
+      heap.bins.FreeAndCoalesce(block);
+      return bytes;
+    };
+    for (const size_t bytes : {64, 96, 2064, 64, 30736, 96}) free(bytes);
+    EXPECT_EQ(oldest(), 64U);
+    EXPECT_EQ(oldest(), 64U);
+    EXPECT_EQ(oldest(), 96U);
+    free(64);
+    free(96);
+    EXPECT_EQ(oldest(), 96U);
+    EXPECT_EQ(oldest(), 96U);
+    EXPECT_EQ(oldest(), 2064U);
+    EXPECT_EQ(oldest(), 30736U);
+    EXPECT_EQ(oldest(), 64U);
+    EXPECT_EQ(heap.quick.bytes(), 0U);
+  }
+}
+
+TEST(QuickListsTest, AtFirstTheyHold128KiB) {
+  OneRegion heap(size_t{1} << 20);
+  size_t held = 0;
+  for (Block* block = heap.bins.Allocate(1040); heap.FreeQuick(block);
+       block = heap.bins.Allocate(1040)) {
+    held += 1040;
+  }
+  EXPECT_EQ(held, size_t{128} * 1024 / 1040 * 1040);
+  EXPECT_EQ(heap.quick.bytes(), held);
 }
 
 TEST(QuickListsTest, TheLimitIsNeverLessThanWhatTheyHold) {

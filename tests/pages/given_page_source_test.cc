@@ -19,22 +19,25 @@ struct Program {
   std::vector<void*> noted;
   std::vector<void*> released;
   std::vector<void*> purged;
+  size_t alignment = 0;
+  int answer = 1;
   bool notes = true;
 
   PageFunctions Functions() {
     PageFunctions functions;
     functions.ctx = this;
-    functions.reserve = [](void* ctx, size_t bytes, size_t) -> void* {
+    functions.reserve = [](void* ctx, size_t bytes, size_t alignment) -> void* {
       auto* program = static_cast<Program*>(ctx);
+      program->alignment = alignment;
       return bytes <= sizeof(program->memory) ? program->memory : nullptr;
     };
     functions.purge = [](void* ctx, void* start, size_t) {
       static_cast<Program*>(ctx)->purged.push_back(start);
-      return 1;
+      return static_cast<Program*>(ctx)->answer;
     };
     functions.release = [](void* ctx, void* start, size_t) {
       static_cast<Program*>(ctx)->released.push_back(start);
-      return 1;
+      return static_cast<Program*>(ctx)->answer;
     };
     return functions;
   }
@@ -49,7 +52,9 @@ TEST(GivenPageSourceTest, HandsOutWhatTheProgramGivesAndTellsOfIt) {
   Program program;
   GivenPageSource pages(program.Functions(), Program::Note, &program);
   const size_t limit = pages.ReservationLimit();
-  void* start = pages.Reserve(kPageSize, kPageSize, Access::kReadWrite);
+  EXPECT_EQ(limit, size_t{2} << 20);
+  void* start = pages.Reserve(kPageSize, 2 * kPageSize, Access::kReadWrite);
+  EXPECT_EQ(program.alignment, 2 * kPageSize);
   EXPECT_EQ(start, program.memory);
   EXPECT_EQ(program.noted, std::vector<void*>{start});
   EXPECT_EQ(pages.ReservationLimit(), 2 * limit);
@@ -87,6 +92,17 @@ TEST(GivenPageSourceTest, WithoutFunctionsItOnlyCommits) {
   EXPECT_TRUE(pages.Commit(memory, kPageSize));
   EXPECT_FALSE(pages.Purge(memory, kPageSize));
   EXPECT_FALSE(pages.Release(memory, kPageSize));
+}
+
+// Any number but 0 says that it has been done.
+TEST(GivenPageSourceTest, TheProgramsAnswerIsPassedOn) {
+  Program program;
+  GivenPageSource pages(program.Functions(), Program::Note, &program);
+  for (const int answer : {1, 0, -1, 256}) {
+    program.answer = answer;
+    EXPECT_EQ(pages.Purge(program.memory, kPageSize), answer != 0);
+    EXPECT_EQ(pages.Release(program.memory, kPageSize), answer != 0);
+  }
 }
 
 // Its pages are where they are, and always usable.

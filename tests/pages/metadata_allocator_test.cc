@@ -83,6 +83,30 @@ TEST(MetadataAllocatorTest, AFailureLosesNothingOfTheChunk) {
   EXPECT_EQ(metadata.Allocate(64), nullptr);
 }
 
+// Up to a page. What is left out before a piece is all that one costs.
+TEST(MetadataAllocatorTest, PiecesAreAlignedAsTheyAreWanted) {
+  constexpr size_t kChunk = MetadataAllocator::kChunkBytes;
+  for (size_t alignment = 64; alignment <= 4096; alignment *= 2) {
+    FakePageSource pages;
+    MetadataAllocator metadata(pages);
+    ASSERT_NE(metadata.Allocate(1), nullptr);
+    // To the very end of the chunk, and then from the start of the next one.
+    for (const size_t bytes : {kChunk - alignment, kChunk - alignment + 1}) {
+      auto* piece = static_cast<char*>(metadata.Allocate(bytes, alignment));
+      ASSERT_NE(piece, nullptr);
+      EXPECT_EQ(reinterpret_cast<uintptr_t>(piece) % alignment, 0U);
+      for (size_t i = 0; i < bytes; ++i) ASSERT_EQ(piece[i], 0);
+      memset(piece, 1, bytes);
+      EXPECT_EQ(pages.Count(FakePageSource::Verb::kReserve),
+                bytes == kChunk - alignment ? 1U : 2U);
+    }
+    // The next one has what is left of that.
+    EXPECT_NE(metadata.Allocate(64), nullptr);
+    EXPECT_EQ(pages.Count(FakePageSource::Verb::kReserve),
+              alignment == 64 ? 3U : 2U);
+  }
+}
+
 TEST(MetadataAllocatorTest, ThreadsGetPiecesOfTheirOwn) {
   MmapPageSource pages;
   MetadataAllocator metadata(pages);

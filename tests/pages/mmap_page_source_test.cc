@@ -10,6 +10,9 @@
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
+#include <fstream>
+#include <sstream>
+#include <string>
 #include <vector>
 
 #include "allocator/base/sizes.h"
@@ -101,6 +104,242 @@ TEST(MmapPageSourceTest, WhatMovesStaysWhereItWasInItsPageTable) {
       EXPECT_TRUE(pages.Release(both, offset));
     }
   }
+}
+
+// The line VmFlags of the mapping that begins at `start`, with a space behind
+// each flag.
+std::string FlagsOf(const char* start) {
+  std::ostringstream begin;
+  begin << std::hex << reinterpret_cast<uintptr_t>(start) << '-';
+  std::ifstream file("/proc/self/smaps");
+  bool is_it = false;
+  for (std::string line; std::getline(file, line);) {
+    if (line.find("kB") == std::string::npos && line.find('-') < 20) {
+      is_it = line.rfind(begin.str(), 0) == 0;
+    } else if (is_it && line.rfind("VmFlags:", 0) == 0) {
+      return line;
+    }
+  }
+  return "";
+}
+
+size_t AddressSpaceBytes() {
+  size_t pages = 0;
+  std::ifstream("/proc/self/statm") >> pages;
+  return pages * kPageSize;
+}
+
+bool IsMapped(char* page) { return msync(page, kPageSize, MS_ASYNC) == 0; }
+
+// By a system that promises no more memory than it has: addresses are none.
+TEST(MmapPageSourceTest, AddressesAreNotCountedAsMemory) {
+  int policy = 2;
+  std::ifstream("/proc/sys/vm/overcommit_memory") >> policy;
+  MmapPageSource pages;
+  auto* none = static_cast<char*>(
+      pages.Reserve(4 * kPageSize, kPageSize, PageSource::Access::kNone));
+  ASSERT_NE(none, nullptr);
+  auto* usable = static_cast<char*>(pages.Reserve(
+      size_t{64} << 20, size_t{8} << 20, PageSource::Access::kReadWrite));
+  ASSERT_NE(usable, nullptr);
+  const std::string flags = FlagsOf(none);
+  EXPECT_EQ(FlagsOf(usable).find(" nr "), std::string::npos);
+  EXPECT_TRUE(pages.Release(none, 4 * kPageSize));
+  EXPECT_TRUE(pages.Release(usable, size_t{64} << 20));
+  if (flags.empty() || policy == 2) GTEST_SKIP() << "it can't be seen here";
+  EXPECT_NE(flags.find(" nr "), std::string::npos) << flags;
+}
+
+void LimitAddressesTo(size_t limit) {
+  const rlimit both = {limit, limit};
+  setrlimit(RLIMIT_AS, &both);
+  const size_t bytes = MmapPageSource().ReservationLimit();
+  _exit(bytes == MmapPageSource::kMaxReservation ? 0 : 1);
+}
+
+TEST(MmapPageSourceTest, ALargeLimitLeavesTheLargestReservation) {
+  for (const size_t times : {16, 64}) {
+    EXPECT_EXIT(LimitAddressesTo(MmapPageSource::kMaxReservation * times),
+                ::testing::ExitedWithCode(0), "");
+  }
+}
+
+TEST(MmapPageSourceTest, AdviceAboutHugePagesIsTakenEitherWay) {
+  constexpr size_t kBytes = size_t{4} << 20;
+  MmapPageSource pages;
+  auto* start = static_cast<char*>(
+      pages.Reserve(kBytes, kBytes, PageSource::Access::kReadWrite));
+  ASSERT_NE(start, nullptr);
+  errno = 77;
+  pages.AdviseHugePages(start, kBytes, true);
+  const std::string wanted = FlagsOf(start);
+  pages.AdviseHugePages(start, kBytes, false);
+  const std::string unwanted = FlagsOf(start);
+  EXPECT_EQ(errno, 77);
+  EXPECT_TRUE(pages.Release(start, kBytes));
+  if (wanted.find(" hg") == std::string::npos &&
+      unwanted.find(" nh") == std::string::npos) {
+    GTEST_SKIP() << "a kernel without huge pages, or it can't be seen here";
+  }
+  EXPECT_NE(wanted.find(" hg"), std::string::npos) << wanted;
+  EXPECT_EQ(wanted.find(" nh"), std::string::npos) << wanted;
+  EXPECT_NE(unwanted.find(" nh"), std::string::npos) << unwanted;
+  EXPECT_EQ(unwanted.find(" hg"), std::string::npos) << unwanted;
+}
+
+// Unless they are turned off, or the machine has none at hand: then they are
+// small ones.
+TEST(MmapPageSourceTest, AHugePageIsPutInPlaceAtOnce) {
+  constexpr size_t kBytes = size_t{2} << 20;
+  MmapPageSource pages;
+  std::string enabled;
+  std::getline(
+      std::ifstream("/sys/kernel/mm/transparent_hugepage/enabled") >> std::ws,
+      enabled);
+  bool is_one = false;
+  bool are_all = false;
+  for (int i = 0; i < 20 && !is_one; ++i) {
+    auto* start = static_cast<char*>(
+        pages.Reserve(kBytes, kBytes, PageSource::Access::kReadWrite));
+    ASSERT_NE(start, nullptr);
+    errno = 77;
+    is_one = pages.PopulateHuge(start, kBytes);
+    EXPECT_EQ(errno, 77);
+    are_all = ResidentPages(start, kBytes) == kBytes / kPageSize;
+    start[kBytes - 1] = 1;
+    EXPECT_TRUE(pages.Release(start, kBytes));
+  }
+  if (enabled.empty() || enabled.find("[never]") != std::string::npos) {
+    EXPECT_FALSE(is_one);
+    return;
+  }
+  if (!is_one) GTEST_SKIP() << "the system has none that fast";
+  EXPECT_TRUE(are_all);
+}
+
+// A range that no huge page fills, or that is not there.
+TEST(MmapPageSourceTest, WhatHugePagesCannotServeIsTold) {
+  constexpr size_t kBytes = size_t{2} << 20;
+  MmapPageSource pages;
+  auto* start = static_cast<char*>(
+      pages.Reserve(kBytes, kBytes, PageSource::Access::kReadWrite));
+  ASSERT_NE(start, nullptr);
+  EXPECT_FALSE(pages.PopulateHuge(start + kPageSize, kBytes / 2));
+  EXPECT_TRUE(pages.Release(start, kBytes));
+  EXPECT_FALSE(pages.PopulateHuge(start, kBytes));
+}
+
+TEST(MmapPageSourceTest, GuardedPagesFaultAndAreZeroAfterwards) {
+  constexpr size_t kBytes = 8 * kPageSize;
+  MmapPageSource pages;
+  auto* start = static_cast<char*>(
+      pages.Reserve(kBytes, kPageSize, PageSource::Access::kReadWrite));
+  ASSERT_NE(start, nullptr);
+  memset(start, 1, kBytes);
+  errno = 77;
+  const bool can = pages.Guard(start + kPageSize, 2 * kPageSize);
+  EXPECT_EQ(errno, 77);
+  if (can) {
+    EXPECT_DEATH(start[kPageSize] = 2, "");
+    EXPECT_DEATH(start[3 * kPageSize - 1] = 2, "");
+    start[kPageSize - 1] = start[3 * kPageSize] = 2;
+    // One mapping still.
+    EXPECT_TRUE(pages.Unguard(start + kPageSize, 2 * kPageSize));
+    EXPECT_EQ(errno, 77);
+    for (size_t i = kPageSize; i < 3 * kPageSize; ++i) ASSERT_EQ(start[i], 0);
+    start[kPageSize] = 2;
+  }
+  EXPECT_TRUE(pages.Release(start, kBytes));
+  EXPECT_FALSE(pages.Guard(start, kBytes));
+  EXPECT_FALSE(pages.Unguard(start, kBytes));
+  if (!can) GTEST_SKIP() << "a system before Linux 6.13";
+}
+
+TEST(MmapPageSourceTest, APageIsKnownToBeUntouched) {
+  constexpr size_t kBytes = 4 * kPageSize;
+  MmapPageSource pages;
+  auto* start = static_cast<char*>(
+      pages.Reserve(kBytes, kPageSize, PageSource::Access::kReadWrite));
+  ASSERT_NE(start, nullptr);
+  errno = 77;
+  if (pages.MayBeResident(start)) {
+    EXPECT_TRUE(pages.Release(start, kBytes));
+    GTEST_SKIP() << "the system does not tell";
+  }
+  start[2 * kPageSize - 1] = 1;
+  EXPECT_FALSE(pages.MayBeResident(start));
+  EXPECT_TRUE(pages.MayBeResident(start + kPageSize));
+  EXPECT_FALSE(pages.MayBeResident(start + 2 * kPageSize));
+  EXPECT_TRUE(pages.Purge(start + kPageSize, kPageSize));
+  EXPECT_FALSE(pages.MayBeResident(start + kPageSize));
+  EXPECT_EQ(errno, 77);
+  EXPECT_TRUE(pages.Release(start, kBytes));
+}
+
+void OpenNoMoreFiles() {
+  MmapPageSource pages;
+  void* start =
+      pages.Reserve(kPageSize, kPageSize, PageSource::Access::kReadWrite);
+  const rlimit none = {0, 0};
+  setrlimit(RLIMIT_NOFILE, &none);
+  _exit(pages.MayBeResident(start) ? 0 : 1);
+}
+
+TEST(MmapPageSourceTest, WhereNothingIsToldAPageMayBeResident) {
+  EXPECT_EXIT(OpenNoMoreFiles(), ::testing::ExitedWithCode(0), "");
+}
+
+TEST(MmapPageSourceTest, WhatIsMovedTakesItsTargetsPlace) {
+  constexpr size_t kBytes = 4 * kPageSize;
+  MmapPageSource pages;
+  auto* from = static_cast<char*>(
+      pages.Reserve(kBytes, kPageSize, PageSource::Access::kReadWrite));
+  auto* to = static_cast<char*>(
+      pages.Reserve(2 * kBytes, kPageSize, PageSource::Access::kReadWrite));
+  ASSERT_TRUE(from != nullptr && to != nullptr);
+  memset(from, 1, kBytes);
+  memset(to, 2, 2 * kBytes);
+  errno = 77;
+  ASSERT_TRUE(pages.Move(from, kBytes, to + kPageSize));
+  EXPECT_EQ(errno, 77);
+  EXPECT_FALSE(IsMapped(from));
+  for (size_t i = 0; i < 2 * kBytes; ++i) {
+    const bool is_moved = i >= kPageSize && i < kPageSize + kBytes;
+    ASSERT_EQ(to[i], is_moved ? 1 : 2) << i;
+  }
+  errno = 77;
+  EXPECT_FALSE(pages.Move(from, kBytes, to));
+  EXPECT_EQ(errno, 77);
+  EXPECT_TRUE(pages.Release(to, 2 * kBytes));
+}
+
+// What needs no other place stays, and moves leave no addresses behind.
+TEST(MmapPageSourceTest, MovesAreNotNeededWhereThereIsRoomAndLeaveNothing) {
+  constexpr size_t kTable = size_t{2} << 20;
+  MmapPageSource pages;
+  const auto reserve = [&pages] {
+    return static_cast<char*>(
+        pages.Reserve(8 * kTable, kTable, PageSource::Access::kReadWrite));
+  };
+  char* start = reserve();
+  ASSERT_NE(start, nullptr);
+  EXPECT_TRUE(pages.Release(start + 2 * kTable, 6 * kTable));
+  EXPECT_EQ(pages.Remap(start, 2 * kTable, 4 * kTable), start);
+  EXPECT_TRUE(pages.Release(start, 4 * kTable));
+  // Of the size of a page table itself, too.
+  const size_t before = AddressSpaceBytes();
+  for (const size_t offset : {size_t{0}, 5 * kPageSize}) {
+    start = reserve();
+    char* moved = static_cast<char*>(
+        pages.Remap(start + offset, kTable, 3 * kTable + kPageSize));
+    ASSERT_NE(moved, nullptr);
+    EXPECT_NE(moved, start + offset);
+    EXPECT_EQ(reinterpret_cast<uintptr_t>(moved) % kTable, offset);
+    EXPECT_TRUE(pages.Release(moved, 3 * kTable + kPageSize));
+    EXPECT_TRUE(offset == 0 || pages.Release(start, offset));
+    EXPECT_TRUE(pages.Release(start + offset + kTable, 7 * kTable - offset));
+  }
+  EXPECT_LT(AddressSpaceBytes(), before + kTable / 2);
 }
 
 }  // namespace

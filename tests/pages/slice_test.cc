@@ -67,5 +67,65 @@ TEST_F(ReservationTest, AnUnusedOneHasNothing) {
   EXPECT_EQ(reservation_.Find(base()), nullptr);
 }
 
+// The last slice that there may be, and the one that is added next.
+TEST_F(ReservationTest, WhatIsCommittedLaterIsFound) {
+  for (size_t slices = 1; slices <= kSlices; ++slices) {
+    reservation_.set_committed_slices(slices);
+    EXPECT_EQ(reservation_.committed_slices(), slices);
+    for (size_t i = 0; i < kSlices; ++i) {
+      EXPECT_EQ(reservation_.Find(base() + i * kSliceSize),
+                i < slices ? reservation_.At(i) : nullptr);
+    }
+  }
+  EXPECT_EQ(reservation_.slices(), kSlices);
+  reservation_.Set(base(), kSlices);
+  EXPECT_EQ(reservation_.committed_slices(), 0U);
+  EXPECT_EQ(reservation_.Find(base() + kSliceSize), nullptr);
+}
+
+// --- Who has a slice. ---
+
+TEST(HolderTest, IsWhoeverTheSliceNamesAndNobodyWithoutAnOwner) {
+  int owner = 0;
+  Slice slice = {};
+  for (const RunKind kind : {RunKind::kRegion, RunKind::kSubHeapRegion,
+                             RunKind::kSlab, RunKind::kLarge, RunKind::kBusy}) {
+    slice.kind.Publish(kind);
+    slice.owner = &owner;
+    EXPECT_EQ(HolderOf(&slice).kind, kind);
+    EXPECT_EQ(HolderOf(&slice).owner, &owner);
+    EXPECT_EQ(HolderOf(&slice).is_share(),
+              kind == RunKind::kSlab || kind == RunKind::kSubHeapRegion);
+    slice.owner = nullptr;
+    EXPECT_EQ(HolderOf(&slice).kind, RunKind::kFree);
+    EXPECT_FALSE(HolderOf(&slice).is_share());
+  }
+}
+
+// --- The link of a free object, as the secure preset looks at it. ---
+
+TEST(ObjectLinkRuleTest, LeadsToAnObjectOfItsSliceOrToNone) {
+  constexpr uintptr_t kSlice = 5 * kSliceSize;
+  for (const uintptr_t place :
+       {kSlice + 8, kSlice + 4096 + 8, kSlice + kSliceSize - 8}) {
+    const auto is_good = [place](uintptr_t address) {
+      return ObjectLinkRule::IsGood(reinterpret_cast<void*>(place), address);
+    };
+    EXPECT_TRUE(is_good(0));
+    EXPECT_TRUE(is_good(ObjectLinkRule::kListEnd));
+    for (uintptr_t at = 0; at < kSliceSize; at += kMinAlignment) {
+      EXPECT_TRUE(is_good(kSlice + at));
+      EXPECT_FALSE(is_good(kSlice + at + 8));
+      EXPECT_FALSE(is_good(kSlice + at + 1));
+      EXPECT_FALSE(is_good(kSlice - kSliceSize + at));
+      EXPECT_FALSE(is_good(kSlice + kSliceSize + at));
+    }
+    EXPECT_FALSE(is_good(kSlice | uintptr_t{1} << 63));
+    EXPECT_FALSE(is_good(16));
+  }
+  EXPECT_EQ(ObjectLinkRule::ObjectAt(reinterpret_cast<void*>(kSlice + 8)),
+            kSlice);
+}
+
 }  // namespace
 }  // namespace myonly::internal
