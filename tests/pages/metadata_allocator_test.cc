@@ -107,6 +107,21 @@ TEST(MetadataAllocatorTest, PiecesAreAlignedAsTheyAreWanted) {
   }
 }
 
+// Whatever was to be left out in the chunk before.
+TEST(MetadataAllocatorTest, APieceOfAWholeChunkBeginsWithIt) {
+  FakePageSource pages;
+  MetadataAllocator metadata(pages);
+  ASSERT_NE(metadata.Allocate(64), nullptr);
+  constexpr size_t kChunk = MetadataAllocator::kChunkBytes;
+  auto* piece = static_cast<char*>(metadata.Allocate(kChunk, 4096));
+  ASSERT_NE(piece, nullptr);
+  EXPECT_EQ(reinterpret_cast<uintptr_t>(piece) % 4096, 0U);
+  EXPECT_EQ(pages.journal().back().bytes, kChunk);
+  memset(piece, 1, kChunk);
+  ASSERT_NE(metadata.Allocate(64), nullptr);
+  EXPECT_EQ(metadata.reserved_bytes(), 3 * kChunk);
+}
+
 TEST(MetadataAllocatorTest, ThreadsGetPiecesOfTheirOwn) {
   MmapPageSource pages;
   MetadataAllocator metadata(pages);
