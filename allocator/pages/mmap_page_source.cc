@@ -207,8 +207,8 @@ size_t MmapPageSource::ReservationLimit() const {
   rlimit limit = {RLIM_INFINITY, RLIM_INFINITY};
   SystemCall(SystemCallNumber::kPrlimit, 0, RLIMIT_AS, 0,
              reinterpret_cast<unsigned long>(&limit));
-  if (limit.rlim_cur == RLIM_INFINITY) return kMaxReservation;
-  // Most of a limit stays for stacks, libraries and other mappings.
+  // Most of a limit stays for stacks, libraries and other mappings. Without one
+  // it is the largest number.
   return Min(kMaxReservation, static_cast<size_t>(limit.rlim_cur / 16));
 }
 
