@@ -4,12 +4,14 @@
 #include <cstdint>
 
 #include "allocator/arena/arena.h"
+#include "allocator/arena/block_heap.h"
 #include "allocator/arena/sub_heap.h"
 #include "allocator/base/sizes.h"
 #include "allocator/pages/fake_page_source.h"
 #include "allocator/pages/metadata_allocator.h"
 #include "allocator/pages/slice.h"
 #include "allocator/slabs/size_class.h"
+#include "allocator/threads/this_thread.h"
 #include "allocator/threads/thread_registry.h"
 #include "allocator/threads/thread_state.h"
 #include "gtest/gtest.h"
@@ -78,6 +80,18 @@ TEST_F(ThreadStatesTest, OfArenasThatTakeTurnsSomeGetAShare) {
     }
     const size_t slot = kSlot + 16 * (requests++ % 2);
     EXPECT_TRUE(state_->NoteRequest(Handle(slot, 1), 0)) << round;
+  }
+}
+
+// Sixteen arenas are told apart.
+TEST_F(ThreadStatesTest, ArenasThatAreToldApartDoNotTakeTurns) {
+  for (int i = 0; i < kFew; ++i) {
+    for (size_t slot = 1; slot <= 16; ++slot) {
+      ASSERT_FALSE(state_->NoteRequest(Handle(slot, 1), 0)) << slot;
+    }
+  }
+  for (size_t slot = 1; slot <= 16; ++slot) {
+    EXPECT_TRUE(state_->NoteRequest(Handle(slot, 1), 0)) << slot;
   }
 }
 
@@ -169,6 +183,50 @@ TEST_F(ThreadStatesTest, EachThreadIsAskedOnce) {
   EXPECT_TRUE(threads_.IsAsked(second));
   threads_.NoteAsk();
   EXPECT_TRUE(threads_.IsAsked(state_));
+}
+
+// Each in its place, to the last one.
+TEST_F(ThreadStatesTest, SharesAreFoundByTheSlotOfTheirArena) {
+  constexpr size_t kPerPage = kPageSize / sizeof(void*);
+  const size_t slots[] = {1, kPerPage - 1, kPerPage, kPerPage + 1,
+                          (size_t{1} << 20) - 1};
+  for (const size_t slot : slots) {
+    SubHeap** place = state_->PlaceFor(slot, ground_.metadata());
+    ASSERT_NE(place, nullptr);
+    EXPECT_EQ(*place, nullptr) << slot;
+    // Nobody looks into it here.
+    *place = reinterpret_cast<SubHeap*>(slot * 64);
+    EXPECT_EQ(state_->PlaceFor(slot, ground_.metadata()), place);
+  }
+  for (const size_t slot : slots) {
+    EXPECT_EQ(state_->ShareIn(slot), reinterpret_cast<SubHeap*>(slot * 64));
+    EXPECT_EQ(state_->ShareIn(slot - 1) == nullptr,
+              slot != kPerPage && slot != kPerPage + 1);
+  }
+}
+
+TEST_F(ThreadStatesTest, AThreadHasAtHandWhatItsStateHas) {
+  ThisThread thread = {};
+  EXPECT_FALSE(thread.HasStarted());
+  thread.Set(state_);
+  EXPECT_TRUE(thread.HasStarted());
+  EXPECT_EQ(thread.state, state_);
+  EXPECT_EQ(thread.token, state_->token());
+  EXPECT_EQ(thread.heap, reinterpret_cast<uintptr_t>(&state_->heap()));
+  EXPECT_EQ(thread.list_bytes_end, kMaxSlabRequest + 1);
+  EXPECT_EQ(thread.quick_bytes_end, BlockHeap::kMaxQuickRequest + 1);
+  thread.Set(nullptr);
+  EXPECT_TRUE(thread.HasStarted());
+  EXPECT_EQ(thread.state, nullptr);
+  EXPECT_EQ(thread.token, kNoToken);
+  EXPECT_EQ(thread.heap, kNoToken);
+  EXPECT_EQ(thread.list_bytes_end, 0U);
+  EXPECT_EQ(thread.quick_bytes_end, 0U);
+  // None is found where an arena's own would be.
+  for (size_t slot = 0; slot < ThisThread::kRecentShares; ++slot) {
+    const uintptr_t handle = thread.recent_shares[slot]->handle;
+    EXPECT_NE((handle >> 4) % ThisThread::kRecentShares, slot);
+  }
 }
 
 }  // namespace
