@@ -75,6 +75,13 @@ class HeapWalkTest : public ::testing::Test {
       ASSERT_NE(other_.Allocate(size, &status), nullptr);
     }
   }
+  // More than are looked at before others may go on. Memory is not touched.
+  void TakeManySlices() {
+    Status status = Status::kOk;
+    for (size_t bytes = 0; bytes < 2 * 4096 * kSliceSize; bytes += 4 * kMiB) {
+      ASSERT_NE(other_.Allocate(4 * kMiB, &status), nullptr);
+    }
+  }
   uintptr_t TokenOf(char* ptr) { return ground_.IsOfShare(ptr) ? kToken : 0; }
   // All blocks, so many at a time.
   std::map<char*, size_t> Walk(size_t room, size_t least) {
@@ -108,6 +115,17 @@ TEST_F(HeapWalkTest, EachLiveBlockIsVisitedOnce) {
   if (!kChecksObjects) GTEST_SKIP() << "free objects are not known";
   FillAll();
   for (const size_t room : {1, 2, 7, 100, 10000}) {
+    EXPECT_EQ(Walk(room, 0), live_) << room;
+    EXPECT_EQ(status_, Status::kOk);
+  }
+}
+
+// A look ends after so many slices, wherever that is.
+TEST_F(HeapWalkTest, BlocksBehindManySlicesOfOthersAreVisited) {
+  if (!kChecksObjects) GTEST_SKIP() << "free objects are not known";
+  TakeManySlices();
+  FillAll();
+  for (const size_t room : {1, 10000}) {
     EXPECT_EQ(Walk(room, 0), live_) << room;
     EXPECT_EQ(status_, Status::kOk);
   }
@@ -289,6 +307,17 @@ TEST_F(ExplainTest, AllThatIsHeldIsInAPart) {
   EXPECT_EQ(out.metadata_bytes, runs / kSliceSize * sizeof(Slice) +
                                     sizeof(Arena) + sizeof(SubHeap) +
                                     stats.huge_blocks * sizeof(HugeMapping));
+}
+
+TEST_F(ExplainTest, WhatLiesBehindManySlicesOfOthersIsSeen) {
+  if (!kChecksObjects) GTEST_SKIP() << "free objects are not known";
+  TakeManySlices();
+  FillAll();
+  const Explanation out = Explain();
+  const ArenaStats stats = arena_.Stats();
+  EXPECT_EQ(out.held_bytes(), stats.reserved_bytes());
+  EXPECT_EQ(out.parts[kLive], stats.live_bytes);
+  EXPECT_EQ(out.parts[kUnaccounted], 0U);
 }
 
 TEST_F(ExplainTest, TheMostWastefulComeFirst) {

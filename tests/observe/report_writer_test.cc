@@ -73,6 +73,15 @@ TEST(ReportWriterTest, EscapesWhatEndsAString) {
   EXPECT_EQ(Quoted("a\"b\\c\nd"), R"("a\"b\\c\nd")");
 }
 
+TEST(ReportWriterTest, KeepsWhatIsPrinted) {
+  for (char c = ' '; c <= '~'; ++c) {
+    const std::string text = {'a', c, 'z'};
+    const bool is_escaped = c == '"' || c == '\\';
+    EXPECT_EQ(Quoted(text),
+              "\"a" + std::string(is_escaped ? "\\" : "") + c + "z\"");
+  }
+}
+
 TEST(ReportWriterTest, KeepsUtf8AndNothingElse) {
   const std::string bad = "\xEF\xBF\xBD";
   for (const char* good :
