@@ -66,7 +66,7 @@ ReportWriter& ReportWriter::Quoted(const char* text) {
       if (c == '"' || c == '\\') Put('\\');
       for (size_t i = 0; i < bytes; ++i) Put(text[i]);
     }
-    text += bytes == 0 ? 1 : bytes;
+    text += bytes;
   }
   Put('"');
   return *this;
