@@ -251,7 +251,9 @@ TEST_F(HeapWalkTest, WhatIsFreeIsNotLive) {
     ASSERT_TRUE(FindBlock(ground_.runs(), ground_.huge(), ptr, &found));
     EXPECT_FALSE(found.is_live);
   }
-  for (char* ptr : {large, huge}) {
+  // Nor what was inside of them.
+  for (char* ptr : {large, large + kSliceSize, large + 2 * kSliceSize, huge,
+                    huge + 5 * kMiB}) {
     EXPECT_FALSE(FindBlock(ground_.runs(), ground_.huge(), ptr, &found));
     EXPECT_EQ(FindArenaAt(ground_.runs(), ground_.huge(), ptr), nullptr);
   }

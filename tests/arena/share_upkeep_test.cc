@@ -193,6 +193,23 @@ TEST_F(ShareUpkeepTest, AtTheLimitALargeBlockIsMadeOfWhatItHasToSpare) {
   quota.set_limit_bytes(0);
 }
 
+// Of what others have freed each request takes in some only: where there is no
+// memory, all of it.
+TEST_F(ShareUpkeepTest, WithoutMemoryABlockIsMadeOfAllThatOthersHaveFreed) {
+  Warm(2000);
+  constexpr size_t kTakenIn = 256;
+  const std::vector<void*> apart = Take(2 * kTakenIn, {2000});
+  const std::vector<void*> row = Take(100, {2000});
+  pages_.FailFrom(0);
+  Status status = Status::kOk;
+  while (share_.Allocate(2000, kMinAlignment, &status) != nullptr) {
+  }
+  for (size_t i = 0; i < apart.size(); i += 2) Post(apart[i]);
+  for (void* block : row) Post(block);
+  EXPECT_NE(share_.Allocate(60000, kMinAlignment, &status), nullptr);
+  pages_.StopFailing();
+}
+
 TEST_F(ShareUpkeepTest, ItSaysWhenItHasTakenMemory) {
   for (const size_t size : {size_t{20000}, size_t{512}}) {
     Warm(size);
