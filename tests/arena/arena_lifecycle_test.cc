@@ -510,6 +510,24 @@ TEST_F(ArenaLifecycleDeathTest, FreeingInsideABlockAborts) {
   }
 }
 
+// Nor is what is inside of a block resized or measured.
+TEST_F(ArenaLifecycleDeathTest, UsingTheInsideOfALargeBlockAborts) {
+  constexpr char kInside[] = "myonlymalloc: free of an address inside a block";
+  for (const size_t size : {kMiB, 9 * kMiB}) {
+    void* ptr = static_cast<char*>(Allocate(size)) + 16;
+    EXPECT_DEATH(ground().Resize(&ptr, size + kPageSize, true), kInside);
+    EXPECT_DEATH(ground().UsableSize(ptr), kInside);
+  }
+}
+
+TEST_F(ArenaLifecycleDeathTest, UsingAFreedLargeBlockAborts) {
+  void* ptr = Allocate(kMiB);
+  Slice* run = ground().runs().FindRun(ground().runs().Find(ptr));
+  ground().Free(ptr);
+  EXPECT_DEATH(arena().ResizeLarge(run, ptr, kMiB), "use of a freed block");
+  EXPECT_DEATH(arena().UsableLarge(run, ptr), "use of a freed block");
+}
+
 // --- Side by side. ---
 
 TEST_F(ArenaLifecycleTest, TwoArenasShareNoPage) {

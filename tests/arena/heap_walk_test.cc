@@ -311,6 +311,23 @@ TEST_F(ExplainTest, AllThatIsHeldIsInAPart) {
                                     stats.huge_blocks * sizeof(HugeMapping));
 }
 
+// What the arenas below it are charged, and no more.
+TEST_F(ExplainTest, ChildrenAreAPartOfTheCharge) {
+  Arena child(ground_.runs(), ground_.huge(), TestSeed, "child");
+  child.set_token(3 * kHandle);
+  child.Open(ArenaOptions(), &arena_.quota());
+  const size_t own = arena_.quota().charged_bytes();
+  Status status = Status::kOk;
+  void* block = child.Allocate(kMiB, &status);
+  ASSERT_NE(block, nullptr);
+  const Explanation out = Explain();
+  EXPECT_EQ(out.charged_bytes, arena_.quota().charged_bytes());
+  EXPECT_EQ(out.parts[kChildren], out.charged_bytes - own);
+  EXPECT_GE(out.parts[kChildren], kMiB);
+  ground_.Free(block);
+  EXPECT_TRUE(child.Close(/*require_empty=*/true));
+}
+
 TEST_F(ExplainTest, WhatLiesBehindManySlicesOfOthersIsSeen) {
   if (!kChecksObjects) GTEST_SKIP() << "free objects are not known";
   TakeManySlices();
