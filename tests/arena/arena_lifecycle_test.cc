@@ -510,7 +510,6 @@ TEST_F(ArenaLifecycleDeathTest, FreeingInsideABlockAborts) {
   }
 }
 
-// Nor is what is inside of a block resized or measured.
 TEST_F(ArenaLifecycleDeathTest, UsingTheInsideOfALargeBlockAborts) {
   constexpr char kInside[] = "myonlymalloc: free of an address inside a block";
   for (const size_t size : {kMiB, 9 * kMiB}) {

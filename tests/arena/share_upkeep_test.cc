@@ -198,14 +198,25 @@ TEST_F(ShareUpkeepTest, AtTheLimitALargeBlockIsMadeOfWhatItHasToSpare) {
 TEST_F(ShareUpkeepTest, WithoutMemoryABlockIsMadeOfAllThatOthersHaveFreed) {
   Warm(2000);
   constexpr size_t kTakenIn = 256;
-  const std::vector<void*> apart = Take(2 * kTakenIn, {2000});
-  const std::vector<void*> row = Take(100, {2000});
+  const std::vector<void*> apart = Take(4 * kTakenIn, {2000});
+  // In one region, of which others have a part.
+  const std::vector<void*> row = Take(200, {2000});
+  const auto at = [&row](size_t i) { return static_cast<char*>(row[i]); };
+  size_t first = 0;
+  for (size_t i = 1; i < row.size() && i - first < 60; ++i) {
+    if (at(i) - at(i - 1) != at(1) - at(0)) first = i;
+  }
+  ASSERT_LT(first + 60, row.size());
   pages_.FailFrom(0);
   Status status = Status::kOk;
   while (share_.Allocate(2000, kMinAlignment, &status) != nullptr) {
   }
-  for (size_t i = 0; i < apart.size(); i += 2) Post(apart[i]);
-  for (void* block : row) Post(block);
+  // Whichever of them are taken in first.
+  for (size_t i = 0; i < apart.size(); i += 2) {
+    Post(apart[i]);
+    if (i != apart.size() / 2) continue;
+    for (size_t j = first + 10; j < first + 50; ++j) Post(row[j]);
+  }
   EXPECT_NE(share_.Allocate(60000, kMinAlignment, &status), nullptr);
   pages_.StopFailing();
 }
