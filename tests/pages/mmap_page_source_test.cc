@@ -139,6 +139,30 @@ TEST(MmapPageSourceTest, WhatMovesStaysWhereItWasInItsPageTable) {
   }
 }
 
+// Where there are no addresses, what lies at those that the size makes is left
+// alone.
+void FailWithoutAddresses() {
+  constexpr size_t kBytes = size_t{256} << 20;
+  constexpr size_t kTable = size_t{2} << 20;
+  MmapPageSource pages;
+  void* start = pages.Reserve(kTable, kTable, PageSource::Access::kReadWrite);
+  void* at = reinterpret_cast<void*>(kBytes);
+  const bool is_there =
+      mmap(at, kPageSize, PROT_READ | PROT_WRITE,
+           MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1, 0) == at;
+  const rlimit limit = {kBytes, kBytes};
+  setrlimit(RLIMIT_AS, &limit);
+  const bool is_refused =
+      pages.Reserve(kBytes, kTable, PageSource::Access::kNone) == nullptr &&
+      pages.Remap(start, kTable, kBytes) == nullptr;
+  _exit(is_refused && (!is_there || msync(at, kPageSize, MS_ASYNC) == 0) ? 0
+                                                                         : 1);
+}
+
+TEST(MmapPageSourceTest, WhatIsRefusedTouchesNothing) {
+  EXPECT_EXIT(FailWithoutAddresses(), ::testing::ExitedWithCode(0), "");
+}
+
 // The line VmFlags of the mapping that begins at `start`, with a space behind
 // each flag.
 std::string FlagsOf(const char* start) {
