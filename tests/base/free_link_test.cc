@@ -70,18 +70,21 @@ TYPED_TEST(FreeLinkTest, KeepsAnyWord) {
 class KeyedLinkTest : public FreeLinkTest<KeyedLink> {};
 
 // Neither the address nor, with the same one, anything that two places have in
-// common: not even half of the bits.
+// common: neither half of the bits, nor the lowest ones, which places share.
 TEST_F(KeyedLinkTest, TellsNothingOfWhereItLeads) {
   Node node;
   KeyedLink links[100] = {};
+  std::set<uintptr_t> lowest;
   std::set<uintptr_t> low;
   std::set<uintptr_t> high;
   for (KeyedLink& link : links) {
     link = &node;
     EXPECT_NE(Bits(link), reinterpret_cast<uintptr_t>(&node));
+    lowest.insert(Bits(link) & 7);
     low.insert(Bits(link) & 0xffffffff);
     high.insert(Bits(link) >> 32);
   }
+  EXPECT_GT(lowest.size(), 4U);
   EXPECT_GT(low.size(), 98U);
   EXPECT_GT(high.size(), 98U);
 }
