@@ -1,6 +1,7 @@
 // Slabs by themselves: what a refill gives, when a slab wakes and when it goes.
 #include "allocator/slabs/slab_pool.h"
 
+#include <algorithm>
 #include <cstring>
 #include <set>
 #include <string>
@@ -94,6 +95,26 @@ TEST_F(SlabPoolTest, ARefillCarvesOnePage) {
   };
   EXPECT_EQ(least(second), least(first) + kPageSize);
   EXPECT_EQ(Used(), first.size() + second.size());
+}
+
+// Where an object lies says nothing of when it comes.
+TEST_F(SlabPoolTest, InSecureEachObjectOfAPageComesAtEachTurn) {
+  if (!kIsSecure) GTEST_SKIP() << "they come in order";
+  constexpr size_t kObjects = kPageSize / 64;
+  constexpr size_t kPages = 3000;
+  std::vector<size_t> seen(kObjects * kObjects);
+  for (size_t page = 0; page < kPages; ++page) {
+    const std::vector<Object*> taken = TakeOnce(SizeClassFor(64));
+    ASSERT_EQ(taken.size(), kObjects);
+    for (size_t turn = 0; turn < kObjects; ++turn) {
+      const auto address = reinterpret_cast<uintptr_t>(taken[turn]);
+      ++seen[turn * kObjects + address % kPageSize / 64];
+    }
+  }
+  // 47 times each, more or less: at random none is so far from that.
+  const auto ends = std::minmax_element(seen.begin(), seen.end());
+  EXPECT_GT(*ends.first, kPages / kObjects / 5);
+  EXPECT_LT(*ends.second, kPages / kObjects * 3);
 }
 
 TEST_F(SlabPoolTest, ARefillTouchesNoPageButOne) {
