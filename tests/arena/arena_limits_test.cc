@@ -102,6 +102,25 @@ TEST_P(ArenaLimitsTest, ALargeBlockIsChargedUntilItIsFreed) {
   }
 }
 
+// To the byte only as far as it is known before: what may grow moves.
+TEST_P(ArenaLimitsTest, ASmallBlockIsResizedWithinWhatItHas) {
+  for (const size_t size : {size_t{100}, size_t{3000}, size_t{40000}}) {
+    void* ptr = Allocate(size);
+    ASSERT_NE(ptr, nullptr);
+    const size_t usable = ground_.UsableSize(ptr);
+    const size_t charged = Charged();
+    EXPECT_TRUE(Resize(&ptr, usable));
+    EXPECT_EQ(Charged(), charged);
+    if (GetParam()) {
+      EXPECT_FALSE(Resize(&ptr, usable + 1));
+      EXPECT_TRUE(Resize(&ptr, size / 4));
+      EXPECT_LT(Charged(), charged);
+      EXPECT_EQ(Charged(), ground_.UsableSize(ptr));
+    }
+    ground_.Free(ptr);
+  }
+}
+
 TEST_P(ArenaLimitsTest, ALargeBlockIsChargedForWhatItHas) {
   if (kIsSecure) GTEST_SKIP() << "a page that faults is behind each";
   void* ptr = Allocate(kMiB);
