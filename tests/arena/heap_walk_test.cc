@@ -311,6 +311,37 @@ TEST_F(ExplainTest, AllThatIsHeldIsInAPart) {
                                     stats.huge_blocks * sizeof(HugeMapping));
 }
 
+// A chain is followed as long as it leads to blocks of the share, whatever a
+// program has written into what it has freed.
+TEST_F(ExplainTest, WhatIsPostedIsCountedUpToAnOverwrittenLink) {
+  char* blocks[2];
+  for (char*& block : blocks) {
+    do {
+      block = AllocateInShare(2000);
+    } while (!ground_.IsOfShare(block));
+  }
+  char* others = Allocate(2000);
+  size_t posted = 0;
+  for (char* block : blocks) {
+    Slice* region = ground_.runs().Find(block);
+    ASSERT_TRUE(share_.MarkPosted(region, block));
+    auto* first = reinterpret_cast<Object*>(block);
+    SubHeap::Post(region, {first, first, 1});
+    posted += live_[block] + Block::kTagBytes;
+    live_.erase(block);
+  }
+  EXPECT_EQ(Explain().parts[kRemoteQueues], posted);
+  auto* last = reinterpret_cast<Object*>(blocks[1]);
+  const uintptr_t word = last->next.Word();
+  for (const uintptr_t garbage :
+       {uintptr_t{0x7fff12345670}, reinterpret_cast<uintptr_t>(others)}) {
+    last->next.SetWord(garbage);
+    EXPECT_LT(Explain().parts[kRemoteQueues], posted);
+  }
+  last->next.SetWord(word);
+  EXPECT_EQ(Explain().parts[kRemoteQueues], posted);
+}
+
 // What the arenas below it are charged, and no more.
 TEST_F(ExplainTest, ChildrenAreAPartOfTheCharge) {
   Arena child(ground_.runs(), ground_.huge(), TestSeed, "child");
