@@ -1,12 +1,17 @@
 // An arena whose page source has nothing more to give: free runs stand in for
 // mappings.
 #include <cstddef>
+#include <vector>
 
 #include "allocator/arena/arena.h"
+#include "allocator/arena/own_ground.h"
 #include "allocator/base/preset.h"
+#include "allocator/base/sizes.h"
 #include "allocator/base/status.h"
 #include "allocator/pages/fake_page_source.h"
+#include "allocator/pages/given_page_source.h"
 #include "allocator/pages/page_source.h"
+#include "allocator/pages/slice.h"
 #include "gtest/gtest.h"
 #include "tests/arena/ground.h"
 
@@ -138,6 +143,48 @@ TEST(FullMemoryTest, WhatIsKeptForHugeBlocksMakesRoomForARegion) {
   EXPECT_EQ(ground.huge().cached_bytes(), 0U);
   EXPECT_TRUE(ground.Check(arena));
   arena.Close(/*require_empty=*/false);
+}
+
+// In memory of the program's, a region that is kept though it is free is in the
+// way: the second attempt has its place.
+TEST(OwnGroundTest, ALargeBlockHasWhatTheSpareRegionHad) {
+  for (const size_t bytes : {kMiB, 3 * kMiB}) {
+    FakePageSource pages;
+    Ground ground(pages);
+    std::vector<char> buffer(bytes);
+    OwnGround own(GivenPageSource(), ground.huge(), TestSeed);
+    own.runs.Adopt(buffer.data(), bytes);
+    own.arena.Open(ArenaOptions());
+    Status status = Status::kOk;
+    const auto free = [&own](void* ptr) {
+      Slice* slice = own.runs.Find(ptr);
+      slice->kind == RunKind::kLarge ? own.arena.FreeLarge(slice, ptr)
+                                     : own.arena.FreeBlock(slice, ptr);
+    };
+    size_t most = bytes;
+    void* large = nullptr;
+    while (large == nullptr) {
+      most -= kPageSize;
+      large = own.arena.Allocate(most, &status);
+    }
+    EXPECT_GT(most, bytes / 4 * 3);
+    free(large);
+    std::vector<void*> blocks;
+    while (void* block = own.arena.Allocate(3000, &status)) {
+      blocks.push_back(block);
+    }
+    // The region at the end, of which a large block has no use, not as the
+    // last.
+    while (!blocks.empty()) {
+      free(blocks.back());
+      blocks.pop_back();
+    }
+    EXPECT_NE(own.arena.Stats().region_bytes, 0U);
+    large = own.arena.Allocate(most, &status);
+    ASSERT_NE(large, nullptr) << bytes;
+    free(large);
+    EXPECT_TRUE(own.arena.Close(/*require_empty=*/true));
+  }
 }
 
 }  // namespace
