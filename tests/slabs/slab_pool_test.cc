@@ -500,6 +500,8 @@ TEST_F(SlabDamageTest, EachLinkIsLookedAt) {
        {static_cast<void*>(other_size), static_cast<void*>(&copy),
         static_cast<void*>(start + 16), static_cast<void*>(taken[4]),
         static_cast<void*>(taken[10])}) {
+    // That an object is in use, marks tell.
+    if (!kChecksObjects && link == taken[10]) continue;
     taken[2]->next = static_cast<Object*>(link);
     EXPECT_EQ(Broken(), "overwritten free object");
   }
