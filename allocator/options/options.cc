@@ -1,5 +1,7 @@
 #include "allocator/options/options.h"
 
+#include <sys/auxv.h>
+
 #include <cstdint>
 #include <cstring>
 
@@ -84,6 +86,8 @@ void ParseOptions(const char* const* environment, Options* options,
   for (; *environment != nullptr; ++environment) {
     const char* variable = *environment;
     if (strncmp(variable, kPrefix, kPrefixLength) != 0) continue;
+    // Asked only now: a small program would be larger by what getauxval is on.
+    if (getauxval(AT_SECURE) != 0) return;
     const char* problem = ParseVariable(variable + kPrefixLength, options);
     if (problem != nullptr) complain(variable, problem);
   }

@@ -20,7 +20,9 @@ struct Options {
 
 // Reads the variables MYONLY_* of `environment` (as main's third argument; may
 // be NULL) into `options`. A variable that names no option or has a bad value
-// is told through `complain(variable, problem)` and ignored.
+// is told through `complain(variable, problem)` and ignored. A program with
+// more rights than its caller takes no orders from it: the file of the
+// statistics would be written with the program's rights.
 void ParseOptions(const char* const* environment, Options* options,
                   void (*complain)(const char* variable, const char* problem));
 

@@ -8,6 +8,7 @@
 #include <cstdint>
 #include <type_traits>
 
+#include "absl/base/attributes.h"
 #include "allocator/arena/arena.h"
 #include "allocator/arena/arena_registry.h"
 #include "allocator/blocks/quick_lists.h"
@@ -22,7 +23,7 @@
 namespace myonly::internal {
 
 // A number that another process can't guess.
-uint64_t RandomSeed();
+ABSL_ATTRIBUTE_COLD uint64_t RandomSeed();
 
 // In the order in which each uses those above it.
 struct ProcessGlobals {

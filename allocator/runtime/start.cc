@@ -2,7 +2,6 @@
 
 #include <fcntl.h>
 #include <pthread.h>
-#include <sys/auxv.h>
 
 #include <cstring>
 
@@ -96,9 +95,6 @@ void Start(const char* const* environment, const char* version,
   pthread_atfork(Heap::PrepareFork, Heap::ParentAfterFork,
                  Heap::ChildAfterFork);
   ProcessHeap::WatchThreads();
-  // A program with more rights than its caller takes no orders from it: the
-  // file of the statistics would be written with the program's rights.
-  if (getauxval(AT_SECURE) != 0) environment = nullptr;
   Options options;
   ParseOptions(environment, &options, Complain);
   Heap::ApplyOptions(options);

@@ -164,7 +164,7 @@ class SlabPool {
   bool IsDense() const;
   void CheckSome(const Slice* slab) const;
   static bool BeginsWell(const Slice* slab, const Object* list, size_t carved);
-  void GiveUp(Slice* slab);
+  ABSL_ATTRIBUTE_COLD void GiveUp(Slice* slab);
   ABSL_ATTRIBUTE_COLD void SweepWhileGrowing();
   // A list's first slab has its last one before it.
   Slice*& ListOf(Slice* slab) {
