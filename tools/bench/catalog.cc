@@ -35,8 +35,9 @@ std::string SelectWorkloads(const std::vector<std::string>& patterns,
     }
   }
   for (const Workload& workload : AllWorkloads()) {
-    // Those take half a minute each, most of which they wait.
-    bool wanted = patterns.empty() && workload.kind != "memory";
+    // The figures of the others are details; how long they take says nothing.
+    bool wanted = patterns.empty() && workload.kind != "memory" &&
+                  workload.kind != "sizes";
     for (const std::string& pattern : patterns) {
       wanted =
           wanted || fnmatch(pattern.c_str(), workload.name.c_str(), 0) == 0;
