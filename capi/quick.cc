@@ -37,7 +37,8 @@ MYONLY_HOT void* myonly_alloc(size_t size) noexcept {
   return ABSL_PREDICT_TRUE(ptr != nullptr) ? ptr : AllocSlow(size);
 }
 
-MYONLY_HOT void myonly_free(void* ptr) noexcept { Heap::FreeInline(ptr); }
+// A jump, as a copy of it would be 300 bytes.
+MYONLY_HOT void myonly_free(void* ptr) noexcept { Heap::Free(ptr); }
 
 MYONLY_HOT void* myonly_arena_alloc(myonly_arena* arena, size_t size) noexcept {
   const auto handle = reinterpret_cast<ArenaHandle>(arena);

@@ -187,6 +187,17 @@ void SubHeap::Decay(uint64_t now_ms) {
   if (now_ms < attention_ms_) NextLookAfter(1);
 }
 
+bool SubHeap::MayGrowIfShort(size_t size_class) {
+  const Object* object = lists_[size_class];
+  for (size_t i = 0; i < kLongList && !Slab::IsEnd(object); ++i) {
+    object = object->next;
+  }
+  uint8_t& count = handed_back_[size_class];
+  if (Slab::IsEnd(object)) return count != 0;
+  --count;
+  return false;
+}
+
 void SubHeap::SetQuiet(bool is_quiet) {
   if (is_quiet == (slow_paths_each_ == 1)) return;
   if (is_quiet) ReturnLists();

@@ -146,19 +146,24 @@ class SubHeap : public ShareFront {
     return blocks_.Resize(region, ptr, size);
   }
   // What Slab::FreeObject has found: the slab's counter is at 0. Of the active
-  // slab all objects are back then: they are the list again at once, unless
-  // with `has_work` a slow path of allocating shall come.
+  // slab all objects are back then: they are the list again at once. So is the
+  // only one of a slab of few. But not if with `has_work` a slow path of
+  // allocating shall come.
   void Attend(Slice* slab, bool has_work) {
+    const size_t size_class = slab->slab.size_class;
+    Object*& list = lists_[size_class];
+    const bool may_list = !has_work && posted_.empty();
+    if (Slab::HasOnlyOne(slab) && may_list && slow_paths_each_ != 1 &&
+        MayGrow(size_class)) {
+      list = slabs_.HandBack(slab, list);
+      return;
+    }
     if (slab->slab.state != SlabState::kActive) {
       slabs_.Attend(slab, 0);
       return NoteFreed(1);
     }
-    Object*& list = lists_[slab->slab.size_class];
     // Nor if that is to look at the clock, and after what its caller can tell.
-    if (has_work || slow_paths_left_ == 1 || !posted_.empty() ||
-        !Slab::IsEnd(list)) {
-      return;
-    }
+    if (!may_list || slow_paths_left_ == 1 || !Slab::IsEnd(list)) return;
     --slow_paths_left_;
     Object* back = slabs_.TakeAllBack(slab);
     if (back != nullptr) list = back;
@@ -268,6 +273,8 @@ class SubHeap : public ShareFront {
   // A thread that takes few slow paths between two looks at the clock is quiet.
   // While there is more to purge, each of its slow paths looks at the clock,
   // and short lists bring it there.
+  static constexpr uint8_t kHandedBackPerLook = 8;
+  static constexpr size_t kLongList = 4;
   static constexpr uint32_t kSlowPathsPerLook = 16;
   static constexpr uint64_t kDecayIntervalMs = 8;
   static constexpr uint32_t kQuietSlowPaths = 32;
@@ -321,6 +328,13 @@ class SubHeap : public ShareFront {
   }
   // So many slabs, or slices with blocks that are coalesced, have been looked
   // at by freeing.
+  // Whether an object may come to the list of its class: that is long enough
+  // for a while, or a slow path shall come. It is looked at now and then.
+  bool MayGrow(size_t size_class) {
+    return ++handed_back_[size_class] % kHandedBackPerLook != 0 ||
+           MayGrowIfShort(size_class);
+  }
+  ABSL_ATTRIBUTE_COLD bool MayGrowIfShort(size_t size_class);
   void NoteFreed(size_t slices) {
     frees_ += static_cast<uint32_t>(slices);
     if (ABSL_PREDICT_FALSE(frees_ >= kFreesPerLook)) LookAfterFrees();
@@ -339,6 +353,7 @@ class SubHeap : public ShareFront {
   SliceCache* const cache_;
   const uintptr_t token_;
   Object** lists_ = lists;  // here or elsewhere
+  uint8_t handed_back_[kNumSizeClasses] = {};
   bool is_frozen_ = false;
   std::atomic<bool> is_asked_{false};
   uint64_t block_frees_ = 0;

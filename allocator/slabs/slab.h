@@ -40,8 +40,25 @@ struct alignas(kMinAlignment) ListEnd {
 class Slab {
  public:
   // Waking later lets more objects gather; waking earlier reuses memory sooner.
+  // A slab of few objects wakes with the first one, which mostly is used again
+  // at once, while the caches have it.
   static constexpr size_t WakeThreshold(size_t capacity) {
-    return Max(1, Min(capacity / 8, 32));
+    return capacity <= kFewObjects ? 1 : Min(capacity / 8, 32);
+  }
+  // In secure lists are of one slab.
+  static constexpr size_t kFewObjects = kIsSecure ? 0 : 64;
+
+  // All objects but one are used, and that has just come back.
+  static bool HasOnlyOne(const Slice* slice) {
+    return slice->slab.state == SlabState::kFull &&
+           slice->slab.capacity <= kFewObjects;
+  }
+  // Then that one is used again.
+  static Object* TakeOnlyOne(Slice* slice) {
+    Object* object = slice->slab.free;
+    slice->slab.free = object->next;
+    slice->slab.needed = 1;
+    return object;
   }
 
   // `end` is what its lists end with.

@@ -52,6 +52,17 @@ class SlabPool {
     return TakeMore(slab, list);
   }
 
+  // The only free object of a full slab comes to the front of `list`, which is
+  // the class's; the result is the list then.
+  Object* HandBack(Slice* slab, Object* list) {
+    Object* object = Slab::TakeOnlyOne(slab);
+    object->next = list;
+    is_carved_[slab->slab.size_class] = false;
+    ++known_back_;
+    ++taken_;
+    return object;
+  }
+
   // What its lists of objects end with.
   Object* end() {
     return kIsSecure ? reinterpret_cast<Object*>(ObjectLinkRule::kListEnd)
