@@ -9,7 +9,8 @@ enum { kPage = 4096, kMaxPower = 30 };
 
 static int IsGood(void* block, size_t alignment, size_t size) {
   if (block == NULL) {
-    return addresses_are_limited && alignment >= (1 << 26) && errno == ENOMEM;
+    return addresses_are_limited && alignment >= (1 << 26) &&
+           ErrnoNow() == ENOMEM;
   }
   const int good = IsAligned(block, alignment) && IsAligned(block, 16) &&
                    IsWhole(block, size);
@@ -25,7 +26,7 @@ static void* Posix(size_t alignment, size_t size) {
 }
 
 static int IsRefused(void* block, int error) {
-  const int good = block == NULL && errno == error;
+  const int good = block == NULL && ErrnoNow() == error;
   free(block);
   errno = kErrnoBefore;
   return good;
@@ -37,7 +38,7 @@ static int PosixRefuses(size_t alignment, size_t size, int error) {
   void* block = &mark;
   errno = kErrnoBefore;
   const int answer = posix_memalign(&block, Hide(alignment), Hide(size));
-  return answer == error && errno == kErrnoBefore && block == &mark;
+  return answer == error && ErrnoNow() == kErrnoBefore && block == &mark;
 }
 
 static void CheckPowers(void) {

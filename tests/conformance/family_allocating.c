@@ -16,7 +16,7 @@ static int GivesAll(size_t from, size_t to) {
   for (size_t size = from; size <= to; ++size) {
     errno = kErrnoBefore;
     void* block = malloc(size);
-    const int good = block != NULL && errno == kErrnoBefore &&
+    const int good = block != NULL && ErrnoNow() == kErrnoBefore &&
                      IsAligned(block, 16) && IsWhole(block, size);
     free(block);
     if (!good) return 0;
@@ -26,7 +26,7 @@ static int GivesAll(size_t from, size_t to) {
 
 // NULL with ENOMEM, and the heap goes on.
 static int Refuses(void* block) {
-  const int good = block == NULL && errno == ENOMEM;
+  const int good = block == NULL && ErrnoNow() == ENOMEM;
   free(block);
   void* next = malloc(100);
   const int goes_on = IsWhole(next, 100);
@@ -102,7 +102,7 @@ static int IsZeroWhenUsedAgain(size_t size) {
     errno = kErrnoBefore;
     char* block = calloc(1, size);
     const int good =
-        block != NULL && errno == kErrnoBefore && IsZero(block, size);
+        block != NULL && ErrnoNow() == kErrnoBefore && IsZero(block, size);
     if (block != NULL) memset(block, 0xff, malloc_usable_size(block));
     free(block);
     if (!good) return 0;

@@ -25,6 +25,10 @@ extern int addresses_are_limited;
 
 enum { kErrnoBefore = 77 };
 
+// errno. Clang takes it that malloc and its like leave that as it is, and need
+// not read again what it has seen written.
+int ErrnoNow(void);
+
 // Compilers know nothing of the value.
 size_t Hide(size_t value);
 

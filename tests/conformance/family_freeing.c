@@ -23,13 +23,13 @@ static int KeepsErrno(size_t size) {
   for (int i = 0; i < count; ++i) blocks[i] = malloc(size);
   errno = kErrnoBefore;
   for (int i = 0; i < count; ++i) free(blocks[i]);
-  return errno == kErrnoBefore;
+  return ErrnoNow() == kErrnoBefore;
 }
 
 static void* FreeIt(void* block) {
   errno = kErrnoBefore;
   free(block);
-  return errno == kErrnoBefore ? block : NULL;
+  return ErrnoNow() == kErrnoBefore ? block : NULL;
 }
 
 static int KeepsErrnoElsewhere(size_t size) {
@@ -65,7 +65,7 @@ static void CheckSized(void) {
     for (size_t alignment = 16; alignment <= 65536; alignment *= 4) {
       free_aligned_sized(aligned_alloc(alignment, size), alignment, size);
     }
-    ASSERT_OF("sized forms free", errno == kErrnoBefore);
+    ASSERT_OF("sized forms free", ErrnoNow() == kErrnoBefore);
   }
 }
 
@@ -73,7 +73,7 @@ static void CheckSized(void) {
 // used again. Where addresses are limited and none go back, none may be left.
 static int MayBeUsedUp(size_t size) {
 #ifdef MYONLY_PRESET_SECURE
-  return addresses_are_limited && size > 4 << 20 && errno == ENOMEM;
+  return addresses_are_limited && size > 4 << 20 && ErrnoNow() == ENOMEM;
 #else
   (void)size;
   return 0;
@@ -98,7 +98,7 @@ static int RefuseToTakeBack(void) {
 void CheckFreeing(void) {
   errno = kErrnoBefore;
   free(NULL);
-  ASSERT(errno == kErrnoBefore);
+  ASSERT(ErrnoNow() == kErrnoBefore);
   for (int i = 0; i < kNumSizes; ++i) {
     ASSERT_OF("free keeps errno", KeepsErrno(kSizes[i]));
     ASSERT_OF("free in another thread keeps errno",

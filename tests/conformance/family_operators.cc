@@ -22,7 +22,7 @@ bool Throws(Allocate allocate) {
   try {
     Hide(reinterpret_cast<size_t>(allocate()));
   } catch (const std::bad_alloc&) {
-    return errno == ENOMEM;
+    return ErrnoNow() == ENOMEM;
   }
   return false;
 }

@@ -33,6 +33,8 @@ size_t Hide(size_t value) {
   return value;
 }
 
+int ErrnoNow(void) { return errno; }
+
 int IsAligned(const void* block, size_t alignment) {
   return (uintptr_t)block % alignment == 0;
 }

@@ -91,7 +91,7 @@ void CheckQuestions(void) {
   errno = kErrnoBefore;
   const int trimmed = malloc_trim(0);
   ASSERT(trimmed == 0 || trimmed == 1);
-  ASSERT(malloc_trim(1 << 20) == 0 || errno == kErrnoBefore);
+  ASSERT(malloc_trim(1 << 20) == 0 || ErrnoNow() == kErrnoBefore);
   ASSERT(mallopt(M_MMAP_THRESHOLD, 1 << 20) == 1);
   ASSERT(mallopt(M_TRIM_THRESHOLD, 1 << 20) == 1);
   ASSERT(mallopt(M_ARENA_MAX, 2) == 1);

@@ -24,7 +24,7 @@ static int KeepsContents(size_t from, size_t to) {
   errno = kErrnoBefore;
   char* resized = realloc(block, to);
   if (resized == NULL) return 0;
-  const int good = errno == kErrnoBefore && IsAligned(resized, 16) &&
+  const int good = ErrnoNow() == kErrnoBefore && IsAligned(resized, 16) &&
                    Holds(resized, kept) && IsWhole(resized, to);
   free(resized);
   return good;
@@ -36,7 +36,8 @@ static int KeepsBlockWhenRefused(size_t size, size_t wanted) {
   Fill(block, size);
   errno = kErrnoBefore;
   void* resized = realloc(block, Hide(wanted));
-  const int good = resized == NULL && errno == ENOMEM && Holds(block, size);
+  const int good =
+      resized == NULL && ErrnoNow() == ENOMEM && Holds(block, size);
   free(block);
   return good;
 }
@@ -46,7 +47,7 @@ static int ZeroFrees(size_t size) {
   if (block == NULL) return 0;
   errno = kErrnoBefore;
   void* left = realloc(block, Hide(0));
-  return left == NULL && errno == kErrnoBefore;
+  return left == NULL && ErrnoNow() == kErrnoBefore;
 }
 
 // Step by step, beside others.
@@ -97,10 +98,12 @@ void CheckResizing(void) {
   char* volatile larger = reallocarray(array, 100, 100);
   ASSERT(larger != NULL && Holds(larger, 100));
   errno = kErrnoBefore;
-  ASSERT(reallocarray(larger, Hide(SIZE_MAX), 2) == NULL && errno == ENOMEM);
+  ASSERT(reallocarray(larger, Hide(SIZE_MAX), 2) == NULL &&
+         ErrnoNow() == ENOMEM);
   ASSERT(Holds(larger, 100));
   errno = kErrnoBefore;
-  ASSERT(reallocarray(larger, Hide(0), 5) == NULL && errno == kErrnoBefore);
+  ASSERT(reallocarray(larger, Hide(0), 5) == NULL &&
+         ErrnoNow() == kErrnoBefore);
   void* aligned = aligned_alloc(4096, 4096);
   memset(aligned, 'a', 4096);
   char* moved = realloc(aligned, 100000);
