@@ -27,15 +27,21 @@ void PrintTo(const Scene& scene, std::ostream* out) {
 
 // A run of preempted_program; an instruction with a bad end fails the test.
 // Returns what it printed.
-std::string OutcomesOf(const char* library, const Scene& scene) {
+std::string OutcomesOf(const char* library, const Scene& scene,
+                       const char* stride) {
   ChildOptions child;
-  child.argv = {RunfilePath("tests/misuse/preempted_program"), scene.who,
-                scene.call, scene.block, scene.after};
+  child.argv = {RunfilePath("tests/misuse/preempted_program"),
+                scene.who,
+                scene.call,
+                scene.block,
+                scene.after,
+                stride};
   // What is sampled faults on purpose; and no instruction of the dynamic linker
-  // is of interest.
+  // or of the unwinder is of interest.
   child.environment = {{"LD_PRELOAD", RunfilePath(library)},
                        {"LD_BIND_NOW", "1"},
-                       {"MYONLY_SAMPLE_RATE", "0"}};
+                       {"MYONLY_SAMPLE_RATE", "0"},
+                       {"MYONLY_STACK_DEPTH", "0"}};
   child.timeout_seconds = 300;
   const ChildResult result = RunChild(child);
   EXPECT_TRUE(result.Succeeded()) << result.Describe();
@@ -47,9 +53,10 @@ std::string OutcomesOf(const char* library, const Scene& scene) {
 
 class PreemptedTest : public ::testing::TestWithParam<Scene> {
  protected:
-  static void ExpectGoodEnds(const char* library, bool may_fault) {
+  static void ExpectGoodEnds(const char* library, bool may_fault,
+                             const char* stride = "1") {
     if (!internal::kChecksObjects) GTEST_SKIP() << "no checks";
-    const std::string outcomes = OutcomesOf(library, GetParam());
+    const std::string outcomes = OutcomesOf(library, GetParam(), stride);
     if (outcomes == "UNSUPPORTED\n") GTEST_SKIP() << outcomes;
     if (!may_fault) {
       EXPECT_EQ(outcomes.find("GUARDED"), std::string::npos) << outcomes;
@@ -73,6 +80,13 @@ TEST_P(PreemptedTest, EndsWell) {
 
 TEST_P(PreemptedTest, EndsWellInSecure) {
   ExpectGoodEnds("capi/libmyonlymalloc-secure.so", /*may_fault=*/true);
+}
+
+// Calls of this preset fill blocks and look at what waits, which takes
+// thousands of instructions: not after each of them.
+TEST_P(PreemptedTest, EndsWellInDebug) {
+  ExpectGoodEnds("capi/libmyonlymalloc-debug.so", /*may_fault=*/true,
+                 /*stride=*/"13");
 }
 
 const Scene kScenes[] = {
