@@ -2,9 +2,9 @@
 // instructions in turn. Another one frees the block then, its memory is given
 // back or used for something else, and the first one goes on.
 //
-//   preempted_program WHO CALL BLOCK AFTER [STRIDE]
+//   preempted_program WHO CALL BLOCK AFTER [STRIDE LAST]
 //
-// With STRIDE after the first one and every so many later.
+// With STRIDE after the first one and every so many later, up to LAST.
 // Prints a line for each outcome (programs/harness.h explains the words): the
 // word, how often, and after how many instructions it came first. Each run is a
 // process of its own, which is forked where the block has just been made.
@@ -353,7 +353,6 @@ const char* RunOnce() {
 }
 
 int Main(char** argv) {
-  constexpr size_t kMostRuns = 400;
   FindLibrary();
   const std::string who = argv[1];
   owner_frees = who == "owner_frees";
@@ -363,7 +362,9 @@ int Main(char** argv) {
   }
   if (call == nullptr) return 2;
   after = argv[4];
-  const size_t stride = argv[5] == nullptr ? 1 : strtoul(argv[5], nullptr, 10);
+  const bool strides = argv[5] != nullptr;
+  const size_t stride = strides ? strtoul(argv[5], nullptr, 10) : 1;
+  const size_t last = strides ? strtoul(argv[6], nullptr, 10) : 400;
   if (stride == 0) return 2;
   void* memory = mmap(nullptr, sizeof(Shared), PROT_READ | PROT_WRITE,
                       MAP_SHARED | MAP_ANONYMOUS, -1, 0);
@@ -372,8 +373,7 @@ int Main(char** argv) {
   Make(argv[3]);
   // Fixed ones, as a string would change the heap from run to run.
   std::map<std::string, std::pair<size_t, size_t>> outcomes;
-  stop_at = 1;
-  for (size_t runs = 0; runs < kMostRuns; ++runs, stop_at += stride) {
+  for (stop_at = 1; stop_at <= last; stop_at += stride) {
     const char* word = RunOnce();
     if (shared->is_over != 0) break;
     auto& outcome = outcomes[word];
@@ -390,7 +390,7 @@ int Main(char** argv) {
 }  // namespace myonly::testing
 
 int main(int argc, char** argv) {
-  if (argc != 5 && argc != 6) return 2;
+  if (argc != 5 && argc != 7) return 2;
   if (!myonly::testing::CanSingleStep()) {
     puts("UNSUPPORTED");
     return 0;

@@ -25,17 +25,25 @@ void PrintTo(const Scene& scene, std::ostream* out) {
        << scene.after;
 }
 
+// After which instructions.
+struct Steps {
+  const char* stride;
+  const char* last;
+};
+constexpr Steps kAll = {"1", "400"};
+
 // A run of preempted_program; an instruction with a bad end fails the test.
 // Returns what it printed.
 std::string OutcomesOf(const char* library, const Scene& scene,
-                       const char* stride) {
+                       const Steps& steps) {
   ChildOptions child;
   child.argv = {RunfilePath("tests/misuse/preempted_program"),
                 scene.who,
                 scene.call,
                 scene.block,
                 scene.after,
-                stride};
+                steps.stride,
+                steps.last};
   // What is sampled faults on purpose; and no instruction of the dynamic linker
   // or of the unwinder is of interest.
   child.environment = {{"LD_PRELOAD", RunfilePath(library)},
@@ -54,9 +62,9 @@ std::string OutcomesOf(const char* library, const Scene& scene,
 class PreemptedTest : public ::testing::TestWithParam<Scene> {
  protected:
   static void ExpectGoodEnds(const char* library, bool may_fault,
-                             const char* stride = "1") {
+                             const Steps& steps = kAll) {
     if (!internal::kChecksObjects) GTEST_SKIP() << "no checks";
-    const std::string outcomes = OutcomesOf(library, GetParam(), stride);
+    const std::string outcomes = OutcomesOf(library, GetParam(), steps);
     if (outcomes == "UNSUPPORTED\n") GTEST_SKIP() << outcomes;
     if (!may_fault) {
       EXPECT_EQ(outcomes.find("GUARDED"), std::string::npos) << outcomes;
@@ -86,7 +94,7 @@ TEST_P(PreemptedTest, EndsWellInSecure) {
 // thousands of instructions: not after each of them.
 TEST_P(PreemptedTest, EndsWellInDebug) {
   ExpectGoodEnds("capi/libmyonlymalloc-debug.so", /*may_fault=*/true,
-                 /*stride=*/"13");
+                 {"13", "1300"});
 }
 
 const Scene kScenes[] = {
