@@ -326,15 +326,16 @@ class SubHeap : public ShareFront {
     slow_paths_ += slow_paths_counted_ - slow_paths_left_;
     slow_paths_counted_ = slow_paths_left_ = slow_paths;
   }
-  // So many slabs, or slices with blocks that are coalesced, have been looked
-  // at by freeing.
-  // Whether an object may come to the list of its class: that is long enough
-  // for a while, or a slow path shall come. It is looked at now and then.
+  // Whether an object that comes back may make the list of its class longer.
+  // Each eighth time the list is looked at, and now and then the answer is no,
+  // so that a slow path comes.
   bool MayGrow(size_t size_class) {
     return ++handed_back_[size_class] % kHandedBackPerLook != 0 ||
            MayGrowIfShort(size_class);
   }
   ABSL_ATTRIBUTE_COLD bool MayGrowIfShort(size_t size_class);
+  // So many slabs, or slices with blocks that are coalesced, have been looked
+  // at by freeing.
   void NoteFreed(size_t slices) {
     frees_ += static_cast<uint32_t>(slices);
     if (ABSL_PREDICT_FALSE(frees_ >= kFreesPerLook)) LookAfterFrees();
@@ -352,8 +353,8 @@ class SubHeap : public ShareFront {
   HugeMappings& huge_;
   SliceCache* const cache_;
   const uintptr_t token_;
-  Object** lists_ = lists;  // here or elsewhere
-  uint8_t handed_back_[kNumSizeClasses] = {};
+  Object** lists_ = lists;                     // here or elsewhere
+  uint8_t handed_back_[kNumSizeClasses] = {};  // counted round and round
   bool is_frozen_ = false;
   std::atomic<bool> is_asked_{false};
   uint64_t block_frees_ = 0;
