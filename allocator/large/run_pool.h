@@ -227,7 +227,7 @@ class RunPool {
 
   // Purges some of what has been over the budget for a while; cheap when that
   // is nothing. True: there is more. `now_ms` is CoarseMs().
-  bool PurgeWithTime(uint64_t now_ms);
+  ABSL_ATTRIBUTE_COLD bool PurgeWithTime(uint64_t now_ms);
 
   // Purges the whole pages inside [start, start + bytes), which its owner does
   // not use. Returns the bytes.

@@ -1,6 +1,9 @@
 #include "allocator/runtime/process_globals.h"
 
+#include <sys/auxv.h>
+
 #include <atomic>
+#include <cstring>
 
 #include "absl/base/attributes.h"
 #include "allocator/base/system_call.h"
@@ -8,8 +11,8 @@
 
 namespace myonly::internal {
 
-// Not by getauxval: a small program uses nothing else of the pages of libc
-// around it, and would be 50 KB larger by them.
+// By getauxval only where the system gives none: a small program uses nothing
+// else of the pages of libc around it, and would be 50 KB larger by them.
 uint64_t RandomSeed() {
   ABSL_CONST_INIT static std::atomic<uint64_t> seed{0};
   uint64_t now = seed.load(std::memory_order_relaxed);
@@ -17,8 +20,11 @@ uint64_t RandomSeed() {
   constexpr unsigned long kNonBlocking = 1;
   SystemCall(SystemCallNumber::kGetRandom,
              reinterpret_cast<unsigned long>(&now), sizeof(now), kNonBlocking);
-  // Where the system gives none, the address of a stack is random, too.
-  now = MixBits(now ^ reinterpret_cast<uintptr_t>(&now));
+  if (now == 0) {
+    const auto* given = reinterpret_cast<const void*>(getauxval(AT_RANDOM));
+    if (given != nullptr) memcpy(&now, given, sizeof(now));
+  }
+  now = MixBits(now);
   seed.store(now, std::memory_order_relaxed);
   return now;
 }
