@@ -150,7 +150,7 @@ void* SubHeap::AllocateBlockSlow(size_t size, size_t alignment,
 
 bool SubHeap::LookAtClock() {
   NextLookAfter(slow_paths_each_);
-  if (slow_paths_each_ == 1 && slow_paths_ >= kQuietSlowPaths) SetQuiet(false);
+  if (IsQuiet() && slow_paths_ >= kQuietSlowPaths) SetQuiet(false);
   ReleaseIfAsked();
   const uint64_t now = CoarseMs();
   if (ABSL_PREDICT_FALSE(now - decay_ms_ >= kDecayIntervalMs)) Decay(now);
@@ -189,7 +189,7 @@ void SubHeap::Decay(uint64_t now_ms) {
 
 bool SubHeap::MayGrowIfShort(size_t size_class) {
   const Object* object = lists_[size_class];
-  for (size_t i = 0; i < kLongList && !Slab::IsEnd(object); ++i) {
+  for (size_t i = 0; i < kEnoughListed && !Slab::IsEnd(object); ++i) {
     object = object->next;
   }
   uint8_t& count = handed_back_[size_class];
@@ -199,7 +199,7 @@ bool SubHeap::MayGrowIfShort(size_t size_class) {
 }
 
 void SubHeap::SetQuiet(bool is_quiet) {
-  if (is_quiet == (slow_paths_each_ == 1)) return;
+  if (is_quiet == IsQuiet()) return;
   if (is_quiet) ReturnLists();
   slow_paths_each_ = is_quiet ? 1 : kSlowPathsPerLook;
   NextLookAfter(slow_paths_each_);
@@ -214,7 +214,7 @@ bool SubHeap::PurgeIdle(uint64_t now_ms, uint64_t elapsed_ms) {
     slabs_.BeginEpoch();
     blocks_.BeginEpoch();
   }
-  const bool is_quiet = slow_paths_each_ == 1;
+  const bool is_quiet = IsQuiet();
   const size_t slabs = is_quiet
                            ? Min(elapsed_ms * kQuietSlabsPerMs, kMaxQuietSlabs)
                            : Min(elapsed_ms * kSlabsPerMs, kMaxSlabs);

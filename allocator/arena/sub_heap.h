@@ -153,7 +153,7 @@ class SubHeap : public ShareFront {
     const size_t size_class = slab->slab.size_class;
     Object*& list = lists_[size_class];
     const bool may_list = !has_work && posted_.empty();
-    if (Slab::HasOnlyOne(slab) && may_list && slow_paths_each_ != 1 &&
+    if (Slab::HasOnlyOne(slab) && may_list && !IsQuiet() &&
         MayGrow(size_class)) {
       list = slabs_.HandBack(slab, list);
       return;
@@ -274,7 +274,7 @@ class SubHeap : public ShareFront {
   // While there is more to purge, each of its slow paths looks at the clock,
   // and short lists bring it there.
   static constexpr uint8_t kHandedBackPerLook = 8;
-  static constexpr size_t kLongList = 4;
+  static constexpr size_t kEnoughListed = 4;
   static constexpr uint32_t kSlowPathsPerLook = 16;
   static constexpr uint64_t kDecayIntervalMs = 8;
   static constexpr uint32_t kQuietSlowPaths = 32;
@@ -326,6 +326,8 @@ class SubHeap : public ShareFront {
     slow_paths_ += slow_paths_counted_ - slow_paths_left_;
     slow_paths_counted_ = slow_paths_left_ = slow_paths;
   }
+  // It makes few calls, so that each of them looks after its memory.
+  bool IsQuiet() const { return slow_paths_each_ == 1; }
   // Whether an object that comes back may make the list of its class longer.
   // Each eighth time the list is looked at, and now and then the answer is no,
   // so that a slow path comes.

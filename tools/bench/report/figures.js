@@ -27,6 +27,7 @@ const KIND_NAMES = {
   arenas: "Arenas",
   latency: "Latency",
   memory: "What is left",
+  sizes: "Size by size",
   program: "Real programs",
 };
 
