@@ -183,7 +183,8 @@ class RunPool {
   Slice* Allocate(size_t slices, RunKind kind, void* owner, bool* zeroed);
 
   // The same, but only from free runs: nothing more is committed.
-  Slice* AllocateFree(size_t slices, RunKind kind, void* owner, bool* zeroed);
+  ABSL_ATTRIBUTE_COLD Slice* AllocateFree(size_t slices, RunKind kind,
+                                          void* owner, bool* zeroed);
 
   // Takes a run in use back.
   void Free(Slice* run);

@@ -38,8 +38,9 @@ Object** ListOf(ArenaHandle handle, size_t size_class) {
 
 }  // namespace
 
-size_t ProcessHeap::AllocateBatch(ArenaHandle handle, size_t size, void** out,
-                                  size_t count) {
+ABSL_ATTRIBUTE_COLD size_t ProcessHeap::AllocateBatch(ArenaHandle handle,
+                                                      size_t size, void** out,
+                                                      size_t count) {
   const size_t size_class =
       size > kMaxSlabRequest ? kNumSizeClasses : SizeClassFor(size);
   size_t made = 0;

@@ -302,15 +302,32 @@ void* ProcessHeap::AllocateAligned(size_t alignment, size_t size) {
 
 namespace {
 
+// The bytes of a live object of this thread, whose slab nobody else changes.
+// 0: it is something else, or free.
+ABSL_ATTRIBUTE_ALWAYS_INLINE inline size_t OwnObjectBytes(const void* ptr,
+                                                          Slice** slice) {
+  const uintptr_t token = this_thread.token;
+  return ABSL_PREDICT_TRUE(g.runs.FindFirst(ptr, slice) &&
+                           Slab::TokenAt(*slice, ptr) == token &&
+                           Slab::IsLive(*slice, ptr, token))
+             ? ObjectBytes((*slice)->slab.size_class)
+             : 0;
+}
+
 // The usable bytes of a live object, or block of a sub-heap, in the first
 // reservation, where almost all are. 0: it is something else, or bad.
 size_t QuickUsableSize(const void* ptr, Slice** slice, Holder* holder) {
   if (ABSL_PREDICT_FALSE(!g.runs.FindFirst(ptr, slice))) return 0;
-  if ((*slice)->key == Slice::kNoSlab) *slice = g.own.Refine(ptr, *slice);
-  *holder = HolderOf(*slice);
-  if (holder->kind == RunKind::kSubHeapRegion) {
-    return static_cast<SubHeap*>(holder->owner)
-        ->UsableBlock(*slice, const_cast<void*>(ptr));
+  if (ABSL_PREDICT_TRUE(Slab::TokenAt(*slice, ptr) == this_thread.token)) {
+    // A slab of this thread, which nobody else changes.
+    *holder = {RunKind::kSlab, (*slice)->owner};
+  } else {
+    if ((*slice)->key == Slice::kNoSlab) *slice = g.own.Refine(ptr, *slice);
+    *holder = HolderOf(*slice);
+    if (holder->kind == RunKind::kSubHeapRegion) {
+      return static_cast<SubHeap*>(holder->owner)
+          ->UsableBlock(*slice, const_cast<void*>(ptr));
+    }
   }
   return ABSL_PREDICT_TRUE(holder->kind == RunKind::kSlab &&
                            Slab::IsLive(*slice, ptr))
@@ -440,6 +457,12 @@ bool ProcessHeap::TryResize(void* ptr, size_t size) {
 }
 
 size_t ProcessHeap::UsableSize(const void* ptr) {
+  Slice* slice;
+  const size_t own = OwnObjectBytes(ptr, &slice);
+  return ABSL_PREDICT_TRUE(own != 0) ? own : UsableSizeSlow(ptr);
+}
+
+ABSL_ATTRIBUTE_NOINLINE size_t ProcessHeap::UsableSizeSlow(const void* ptr) {
   Slice* slice;
   Holder holder;
   const size_t usable = QuickUsableSize(ptr, &slice, &holder);

@@ -173,6 +173,8 @@ class ProcessHeap {
   }
   static bool TryResize(void* ptr, size_t size);
   static size_t UsableSize(const void* ptr);
+  // The same of what is not an object of this thread.
+  static size_t UsableSizeSlow(const void* ptr);
 
   // Arenas. Find returns NULL for a handle that is stale or was never one and
   // stores which in `*status`.

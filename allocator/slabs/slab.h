@@ -256,6 +256,13 @@ class Slab {
            (!kChecksObjects ||
             static_cast<const Object*>(ptr)->mark != TokenAt(slice, ptr));
   }
+  // The same for an address that has given the owner's token.
+  ABSL_ATTRIBUTE_ALWAYS_INLINE static bool IsLive(const Slice* slice,
+                                                  const void* ptr,
+                                                  uintptr_t token) {
+    return kChecksObjects ? !IsMarked(static_cast<const Object*>(ptr), token)
+                          : StartsObject(slice, ptr);
+  }
   // An object begins at `ptr`, and has been carved.
   static bool IsObject(const Slice* slice, const void* ptr) {
     const size_t offset = reinterpret_cast<uintptr_t>(ptr) & (kSliceSize - 1);

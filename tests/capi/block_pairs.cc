@@ -3,6 +3,7 @@
 // and the loop cost is the same for every COUNT.
 //
 //   block_pairs PATTERN LEAST_SIZE MOST_SIZE COUNT
+#include <malloc.h>
 #include <pthread.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -185,6 +186,17 @@ __attribute__((noinline)) void Resized(size_t count) {
   FreeAll(64);
 }
 
+// What programs that count their memory ask of each block.
+__attribute__((noinline)) void Asked(size_t count) {
+  AllocateAll(64);  // as above
+  void* block = malloc(sizes[0]);
+  for (size_t i = 0; i < count; ++i) {
+    Keep(reinterpret_cast<void*>(malloc_usable_size(block)));
+  }
+  free(block);
+  FreeAll(64);
+}
+
 struct Pattern {
   const char* name;
   void (*run)(size_t count);
@@ -204,6 +216,7 @@ constexpr Pattern kPatterns[] = {
     {"freed_elsewhere_and_taken", FreedElsewhereAndTaken},
     {"zeroed", Zeroed},
     {"resized", Resized},
+    {"asked", Asked},
 };
 
 }  // namespace

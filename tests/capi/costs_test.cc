@@ -206,6 +206,12 @@ TEST_F(StepsTest, OfAReallocThatStays) {
   EXPECT_LE(step, 40);
 }
 
+TEST_F(StepsTest, OfAskingForTheUsableSize) {
+  const double step = Difference("asked", "loop");
+  EXPECT_GT(step, 5);
+  EXPECT_LE(step, 30);
+}
+
 INSTANTIATE_TEST_SUITE_P(Patterns, InstructionsTest,
                          ::testing::ValuesIn(kPatterns),
                          [](const ::testing::TestParamInfo<Pattern>& info) {
