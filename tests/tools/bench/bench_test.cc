@@ -87,6 +87,8 @@ TEST(BenchTest, WhatIsLeftIsTold) {
       {"survivors", "left_over_live"},
       {"idle-threads", "twenty_sizes_kib"},
       {"thread-starts", "malloc_more_us"},
+      {"freed-elsewhere", "elsewhere_mib"},
+      {"live-objects", "live_10000_touch_ns"},
   };
   for (const auto& [workload, detail] : details) {
     const ChildResult result = RunWorkload(workload, "");

@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <atomic>
 #include <chrono>
 #include <cstring>
 #include <string>
@@ -160,21 +161,112 @@ double StartsAndEnds(size_t count, bool with_malloc) {
   return Microseconds(Clock::now() - start) / static_cast<double>(count);
 }
 
-// Nanoseconds for one of `live` blocks to be replaced.
-double ReplaceAmong(size_t live, size_t count, Outcome* outcome) {
+// Nanoseconds that each of `count` steps takes.
+template <typename Step>
+double NanosecondsOf(size_t count, Step step) {
+  const auto start = Clock::now();
+  for (size_t i = 0; i < count; ++i) step(i);
+  return Microseconds(Clock::now() - start) * 1000 / static_cast<double>(count);
+}
+
+// One of `live` blocks is replaced; and before that, without the allocator, one
+// is read and written to as if it had been: what waits for memory.
+void ReplaceAmong(size_t live, size_t count, Outcome* outcome) {
   Table<Block> blocks(live);
   Random random(72);
   for (Block& block : blocks) block = Make(random.Between(16, 128), live);
-  const auto start = Clock::now();
-  for (size_t i = 0; i < count; ++i) {
+  const double touch = NanosecondsOf(count, [&](size_t i) {
+    const Block& block = blocks[random.Below(live)];
+    outcome->checksum += Read(block);
+    Mark(block, i);
+  });
+  const double replace = NanosecondsOf(count, [&](size_t i) {
     Block& block = blocks[random.Below(live)];
     outcome->checksum += ReadAndFree(&block);
     block = Make(random.Between(16, 128), i);
-  }
-  const double time = Microseconds(Clock::now() - start);
+  });
   for (Block& block : blocks) outcome->checksum += ReadAndFree(&block);
   outcome->operations += live + count;
-  return time * 1000 / static_cast<double>(count);
+  const std::string name = "live_" + std::to_string(live);
+  outcome->details.emplace_back(name + "_touch_ns", touch);
+  outcome->details.emplace_back(name + "_ns", replace);
+}
+
+// Blocks on their way from the one thread that makes them to the one that frees
+// them, or to the same one.
+class Ring {
+ public:
+  static constexpr size_t kBlocks = 8192;
+
+  void Put(const Block& block) {
+    while (made_.load(std::memory_order_relaxed) -
+               taken_.load(std::memory_order_acquire) ==
+           kBlocks) {
+      std::this_thread::yield();
+    }
+    const size_t i = made_.load(std::memory_order_relaxed);
+    blocks_[i % kBlocks] = block;
+    made_.store(i + 1, std::memory_order_release);
+  }
+  Block Take() {
+    const size_t i = taken_.load(std::memory_order_relaxed);
+    while (made_.load(std::memory_order_acquire) == i) {
+      std::this_thread::yield();
+    }
+    const Block block = blocks_[i % kBlocks];
+    taken_.store(i + 1, std::memory_order_release);
+    return block;
+  }
+
+ private:
+  alignas(64) std::atomic<size_t> made_{0};
+  alignas(64) std::atomic<size_t> taken_{0};
+  Table<Block> blocks_{kBlocks};
+};
+
+// The most that is resident while `count` blocks are freed, of the first eighth
+// and of all.
+struct MostResident {
+  size_t early = 0;
+  size_t all = 0;
+
+  void Look(size_t i, size_t count) {
+    if (i % (count / 256 + 1) != 0) return;
+    all = std::max(all, ResidentBytes());
+    if (i < count / 8) early = all;
+  }
+};
+
+MostResident FreeAsMade(size_t count, bool at_home, Outcome* outcome) {
+  Ring ring;
+  MostResident most;
+  uint64_t sum = 0;
+  const auto make = [&ring](size_t first, size_t end, Random* random) {
+    for (size_t i = first; i < end; ++i) {
+      ring.Put(Make(random->Doubling(16, 4096), i));
+    }
+  };
+  const auto free = [&](size_t i) {
+    Block block = ring.Take();
+    sum += ReadAndFree(&block);
+    most.Look(i, count);
+  };
+  Random random(73);
+  if (at_home) {
+    const size_t ahead = std::min(count, Ring::kBlocks);
+    make(0, ahead, &random);
+    for (size_t i = 0; i < count; ++i) {
+      free(i);
+      if (i + ahead < count) make(i + ahead, i + ahead + 1, &random);
+    }
+  } else {
+    std::thread maker(make, 0, count, &random);
+    for (size_t i = 0; i < count; ++i) free(i);
+    maker.join();
+  }
+  outcome->checksum += sum;
+  outcome->operations += count;
+  return most;
 }
 
 }  // namespace
@@ -276,11 +368,28 @@ void ThreadStarts(double scale, Outcome* outcome) {
                       {"malloc_more_us", median(&with) - none}};
 }
 
+// In the thread that makes them first, which then ends, so that its memory is
+// there for the next one.
+void FreedElsewhere(double scale, Outcome* outcome) {
+  const size_t count = Scaled(50000000, scale);
+  const size_t before = ResidentBytes();
+  const auto mib = [before](size_t resident) {
+    return static_cast<double>(resident - std::min(before, resident)) / kMiB;
+  };
+  MostResident home;
+  std::thread([&] {
+    home = FreeAsMade(count, /*at_home=*/true, outcome);
+  }).join();
+  const MostResident away = FreeAsMade(count, /*at_home=*/false, outcome);
+  outcome->details = {{"at_home_mib", mib(home.all)},
+                      {"elsewhere_early_mib", mib(away.early)},
+                      {"elsewhere_mib", mib(away.all)}};
+}
+
 void LiveObjects(double scale, Outcome* outcome) {
   const size_t count = Scaled(2000000, std::min(scale, 1.0));
   for (size_t live = 10000; live <= Scaled(10000000, scale); live *= 10) {
-    outcome->details.emplace_back("live_" + std::to_string(live) + "_ns",
-                                  ReplaceAmong(live, count, outcome));
+    ReplaceAmong(live, count, outcome);
   }
   if (outcome->operations == 0) ReplaceAmong(1000, count, outcome);
 }

@@ -74,11 +74,15 @@ struct Block {
   size_t size = 0;
 };
 
+inline void Mark(const Block& block, uint64_t mark) {
+  block.bytes[0] = static_cast<unsigned char>(mark);
+  block.bytes[block.size - 1] = static_cast<unsigned char>(mark >> 8);
+}
+
 inline Block Make(size_t size, uint64_t mark) {
   const Block block = {
       static_cast<unsigned char*>(CheckMemory(std::malloc(size))), size};
-  block.bytes[0] = static_cast<unsigned char>(mark);
-  block.bytes[size - 1] = static_cast<unsigned char>(mark >> 8);
+  Mark(block, mark);
   return block;
 }
 
