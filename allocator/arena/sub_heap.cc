@@ -108,13 +108,10 @@ void* SubHeap::AllocateSmall(size_t bytes) {
     return nullptr;
   }
   OnSlowPath();
-  Object* list = slabs_.TakeBack(size_class);
   Status status;  // a block may still fit somewhere
-  if (list == nullptr) {
-    const size_t slab_bytes = slabs_.slab_bytes();
-    list = slabs_.Refill(size_class, &status);
-    if (slabs_.slab_bytes() != slab_bytes) news_ |= kGrown;
-  }
+  const size_t slab_bytes = slabs_.slab_bytes();
+  Object* list = slabs_.Refill(size_class, &status);
+  if (slabs_.slab_bytes() != slab_bytes) news_ |= kGrown;
   if (ABSL_PREDICT_FALSE(list == nullptr)) return nullptr;
   lists_[size_class] = list;
   return TakeListed(size_class);

@@ -48,6 +48,20 @@ void ChargedRuns::FreeTo(SliceCache* cache, Slice* run) {
   quota_.Return(bytes);
 }
 
+void ChargedRuns::FreeAllTo(SliceCache* cache, Slice* first) {
+  size_t bytes = 0;
+  for (Slice* run = first; run != nullptr; run = run->next) {
+    run->key = Slice::kNoSlab;
+    bytes += kSliceSize;
+  }
+  if (cache != nullptr) first = cache->PutAll(first);
+  while (Slice* run = first) {
+    first = run->next;
+    pool_.Free(run);
+  }
+  quota_.Return(bytes);
+}
+
 void ChargedRuns::FreePoisoned(Slice* run) {
   const size_t bytes = run->run_slices * kSliceSize;
   pool_.FreePoisoned(run);

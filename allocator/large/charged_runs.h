@@ -35,6 +35,9 @@ class ChargedRuns {
   // The same into another cache: the calling thread's, or NULL.
   void FreeTo(SliceCache* cache, Slice* run);
 
+  // The same for a list of runs of one slice, linked by `next`.
+  void FreeAllTo(SliceCache* cache, Slice* first);
+
   // Every touch of it faults from now on, for a while.
   ABSL_ATTRIBUTE_COLD void FreePoisoned(Slice* run);
 

@@ -2,7 +2,7 @@
 
 namespace myonly::internal {
 
-const Quota& Quota::Root() const {
+inline const Quota& Quota::Root() const {
   const Quota* root = this;
   while (const Quota* parent = root->parent()) root = parent;
   return *root;
@@ -11,7 +11,7 @@ const Quota& Quota::Root() const {
 // --- Levels of a tree; under its lock. ---
 
 // What may be held by now: the reserve only once the limit was hit.
-size_t Quota::UsableBytes() const {
+inline size_t Quota::UsableBytes() const {
   const size_t limit = limit_bytes();
   if (limit == 0) return SIZE_MAX;
   if (extras_ == nullptr || has_hit_limit_) return limit;
@@ -19,14 +19,14 @@ size_t Quota::UsableBytes() const {
   return limit > reserve ? limit - reserve : 0;
 }
 
-bool Quota::Allows(size_t bytes) const {
+ABSL_ATTRIBUTE_ALWAYS_INLINE inline bool Quota::Allows(size_t bytes) const {
   const size_t usable = UsableBytes();
   const size_t charged = charged_bytes();
   return charged <= usable && bytes <= usable - charged;
 }
 
 // Of the levels from here up to `end`, which is not one of them.
-bool Quota::Refuses(size_t bytes, const Quota* end) {
+inline bool Quota::Refuses(size_t bytes, const Quota* end) {
   Quota* refusing = this;
   while (refusing != end && refusing->Allows(bytes)) {
     refusing = refusing->parent();
@@ -44,7 +44,7 @@ bool Quota::Refuses(size_t bytes, const Quota* end) {
   return true;
 }
 
-void Quota::Add(size_t bytes, const Quota* end) {
+inline void Quota::Add(size_t bytes, const Quota* end) {
   Quota* levels[kMaxDepth];
   size_t depth = 0;
   for (Quota* level = this; level != end; level = level->parent()) {
@@ -88,13 +88,16 @@ void Quota::NoteReturn(size_t charged) {
 
 // --- Charging. ---
 
-bool Quota::ChargeRuled(size_t bytes) {
+// Not cold itself, as it is to whoever has no limits.
+bool Quota::ChargeLevels(size_t bytes) {
   MutexLock lock(TreeMutex());
   if (ABSL_PREDICT_FALSE(Refuses(bytes, nullptr))) return false;
   own_ += bytes;
   Add(bytes, nullptr);
   return true;
 }
+
+bool Quota::ChargeRuled(size_t bytes) { return ChargeLevels(bytes); }
 
 void Quota::ReturnRuled(size_t bytes) {
   if (is_dropping_) return;

@@ -160,6 +160,7 @@ class Quota {
 
  private:
   ABSL_ATTRIBUTE_COLD bool ChargeRuled(size_t bytes);
+  ABSL_ATTRIBUTE_NOINLINE bool ChargeLevels(size_t bytes);
   ABSL_ATTRIBUTE_COLD void ReturnRuled(size_t bytes);
 
   Quota* parent() const { return parent_.load(std::memory_order_relaxed); }

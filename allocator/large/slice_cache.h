@@ -54,6 +54,22 @@ class SliceCache {
     return has_room;
   }
 
+  // The same for a list of them, linked by `next`: the rest that has no room.
+  Slice* PutAll(Slice* run) {
+    Slice* all = TakeAll();
+    if (all == nullptr) count_ = 0;
+    while (run != nullptr && count_ != kMaxSlices) {
+      Slice* next = run->next;
+      run->kind = RunKind::kBusy;
+      run->next = all;
+      all = run;
+      run = next;
+      ++count_;
+    }
+    Leave(all);
+    return run;
+  }
+
   // Gives all back. By any thread.
   ABSL_ATTRIBUTE_COLD void Release(RunPool& pool);
 

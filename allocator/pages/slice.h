@@ -126,6 +126,7 @@ enum class SlabState : uint8_t {
   kPartial,  // waits to be active again
   kSwept,    // has waited for long: pages without a used object were purged
 };
+inline constexpr size_t kNumSlabStates = 4;
 
 // What each kind of run keeps in its first descriptor.
 struct FreeRunFields {

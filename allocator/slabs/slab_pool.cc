@@ -1,6 +1,6 @@
 #include "allocator/slabs/slab_pool.h"
 
-#include <initializer_list>
+#include <cstring>
 
 #include "allocator/base/check.h"
 #include "allocator/base/preset.h"
@@ -8,7 +8,7 @@
 namespace myonly::internal {
 
 Object* SlabPool::TakeBack(size_t size_class) {
-  Slice* slab = classes_[size_class].active;
+  Slice* slab = Active(size_class);
   if (ABSL_PREDICT_FALSE(slab == nullptr)) return nullptr;
   if (ABSL_PREDICT_FALSE((slab->swept_pages | takes_few_) != 0)) {
     return TakeBackCarefully(slab);
@@ -80,8 +80,8 @@ inline Object* SlabPool::NoteTakenBack(Slice* slab, size_t used_before,
 Object* SlabPool::Refill(size_t size_class, Status* status) {
   Object* list = TakeBack(size_class);
   if (list != nullptr) return list;
-  Class& lists = classes_[size_class];
-  if (Slice* slab = lists.active) {
+  Slice*& active = List(size_class, SlabState::kActive);
+  if (Slice* slab = active) {
     const size_t used = slab->slab.needed;
     const unsigned swept = slab->swept_pages;
     list = Slab::Carve(slab, runs_.pool().AddressOf(slab), end());
@@ -92,9 +92,10 @@ Object* SlabPool::Refill(size_t size_class, Status* status) {
     }
     Slab::Sleep(slab);
     Push(slab);
-    lists.active = nullptr;
+    active = nullptr;
   }
-  Slice* slab = lists.partial != nullptr ? lists.partial : lists.swept;
+  Slice* slab = First(size_class, SlabState::kPartial);
+  if (slab == nullptr) slab = First(size_class, SlabState::kSwept);
   if (slab != nullptr) {
     Remove(slab);
     slab->slab.needed = static_cast<uint16_t>(Slab::Used(slab));
@@ -103,7 +104,8 @@ Object* SlabPool::Refill(size_t size_class, Status* status) {
     slab = NewSlab(size_class, status);
     if (slab == nullptr) return nullptr;
   }
-  lists.active = slab;
+  slab->next = nullptr;
+  active = slab;
   return Refill(size_class, status);
 }
 
@@ -111,7 +113,7 @@ Object* SlabPool::Refill(size_t size_class, Status* status) {
 // vain when it grows no more. All the slabs that it has are full.
 size_t SlabPool::SoonUsed(size_t size_class) const {
   size_t slabs = 0;
-  for (const Slice* slab = classes_[size_class].full;
+  for (const Slice* slab = First(size_class, SlabState::kFull);
        slab != nullptr && slabs < kSlabsForWhole; slab = slab->next) {
     ++slabs;
   }
@@ -124,9 +126,8 @@ bool SlabPool::IsDense() const {
 }
 
 Slice* SlabPool::NewSlab(size_t size_class, Status* status) {
-  Slice* slab =
-      runs_.Allocate(1, RunKind::kSlab, owner_, status,
-                     {SoonUsed(size_class), IsDense()});
+  Slice* slab = runs_.Allocate(1, RunKind::kSlab, owner_, status,
+                               {SoonUsed(size_class), IsDense()});
   if (slab == nullptr) return nullptr;
   ++num_slabs_;
   Slab::Open(slab, size_class, end());
@@ -250,7 +251,7 @@ void SlabPool::Return(Object* list) {
 
 // The list is in the order in which its slabs began to wait.
 Slice* SlabPool::OldestPartial(size_t size_class, uint8_t least_epochs) const {
-  const Slice* first = classes_[size_class].partial;
+  const Slice* first = First(size_class, SlabState::kPartial);
   if (first == nullptr) return nullptr;
   Slice* oldest = first->previous;
   return static_cast<uint8_t>(epoch_ - oldest->waits_since) >= least_epochs
@@ -294,8 +295,8 @@ bool SlabPool::Sweep(size_t slabs) {
 }
 
 bool SlabPool::HasWaiting() const {
-  for (const Class& lists : classes_) {
-    if (lists.partial != nullptr) return true;
+  for (size_t i = 0; i < kNumSizeClasses; ++i) {
+    if (First(i, SlabState::kPartial) != nullptr) return true;
   }
   return false;
 }
@@ -303,7 +304,8 @@ bool SlabPool::HasWaiting() const {
 size_t SlabPool::SweepAll() {
   size_t purged = 0;
   for (size_t i = 1; i < kNumSizeClasses; ++i) {
-    for (Slice* slab = classes_[i].swept; slab != nullptr; slab = slab->next) {
+    for (Slice* slab = First(i, SlabState::kSwept); slab != nullptr;
+         slab = slab->next) {
       purged += PurgeUnused(slab);
     }
     while (Slice* slab = OldestPartial(i, 0)) purged += SweepOne(slab);
@@ -312,10 +314,11 @@ size_t SlabPool::SweepAll() {
 }
 
 void SlabPool::ReleaseEmpty() {
-  for (Class& lists : classes_) {
-    Slice* slab = lists.active;
+  for (size_t i = 0; i < kNumSizeClasses; ++i) {
+    Slice*& active = List(i, SlabState::kActive);
+    Slice* slab = active;
     if (slab == nullptr || slab->slab.needed != 0) continue;
-    lists.active = nullptr;
+    active = nullptr;
     GiveUp(slab);
   }
 }
@@ -323,7 +326,7 @@ void SlabPool::ReleaseEmpty() {
 size_t SlabPool::ListLength(size_t size_class, const Object* list) const {
   size_t length = 0;
   if (is_carved_[size_class]) {
-    const Slice* slab = classes_[size_class].active;
+    const Slice* slab = Active(size_class);
     const size_t bytes = ObjectBytes(size_class);
     const char* end = runs_.pool().AddressOf(slab) + slab->slab.carved * bytes;
     return static_cast<size_t>(end - reinterpret_cast<const char*>(list)) /
@@ -339,16 +342,14 @@ void SlabPool::DropAll(Object** lists, SliceCache* cache) {
     taken_ -= ListLength(i, lists[i]);
     lists[i] = end();
   }
-  for (Class& lists_of_class : classes_) {
-    for (Slice** list : {&lists_of_class.active, &lists_of_class.partial,
-                         &lists_of_class.full, &lists_of_class.swept}) {
-      while (Slice* slab = *list) {
-        *list = list == &lists_of_class.active ? nullptr : slab->next;
-        --num_slabs_;
-        runs_.FreeTo(cache, slab);
-      }
-    }
-  }
+  Slice* dropped = nullptr;
+  VisitSlabs([&dropped](Slice* slab) {
+    slab->next = dropped;
+    dropped = slab;
+  });
+  memset(lists_, 0, sizeof(lists_));
+  num_slabs_ = 0;
+  runs_.FreeAllTo(cache, dropped);
   known_back_ = taken_;
   used_bytes_ = 0;
 }

@@ -16,7 +16,6 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <initializer_list>
 
 #include "absl/base/attributes.h"
 #include "allocator/base/invariant.h"
@@ -142,13 +141,6 @@ class SlabPool {
   size_t PeekUsedBytes() const { return Peek(used_bytes_); }
 
  private:
-  struct Class {
-    Slice* active;
-    Slice* partial;
-    Slice* full;
-    Slice* swept;
-  };
-
   static constexpr size_t kFew = 1;
   // A list that is used up so often gets another page, until it has so many:
   // each time it costs two branches that the processor did not foresee.
@@ -177,17 +169,19 @@ class SlabPool {
   static bool BeginsWell(const Slice* slab, const Object* list, size_t carved);
   ABSL_ATTRIBUTE_COLD void GiveUp(Slice* slab);
   ABSL_ATTRIBUTE_COLD void SweepWhileGrowing();
-  // A list's first slab has its last one before it.
-  Slice*& ListOf(Slice* slab) {
-    Class& lists = classes_[slab->slab.size_class];
-    switch (slab->slab.state) {
-      case SlabState::kFull:
-        return lists.full;
-      case SlabState::kSwept:
-        return lists.swept;
-      default:
-        return lists.partial;
-    }
+  // The slabs of a class in one state. The active one is alone; of the others
+  // the first one has the last one before it.
+  Slice*& List(size_t size_class, SlabState state) {
+    return lists_[size_class][static_cast<size_t>(state)];
+  }
+  Slice* First(size_t size_class, SlabState state) const {
+    return lists_[size_class][static_cast<size_t>(state)];
+  }
+  Slice* Active(size_t size_class) const {
+    return First(size_class, SlabState::kActive);
+  }
+  Slice*& ListOf(const Slice* slab) {
+    return List(slab->slab.size_class, slab->slab.state);
   }
   ABSL_ATTRIBUTE_NOINLINE void Push(Slice* slab);
   ABSL_ATTRIBUTE_NOINLINE void Remove(Slice* slab);
@@ -199,11 +193,12 @@ class SlabPool {
 
   template <typename Visit>
   void VisitSlabs(Visit visit) const {
-    for (const Class& lists : classes_) {
-      if (lists.active != nullptr) visit(lists.active);
-      for (Slice* list : {lists.partial, lists.full, lists.swept}) {
-        for (Slice* slab = list; slab != nullptr; slab = slab->next) {
+    for (const auto& lists : lists_) {
+      for (Slice* slab : lists) {
+        while (slab != nullptr) {
+          Slice* next = slab->next;
           visit(slab);
+          slab = next;
         }
       }
     }
@@ -232,7 +227,7 @@ class SlabPool {
   uint8_t epoch_ = 0;
   uint8_t sweep_class_ = 0;  // where the next sweep goes on
   ListEnd end_;
-  Class classes_[kNumSizeClasses] = {};
+  Slice* lists_[kNumSizeClasses][kNumSlabStates] = {};
   // Classes whose list was made by carving: it ends with the page.
   bool is_carved_[kNumSizeClasses] = {};
   // How often all objects of a short list were back.

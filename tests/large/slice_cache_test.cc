@@ -66,6 +66,31 @@ TEST_F(SliceCacheTest, KeepsNoMoreThanItSays) {
   EXPECT_EQ(pool_.live_bytes(), 0U);
 }
 
+TEST_F(SliceCacheTest, OfAListThePoolGetsWhatHasNoRoom) {
+  for (SliceCache* cache : {&cache_, static_cast<SliceCache*>(nullptr)}) {
+    const std::vector<Slice*> runs = Allocate(SliceCache::kMaxSlices + 3);
+    Slice* list = nullptr;
+    for (Slice* run : runs) {
+      run->key.Publish(1);
+      run->next = list;
+      list = run;
+    }
+    charged_.FreeAllTo(cache, list);
+    EXPECT_EQ(quota_.charged_bytes(), 0U);
+    for (const Slice* run : runs) {
+      EXPECT_EQ(run->key, Slice::kNoSlab);
+      EXPECT_EQ(pool_.FindRun(run), nullptr);
+    }
+    const size_t kept = cache == nullptr ? 0 : SliceCache::kMaxSlices;
+    EXPECT_EQ(cache_.bytes(), kept * kSliceSize);
+    EXPECT_EQ(pool_.live_bytes(), kept * kSliceSize);
+    pool_.CheckInvariants();
+    cache_.Release(pool_);
+  }
+  charged_.FreeAllTo(&cache_, nullptr);
+  EXPECT_EQ(cache_.bytes(), 0U);
+}
+
 TEST_F(SliceCacheTest, WhatIsNotWantedGoesBackWithTime) {
   FreeAll(Allocate(20));
   cache_.Decay(pool_, 10000);  // looks for the first time
