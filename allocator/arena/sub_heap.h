@@ -94,17 +94,19 @@ class SubHeap : public ShareFront {
   // `*status` says why.
   void* Allocate(size_t size, size_t alignment, Status* status);
 
-  // An object of a class whose list is empty, of what came back to its active
-  // slab; NULL: there is none, or there is more to do.
+  // An object of a class whose list is empty, of a slab that there is; NULL:
+  // there is none, or there is more to do.
   void* AllocateBack(size_t size_class) {
-    if (ABSL_PREDICT_FALSE(!posted_.empty())) return nullptr;
-    if (OnSlowPath()) return nullptr;
-    if (ABSL_PREDICT_FALSE(!Slab::IsEnd(lists_[size_class]))) return nullptr;
-    Object* list = slabs_.TakeBack(size_class);
-    if (list == nullptr) return nullptr;
-    void* object = Slab::TakeFirst(&list, token_);
-    lists_[size_class] = list;
-    return object;
+    return AllocateFromSlab(
+        size_class, [this, size_class] { return slabs_.TakeNext(size_class); });
+  }
+  // The same, or of a new slab. Only for shares of which nobody takes the news.
+  void* AllocateOrGrow(size_t size_class) {
+    return AllocateFromSlab(size_class, [this, size_class]() -> Object* {
+      Status status;
+      return WantsSlab(size_class) ? slabs_.Refill(size_class, &status)
+                                   : nullptr;
+    });
   }
 
   // A block from a quick list that is near, if the one for `size` is empty;
@@ -300,8 +302,23 @@ class SubHeap : public ShareFront {
   static constexpr size_t kMaxTakenIn = 256;
 
   // Whether objects of `bytes` come from slabs by now.
-  bool HasSlabFor(size_t bytes) const {
-    return kIsSecure || requests_[SizeClassFor(bytes)] >= kRequestsBeforeSlab;
+  bool HasSlabFor(size_t bytes) const { return WantsSlab(SizeClassFor(bytes)); }
+  bool WantsSlab(size_t size_class) const {
+    return kIsSecure || requests_[size_class] >= kRequestsBeforeSlab;
+  }
+  // `more` makes a list if nothing came back.
+  template <typename More>
+  ABSL_ATTRIBUTE_ALWAYS_INLINE void* AllocateFromSlab(size_t size_class,
+                                                      More more) {
+    if (ABSL_PREDICT_FALSE(!posted_.empty())) return nullptr;
+    if (OnSlowPath()) return nullptr;
+    if (ABSL_PREDICT_FALSE(!Slab::IsEnd(lists_[size_class]))) return nullptr;
+    Object* list = slabs_.TakeBack(size_class);
+    if (list == nullptr) list = more();
+    if (list == nullptr) return nullptr;
+    void* object = Slab::TakeFirst(&list, token_);
+    lists_[size_class] = list;
+    return object;
   }
   // The first object of a list; dies if it is not as it was when it was freed.
   // NULL: the list is at its end.

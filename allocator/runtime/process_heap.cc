@@ -249,6 +249,21 @@ ABSL_ATTRIBUTE_NOINLINE void* AllocateDefault(size_t size, size_t alignment,
              : Fail(status);
 }
 
+// Apart from what is not: that needs no stack.
+ABSL_ATTRIBUTE_NOINLINE void* AllocateNear(size_t size) {
+  ThreadState* state = this_thread.state;
+  void* ptr = size > kMaxSlabRequest ? state->AllocateBlockBack(size)
+                                     : state->AllocateBack(SizeClassFor(size));
+  return ABSL_PREDICT_TRUE(ptr != nullptr)
+             ? ptr
+             : AllocateDefault(size, kMinAlignment);
+}
+
+ABSL_ATTRIBUTE_COLD void* AllocateOfNone() {
+  void* ptr = ProcessHeap::AllocateZeroSize();
+  return ptr != nullptr ? ptr : AllocateDefault(0, kMinAlignment);
+}
+
 }  // namespace
 
 void* ProcessHeap::Allocate(size_t size) {
@@ -257,16 +272,10 @@ void* ProcessHeap::Allocate(size_t size) {
 }
 
 void* ProcessHeap::AllocateSlow(size_t size) {
-  void* ptr = nullptr;
-  if (ABSL_PREDICT_FALSE(size == 0)) {
-    ptr = AllocateZeroSize();
-  } else if (size < this_thread.quick_bytes_end) {
-    ptr = size > kMaxSlabRequest
-              ? this_thread.state->AllocateBlockBack(size)
-              : this_thread.state->AllocateBack(SizeClassFor(size));
-  }
-  if (ABSL_PREDICT_TRUE(ptr != nullptr)) return ptr;
-  return AllocateDefault(size, kMinAlignment);
+  if (ABSL_PREDICT_FALSE(size == 0)) return AllocateOfNone();
+  return size < this_thread.quick_bytes_end
+             ? AllocateNear(size)
+             : AllocateDefault(size, kMinAlignment);
 }
 
 void* ProcessHeap::AllocateZeroed(size_t count, size_t size) {
@@ -550,7 +559,7 @@ ABSL_ATTRIBUTE_NOINLINE void* ProcessHeap::AllocateInSlower(ArenaHandle handle,
   if (ABSL_PREDICT_FALSE(share == nullptr)) {
     share = OpenShareOf(handle, size, &arena, &status);
   } else if (alignment == kMinAlignment && size <= kMaxSlabRequest) {
-    ptr = this_thread.state->AllocateBackOf(*share, SizeClassFor(size));
+    ptr = this_thread.state->AllocateOrGrow(*share, SizeClassFor(size));
     if (ABSL_PREDICT_TRUE(ptr != nullptr)) return ptr;
   }
   if (ABSL_PREDICT_TRUE(share != nullptr)) {

@@ -31,10 +31,9 @@ Object* SlabPool::TakeMore(Slice* slab, Object* list) {
   const size_t size_class = slab->slab.size_class;
   if (takes_few_ != 0 || ++turns_[size_class] < kTurnsPerPage) return list;
   turns_[size_class] = 0;
-  const size_t used = slab->slab.needed;
-  Object* more = Slab::Carve(slab, runs_.pool().AddressOf(slab), end());
+  Object* more = CarveMore(slab);
   if (more == nullptr) return list;
-  NoteTaken(size_class, slab->slab.needed - used);
+  is_carved_[size_class] = false;
   Object* last = list;
   while (!Slab::IsEnd(last->next)) last = last->next;
   last->next = more;
@@ -77,36 +76,48 @@ inline Object* SlabPool::NoteTakenBack(Slice* slab, size_t used_before,
   return list;
 }
 
-Object* SlabPool::Refill(size_t size_class, Status* status) {
-  Object* list = TakeBack(size_class);
-  if (list != nullptr) return list;
+Object* SlabPool::CarveMore(Slice* slab) {
+  const size_t used = slab->slab.needed;
+  const unsigned swept = slab->swept_pages;
+  Object* list = Slab::Carve(slab, runs_.pool().AddressOf(slab), end());
+  if (ABSL_PREDICT_TRUE(list != nullptr)) {
+    const size_t size_class = slab->slab.size_class;
+    NoteTaken(size_class, slab->slab.needed - used);
+    is_carved_[size_class] = !kIsSecure && swept == 0;
+  }
+  return list;
+}
+
+Object* SlabPool::TakeNext(size_t size_class) {
   Slice*& active = List(size_class, SlabState::kActive);
   if (Slice* slab = active) {
-    const size_t used = slab->slab.needed;
-    const unsigned swept = slab->swept_pages;
-    list = Slab::Carve(slab, runs_.pool().AddressOf(slab), end());
-    if (ABSL_PREDICT_TRUE(list != nullptr)) {
-      NoteTaken(size_class, slab->slab.needed - used);
-      is_carved_[size_class] = !kIsSecure && swept == 0;
-      return list;
-    }
+    Object* list = CarveMore(slab);
+    if (ABSL_PREDICT_TRUE(list != nullptr)) return list;
     Slab::Sleep(slab);
     Push(slab);
     active = nullptr;
   }
   Slice* slab = First(size_class, SlabState::kPartial);
   if (slab == nullptr) slab = First(size_class, SlabState::kSwept);
-  if (slab != nullptr) {
-    Remove(slab);
-    slab->slab.needed = static_cast<uint16_t>(Slab::Used(slab));
-    slab->slab.state = SlabState::kActive;
-  } else {
-    slab = NewSlab(size_class, status);
-    if (slab == nullptr) return nullptr;
-  }
+  if (slab == nullptr) return nullptr;
+  Remove(slab);
+  slab->slab.needed = static_cast<uint16_t>(Slab::Used(slab));
+  slab->slab.state = SlabState::kActive;
   slab->next = nullptr;
   active = slab;
-  return Refill(size_class, status);
+  Object* list = TakeBack(size_class);
+  return list != nullptr ? list : TakeNext(size_class);
+}
+
+Object* SlabPool::Refill(size_t size_class, Status* status) {
+  Object* list = TakeBack(size_class);
+  if (list == nullptr) list = TakeNext(size_class);
+  if (list != nullptr) return list;
+  Slice* slab = NewSlab(size_class, status);
+  if (slab == nullptr) return nullptr;
+  slab->next = nullptr;
+  List(size_class, SlabState::kActive) = slab;
+  return CarveMore(slab);
 }
 
 // Of a new slab: a part of what the class has already, so that little is in

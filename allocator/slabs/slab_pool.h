@@ -1,8 +1,9 @@
 // The slabs of one thread's share of an arena, by size class.
 //
 // TakeBack: what came back to the active slab.
-// Refill: then its next page | a partial slab becomes active, the one that
-//         waited least | a swept one | a new slab.
+// TakeNext: its next page | a partial slab becomes active, the one that waited
+//           least | a swept one.
+// Refill: all this, then a new slab.
 // Free:   the object goes to its slab; a full slab that has enough back becomes
 //         partial, one that has all back is given up.
 // Sweep:  partial slabs that waited for two epochs, of time or of growth, lose
@@ -68,8 +69,12 @@ class SlabPool {
                      : &end_.object;
   }
 
-  // A list of objects of the class, which count as used from now on. NULL: a
-  // slab is needed and can't be had, `*status` says why.
+  // What else its slabs have of the class once that is nothing. NULL: a new one
+  // is needed.
+  Object* TakeNext(size_t size_class);
+
+  // All that, or a list of a new slab. NULL: it can't be had, `*status` says
+  // why.
   Object* Refill(size_t size_class, Status* status);
 
   // The objects of the class that are gone from Refill but not in use are
@@ -160,8 +165,9 @@ class SlabPool {
   Object* NoteTakenBack(Slice* slab, size_t used_before, Object* list);
   ABSL_ATTRIBUTE_NOINLINE Object* TakeBackCarefully(Slice* slab);
   ABSL_ATTRIBUTE_NOINLINE Object* TakeMore(Slice* slab, Object* list);
+  ABSL_ATTRIBUTE_NOINLINE Object* CarveMore(Slice* slab);
   ABSL_ATTRIBUTE_NOINLINE void Move(Slice* slab, size_t extra);
-  Slice* NewSlab(size_t size_class, Status* status);
+  ABSL_ATTRIBUTE_COLD Slice* NewSlab(size_t size_class, Status* status);
   size_t SoonUsed(size_t size_class) const;
   // Its slabs are many, and most of what is on them is touched.
   bool IsDense() const;

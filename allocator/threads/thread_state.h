@@ -76,19 +76,19 @@ class alignas(256) ThreadState {
     heap_.Publish();
   }
 
-  // An object of what came back to this thread's slabs, or NULL: Allocate looks
-  // further.
+  // An object of this thread's slabs, or NULL: Allocate looks further.
   void* AllocateBack(size_t size_class) {
-    return AllocateBackOf(heap_, size_class);
+    return ABSL_PREDICT_TRUE(batch_.empty()) ? heap_.AllocateBack(size_class)
+                                             : nullptr;
   }
   // The same with a block from a quick list that fits well enough.
   void* AllocateBlockBack(size_t size) {
     return ABSL_PREDICT_TRUE(batch_.empty()) ? heap_.AllocateBlockBack(size)
                                              : nullptr;
   }
-  // The same of one of its shares.
-  void* AllocateBackOf(SubHeap& share, size_t size_class) {
-    return ABSL_PREDICT_TRUE(batch_.empty()) ? share.AllocateBack(size_class)
+  // The same of its share of an arena, which may get a slab more.
+  void* AllocateOrGrow(SubHeap& share, size_t size_class) {
+    return ABSL_PREDICT_TRUE(batch_.empty()) ? share.AllocateOrGrow(size_class)
                                              : nullptr;
   }
 
