@@ -21,7 +21,7 @@ namespace myonly::internal {
 
 class RemoteFreeBatch {
  public:
-  static constexpr size_t kPlaces = 16;
+  static constexpr size_t kPlaces = 64;
   static constexpr size_t kMaxParkedBytes = 4096;  // a place
 
   // Adds to what waits for the slab already, or reports that it is free. False,
@@ -48,19 +48,19 @@ class RemoteFreeBatch {
     Place* place = PlaceOf(slab);
     auto* object = static_cast<Object*>(ptr);
     if (place->slab != slab) {
-      if (place->slab != nullptr) PostPlace(place, HeldBy(*place), post);
+      if (place->slab != nullptr) PostPlace(place, 0, post);
       place->slab = slab;
       place->first = nullptr;
       place->last = static_cast<uint16_t>(PositionOf(object));
       place->room = static_cast<uint16_t>(MostObjects(slab));
-      ++in_use_;
+      in_use_ |= BitOf(slab);
     }
     const bool is_full = place->room == 0;
     object->next = place->first;
     place->first = object;
     if (!is_full) --place->room;
     place->token = place->room == 0 ? kNoOwner : Slab::TokenAt(slab, ptr);
-    if (is_full) PostPlace(place, HeldBy(*place) + 1, post);
+    if (is_full) PostPlace(place, 1, post);
   }
 
   bool empty() const { return in_use_ == 0; }
@@ -94,6 +94,11 @@ class RemoteFreeBatch {
     asm("" : "+r"(place));
     return place;
   }
+  static uint64_t BitOf(const Slice* slab) {
+    static_assert(kPlaces == 64);
+    return uint64_t{1} << (reinterpret_cast<uintptr_t>(slab) / sizeof(Slice) %
+                           kPlaces);
+  }
   static size_t PositionOf(const Object* object) {
     return reinterpret_cast<uintptr_t>(object) % kSliceSize / kMinAlignment;
   }
@@ -108,13 +113,13 @@ class RemoteFreeBatch {
     return MostObjects(place.slab) - place.room;
   }
 
-  // Once for many objects.
+  // Once for many objects: what is held, and `more`.
   template <typename Post>
-  ABSL_ATTRIBUTE_NOINLINE void PostPlace(Place* place, size_t count,
-                                         Post post) {
+  ABSL_ATTRIBUTE_NOINLINE void PostPlace(Place* place, size_t more, Post post) {
     Slice* slab = place->slab;
+    const size_t count = HeldBy(*place) + more;
     place->slab = nullptr;
-    --in_use_;
+    in_use_ &= ~BitOf(slab);
     auto* last = reinterpret_cast<Object*>(
         AlignDown(reinterpret_cast<uintptr_t>(place->first), kSliceSize) +
         place->last * kMinAlignment);
@@ -123,12 +128,13 @@ class RemoteFreeBatch {
 
   template <typename Post>
   ABSL_ATTRIBUTE_NOINLINE void PostPlaces(Post post) {
-    for (Place& place : places_) {
-      if (place.slab != nullptr) PostPlace(&place, HeldBy(place), post);
+    while (in_use_ != 0) {
+      Place& place = places_[__builtin_ctzll(in_use_)];
+      PostPlace(&place, 0, post);
     }
   }
 
-  size_t in_use_ = 0;
+  uint64_t in_use_ = 0;  // a bit for each place
   Place places_[kPlaces] = {};
 };
 
