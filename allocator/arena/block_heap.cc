@@ -21,6 +21,8 @@ constexpr uint8_t kFlushesPerStep = 16;
 // more than one from a list: to save them in one request of so many, and fewer,
 // is not worth the memory.
 constexpr uint64_t kRequestsPerFlushed = 16;
+// One of so few, and lists may hold all that regions do: batches of one size.
+constexpr uint64_t kRequestsForAll = 6;
 constexpr size_t kFirstKeptBytes = size_t{64} << 10;
 constexpr size_t kMaxKeptBytes = size_t{1} << 20;
 constexpr size_t kBytesPerPurge = size_t{64} << 10;
@@ -54,7 +56,7 @@ void* BlockHeap::AllocateFree(size_t size, size_t alignment) {
 
 void* BlockHeap::Grow(size_t size, size_t alignment, Status* status) {
   const size_t block_bytes = AlignedBlockBytes(size, alignment);
-  bool flushes = quick_bytes() >= kept_bytes_;
+  bool flushes = quick_bytes() >= Min(kept_bytes_, kMaxKeptBytes);
   for (;;) {
     const size_t waiting = quick_bytes();
     if (flushes && waiting != 0) {
@@ -79,11 +81,15 @@ void BlockHeap::NoteFlush() {
   if (++flushes_ < kFlushesPerStep) return;
   flushes_ = 0;
   const uint64_t requests = quick_->requests() - requests_before_;
-  const bool is_much = requests < kRequestsPerFlushed * flushed_blocks_;
+  const uint64_t flushed = flushed_blocks_;
   requests_before_ += requests;
   flushed_blocks_ = 0;
-  if (!is_much || purges_at_once_ || is_quiet_) return;
-  kept_bytes_ = Min(Max(kept_bytes_ * 2, kFirstKeptBytes), kMaxKeptBytes);
+  if (requests >= kRequestsPerFlushed * flushed) return;
+  if (purges_at_once_ || is_quiet_) return;
+  const bool is_most = requests < kRequestsForAll * flushed;
+  if (kept_bytes_ < Max(kMaxKeptBytes, is_most ? region_bytes_ : 0)) {
+    kept_bytes_ = Max(kept_bytes_ * 2, kFirstKeptBytes);
+  }
 }
 
 // At a limit, or in memory of its own, the arena gives back what it keeps free,
