@@ -379,9 +379,13 @@ size_t BlockHeap::PeekLiveBytes(size_t blocks) const {
 
 const char* BlockHeap::WhyNotLive(const Slice* region, void* ptr) const {
   const Slice* run = runs_.pool().FindRun(region);
-  return run == nullptr || bins_.LiveTag(ptr) != 0
-             ? "double free"
-             : bins_.Diagnose(runs_.pool().AddressOf(run), ptr);
+  if (run == nullptr) return "double free";
+  char* start = runs_.pool().AddressOf(run);
+  // What is before a region may fault.
+  const bool has_tag =
+      static_cast<char*>(ptr) - start >= ptrdiff_t{Block::kTagBytes};
+  return has_tag && bins_.LiveTag(ptr) != 0 ? "double free"
+                                            : bins_.Diagnose(start, ptr);
 }
 
 // Of the block at `*ptr`, which becomes the address that is to be named.

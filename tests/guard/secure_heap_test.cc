@@ -119,6 +119,22 @@ TEST_P(SecureHeapDeathTest, FreeInside) {
   Free(block);
 }
 
+// Before it there may be a page that faults.
+TEST(RegionDeathTest, FreeWhereARegionBegins) {
+  constexpr uintptr_t kSlice = 32768;
+  std::vector<char*> blocks;
+  std::set<uintptr_t> slices;
+  for (int i = 0; i < 100; ++i) {
+    blocks.push_back(Block(20000));
+    slices.insert(reinterpret_cast<uintptr_t>(blocks.back()) / kSlice);
+  }
+  for (const uintptr_t slice : slices) {
+    EXPECT_DEATH(Free(reinterpret_cast<void*>(slice * kSlice)),
+                 "free of an address inside a block|double free");
+  }
+  for (char* block : blocks) Free(block);
+}
+
 TEST_P(SecureHeapDeathTest, OneByteBehindTheEnd) {
   for (char byte : {'\0', 'x'}) {
     char* block = Block(GetParam());
