@@ -145,6 +145,8 @@ class RunPool {
   LiveMap LiveMapOf(const Slice* slice) const {
     return apart_.Live(slice->reservation);
   }
+  // The same of what FindFirst has found: nothing is read.
+  LiveMap FirstLiveMap() const { return apart_.Live(0); }
   // No block of the run in use is live.
   void ClearLive(const Slice* run) const {
     if (IsApart()) ClearLiveApart(run);

@@ -32,15 +32,17 @@ struct Place {
   Slice* slice;
   Holder holder;  // another thread may free the same, and it be given up
   bool is_in_slab;
-
-  LiveMap live() const { return g.runs.LiveMapOf(slice); }
+  LiveMap live;
 };
 
 ABSL_ATTRIBUTE_ALWAYS_INLINE inline bool FindPlace(const void* ptr,
                                                    Place* place) {
-  if (ABSL_PREDICT_FALSE(!g.runs.FindFirst(ptr, &place->slice))) {
+  if (ABSL_PREDICT_TRUE(g.runs.FindFirst(ptr, &place->slice))) {
+    place->live = g.runs.FirstLiveMap();
+  } else {
     place->slice = g.runs.Find(ptr);
     if (place->slice == nullptr) return false;
+    place->live = g.runs.LiveMapOf(place->slice);
   }
   place->holder = HolderOfInline(place->slice);
   place->is_in_slab = place->slice->key != Slice::kNoSlab;
@@ -95,7 +97,7 @@ ABSL_ATTRIBUTE_ALWAYS_INLINE inline void* Protect(void* ptr, size_t size,
   if (ABSL_PREDICT_FALSE(
           bytes < size + Canary::kBytes ||
           (place.is_in_slab && !Slab::StartsObject(place.slice, ptr)) ||
-          !place.live().MarkLive(ptr, IsAlone()))) {
+          !place.live.MarkLive(ptr, IsAlone()))) {
     ReportAndAbort("overwritten link to a free block", ptr);
   }
   if (place.is_in_slab && is_fresh) {
@@ -134,14 +136,14 @@ ABSL_ATTRIBUTE_COLD ABSL_ATTRIBUTE_NOINLINE void ReportOverflow(void* ptr) {
 // The payload of a live block. False: there is none, or something was written
 // behind it, which is reported.
 bool SizeAt(const Place& place, void* ptr, size_t* bytes, size_t* size) {
-  if (ABSL_PREDICT_FALSE(!IsAlignedBlock(ptr) || !place.live().IsLive(ptr))) {
+  if (ABSL_PREDICT_FALSE(!IsAlignedBlock(ptr) || !place.live.IsLive(ptr))) {
     ReportNotLive(place, ptr);
     return false;
   }
   *bytes = BytesAt(place, ptr);
   if (ABSL_PREDICT_TRUE(Canary::Read(ptr, *bytes, size))) return true;
   // Another thread may have freed it meanwhile.
-  place.live().IsLive(ptr) ? ReportOverflow(ptr) : ReportNotLive(place, ptr);
+  place.live.IsLive(ptr) ? ReportOverflow(ptr) : ReportNotLive(place, ptr);
   return false;
 }
 
@@ -265,7 +267,7 @@ void GuardedHeap::Free(void* ptr) {
     return Sampling::Has(ptr) ? Sampling::Free(ptr) : ProcessHeap::Free(ptr);
   }
   if (ABSL_PREDICT_FALSE(!IsAlignedBlock(ptr) ||
-                         !place.live().MarkFree(ptr, IsAlone()))) {
+                         !place.live.MarkFree(ptr, IsAlone()))) {
     return ReportNotLive(place, ptr);
   }
   const size_t bytes = BytesAt(place, ptr);
@@ -308,7 +310,7 @@ void GuardedHeap::CheckSize(const void* ptr, size_t size) {
   Place place;
   bool is_right;
   if (FindPlace(ptr, &place)) {
-    if (!IsAlignedBlock(ptr) || !place.live().IsLive(ptr)) return;
+    if (!IsAlignedBlock(ptr) || !place.live.IsLive(ptr)) return;
     size_t bytes;
     size_t asked;
     is_right =
@@ -481,7 +483,7 @@ size_t GuardedHeap::UsableSize(const void* ptr) {
 bool GuardedHeap::IsIntact(const void* ptr, size_t size) {
   Place place;
   size_t found;
-  return FindPlace(ptr, &place) && place.live().IsLive(ptr) &&
+  return FindPlace(ptr, &place) && place.live.IsLive(ptr) &&
          Canary::Read(ptr, BytesAt(place, const_cast<void*>(ptr)), &found) &&
          found == size;
 }
@@ -490,7 +492,7 @@ bool GuardedHeap::Correct(BlockInfo* block) {
   const Look look;
   Place place;
   if (!FindPlace(block->start, &place)) return block->is_live;
-  block->is_live = block->is_live && place.live().PeekLive(block->start);
+  block->is_live = block->is_live && place.live.PeekLive(block->start);
   if (block->is_live) block->bytes = Canary::Peek(block->start, block->bytes);
   return block->is_live;
 }
