@@ -118,13 +118,13 @@ void* Arena::AllocatePages(size_t size, size_t alignment, bool zeroed,
     return nullptr;
   }
   if (ABSL_PREDICT_FALSE(ground_ != nullptr)) {
-    return AllocateLarge(size, alignment, zeroed, /*may_grow=*/true, status);
+    return AllocateLarge(size, alignment, zeroed, RunSource::kAny, status);
   }
   const bool is_large = size + slack <= kMaxLargeRequest;
   Status first = Status::kOk;
-  void* ptr = is_large ? AllocateLarge(size, alignment, zeroed,
-                                       /*may_grow=*/true, &first)
-                       : AllocateHuge(size, alignment, zeroed, &first);
+  void* ptr =
+      is_large ? AllocateLarge(size, alignment, zeroed, RunSource::kAny, &first)
+               : AllocateHuge(size, alignment, zeroed, &first);
   if (ABSL_PREDICT_TRUE(ptr != nullptr)) return ptr;
   if (first != Status::kNoMemory) {
     *status = first;
@@ -132,20 +132,21 @@ void* Arena::AllocatePages(size_t size, size_t alignment, bool zeroed,
   }
   // Where addresses are short, what one kind can't get the other may have. No
   // run grows for what the system has refused as a mapping.
-  return is_large ? AllocateHuge(size, alignment, zeroed, status)
-                  : AllocateLarge(size, alignment, zeroed,
-                                  /*may_grow=*/false, status);
+  return is_large
+             ? AllocateHuge(size, alignment, zeroed, status)
+             : AllocateLarge(size, alignment, zeroed, RunSource::kFree, status);
 }
 
 void* Arena::AllocateLarge(size_t size, size_t alignment, bool zeroed,
-                           bool may_grow, Status* status) {
+                           RunSource source, Status* status) {
   const size_t aligned = runs_.slice_alignment();
   const size_t slack = alignment > aligned ? alignment - aligned : 0;
   const size_t usable = AlignUp(Max(size, 1), kPageSize);
   const size_t guard = kIsSecure && ground_ == nullptr ? kPageSize : 0;
   // All its pages are the block's; it may begin between those of the run.
-  const size_t slices = SlicesFor(usable + slack + guard);
-  const size_t bytes = slices * kSliceSize;
+  size_t slices = SlicesFor(usable + slack + guard);
+  size_t bytes = slices * kSliceSize;
+  const bool wants_room = kIsSecure && source == RunSource::kAnyWithRoom;
   bool is_zero = false;
   Slice* run;
   char* ptr;
@@ -155,11 +156,15 @@ void* Arena::AllocateLarge(size_t size, size_t alignment, bool zeroed,
       *status = Status::kStale;
       return nullptr;
     }
+    if (wants_room && MayHaveRoom()) {
+      slices = SlicesFor(Min(usable * kRoomToGrow, kMaxLargeRequest) + guard);
+      bytes = slices * kSliceSize;
+    }
     if (!Charge(bytes, usable)) {
       *status = Status::kQuota;
       return nullptr;
     }
-    run = may_grow
+    run = source != RunSource::kFree
               ? runs_.Allocate(slices, RunKind::kLarge, this, &is_zero)
               : runs_.AllocateFree(slices, RunKind::kLarge, this, &is_zero);
     if (run == nullptr && ABSL_PREDICT_FALSE(ground_ != nullptr)) {
@@ -172,7 +177,9 @@ void* Arena::AllocateLarge(size_t size, size_t alignment, bool zeroed,
       return nullptr;
     }
     // Zeros are often wanted for tables that are never filled.
-    if (ABSL_PREDICT_FALSE(is_zero) && !zeroed) runs_.Populate(run, {});
+    if (ABSL_PREDICT_FALSE(is_zero) && !zeroed && !wants_room) {
+      runs_.Populate(run, {});
+    }
     char* start = runs_.AddressOf(run);
     ptr = reinterpret_cast<char*>(
         AlignUp(reinterpret_cast<uintptr_t>(start), alignment));
@@ -186,9 +193,46 @@ void* Arena::AllocateLarge(size_t size, size_t alignment, bool zeroed,
     ++allocations_;
     NotePeak();
   }
-  if (guard != 0) run->large.has_guard = runs_.Guard(ptr + usable, guard);
+  if (guard != 0) {
+    const size_t offset = run->large.payload_offset;
+    run->large.has_guard = runs_.Guard(ptr + usable, bytes - offset - usable);
+  }
   if (zeroed && !is_zero) memset(ptr, 0, size);
   return ptr;
+}
+
+#ifdef MYONLY_PRESET_SECURE
+void* Arena::AllocateToGrow(size_t size, Status* status) {
+  if (size <= kMaxLargeRequest && ground_ == nullptr &&
+      !BlockHeap::Serves(size, kMinAlignment)) {
+    void* ptr = AllocateLarge(size, kMinAlignment, /*zeroed=*/false,
+                              RunSource::kAnyWithRoom, status);
+    if (ptr != nullptr) return ptr;
+  }
+  return AllocateAligned(size, kMinAlignment, status);
+}
+#endif
+
+// No limit is spent on what was not asked for, and where the system counts
+// addresses as memory it stays in proportion.
+bool Arena::MayHaveRoom() const {
+  return !quota_.is_ruled() &&
+         large_bytes_ + huge_bytes_ <=
+             page_live_bytes_ + Max(kMaxRoomBytes, page_live_bytes_);
+}
+
+bool Arena::HasRoom(const Slice* run, size_t pages) const {
+  const size_t bytes = run->run_slices * kSliceSize;
+  return pages > run->large.usable_pages &&
+         run->large.payload_offset + (pages + 1) * kPageSize <= bytes;
+}
+
+bool Arena::OpenRoom(Slice* run, size_t pages) {
+  const LargeFields& large = run->large;
+  char* end = runs_.AddressOf(run) + large.payload_offset +
+              large.usable_pages * kPageSize;
+  return !large.has_guard ||
+         runs_.Unguard(end, (pages - large.usable_pages) * kPageSize);
 }
 
 void* Arena::AllocateHuge(size_t size, size_t alignment, bool zeroed,
@@ -305,15 +349,18 @@ bool Arena::ResizeLarge(const Slice* slice, void* ptr, size_t size) {
   if (pages == run->large.usable_pages) return true;
   // Small enough for another kind: moving gives the rest of the run back.
   if (size <= kMaxBlockRequest / 2) return false;
-  if (kIsSecure && ground_ == nullptr) return false;
+  const bool is_guarded = kIsSecure && ground_ == nullptr;
+  if (is_guarded && !HasRoom(run, pages)) return false;
   const size_t slices =
-      SlicesFor(run->large.payload_offset + pages * kPageSize);
+      is_guarded ? run->run_slices
+                 : SlicesFor(run->large.payload_offset + pages * kPageSize);
   const size_t old_slices = run->run_slices;
   const size_t charge = ChargeOf(slices, pages);
   const size_t old_charge = ChargeOf(old_slices, run->large.usable_pages);
   const size_t more = charge > old_charge ? charge - old_charge : size_t{0};
   if (more != 0 && !Charge(more, more)) return false;
-  if (slices > old_slices && !runs_.Extend(run, slices)) {
+  if ((slices > old_slices && !runs_.Extend(run, slices)) ||
+      (is_guarded && !OpenRoom(run, pages))) {
     quota_.ReturnEither(more, more);
     return false;
   }

@@ -73,6 +73,11 @@ class Arena {
   // `alignment` is a power of two.
   void* AllocateAligned(size_t size, size_t alignment, Status* status);
 
+  // In the secure preset: for what realloc makes larger than a block. It may
+  // grow where it is, as more addresses are behind it than it needs; until then
+  // they fault.
+  ABSL_ATTRIBUTE_COLD void* AllocateToGrow(size_t size, Status* status);
+
   // --- On live blocks of this arena; a bad pointer is reported and aborts. ---
   // After a bad free the caller may go on, if the option says so.
 
@@ -220,12 +225,24 @@ class Arena {
   friend class HeapExplainer;
   friend class HeapWalk;
 
+  // Where runs for large blocks come from: without growing the pool; from
+  // everywhere; the same with kRoomToGrow times the addresses, in secure only.
+  enum class RunSource : uint8_t { kFree, kAny, kAnyWithRoom };
+  static constexpr size_t kRoomToGrow = 4;
+  // In all, or as much as is in use.
+  static constexpr size_t kMaxRoomBytes = size_t{64} << 20;
+
   void* AllocatePages(size_t size, size_t alignment, bool zeroed,
                       Status* status);
-  void* AllocateLarge(size_t size, size_t alignment, bool zeroed, bool may_grow,
-                      Status* status);
+  void* AllocateLarge(size_t size, size_t alignment, bool zeroed,
+                      RunSource source, Status* status);
   ABSL_ATTRIBUTE_COLD void* AllocateHuge(size_t size, size_t alignment,
                                          bool zeroed, Status* status);
+  bool MayHaveRoom() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  // Of a large block in the secure preset: whether it can have so many pages,
+  // and one that faults behind them; makes them usable, or returns false.
+  bool HasRoom(const Slice* run, size_t pages) const;
+  bool OpenRoom(Slice* run, size_t pages);
 
   // Destroyed since the caller found it. The default arena is never opened.
   bool IsClosed() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {

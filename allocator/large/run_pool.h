@@ -208,6 +208,10 @@ class RunPool {
   bool Guard(char* start, size_t bytes) {
     return !Look::IsOn() && pages_.Guard(start, bytes);
   }
+  // Some of these fault no longer. False: they still do.
+  bool Unguard(char* start, size_t bytes) {
+    return pages_.Unguard(start, bytes);
+  }
   // Makes resident at once what will soon be written to of a fresh run, or all
   // that lies around it.
   ABSL_ATTRIBUTE_COLD void Populate(Slice* run, Growth growth);

@@ -452,7 +452,9 @@ void* GuardedHeap::Reallocate(void* ptr, size_t size) {
   const Status before = ProcessHeap::LastStatus();
   void* moved = nullptr;
   if (!shrinks || !RequestGate::AsksFor(owner)) {
-    moved = arena == 0 ? Allocate(size) : AllocateIn(arena, size);
+    moved = arena != 0         ? AllocateIn(arena, size)
+            : MayBeBlock(size) ? Allocate(size)
+                               : ProcessHeap::AllocateToGrow(size);
   }
   if (!life.IsAsBefore()) {
     Free(moved);  // what was in `ptr` is gone

@@ -271,6 +271,18 @@ void* ProcessHeap::AllocateZeroed(size_t count, size_t size) {
   return ptr != nullptr ? ptr : Fail(status);
 }
 
+#ifdef MYONLY_PRESET_SECURE
+void* ProcessHeap::AllocateToGrow(size_t size) {
+  if (!RequestGate::Admits(size)) return Fail(Status::kNoMemory);
+  Status status;
+  void* ptr = g.default_arena.AllocateToGrow(size, &status);
+  if (ptr == nullptr && MakeRoomIn(g.default_arena, size, status)) {
+    ptr = g.default_arena.AllocateToGrow(size, &status);
+  }
+  return ptr != nullptr ? ptr : Fail(status);
+}
+#endif
+
 void* ProcessHeap::AllocateAligned(size_t alignment, size_t size) {
   if (!IsPowerOfTwo(alignment)) return Fail(Status::kInvalid);
   if (alignment <= kMinAlignment) return Allocate(size);

@@ -96,6 +96,9 @@ class ProcessHeap {
     return ptr;
   }
   static void* AllocateAligned(size_t alignment, size_t size);
+  // In the secure preset: the same for more than blocks serve, which is to grow
+  // on (Arena::AllocateToGrow).
+  ABSL_ATTRIBUTE_COLD static void* AllocateToGrow(size_t size);
   // Whether there may be room by now for what the arena has refused with
   // `status`: of what is kept for later.
   ABSL_ATTRIBUTE_COLD static bool MakeRoomIn(Arena& arena, size_t size,

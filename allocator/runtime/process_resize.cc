@@ -155,7 +155,8 @@ void* ProcessHeap::Move(Arena& arena, void* ptr, size_t usable, size_t size) {
   if (ABSL_PREDICT_FALSE(arena.token() != 0 || size <= usable)) {
     return MoveSlowly(arena, ptr, usable, size);
   }
-  void* moved = Allocate(size);
+  void* moved = kIsSecure && size > kMaxBlockRequest ? AllocateToGrow(size)
+                                                     : Allocate(size);
   if (moved == nullptr) return nullptr;
   memcpy(moved, ptr, usable);
   Free(ptr);

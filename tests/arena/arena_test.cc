@@ -2,6 +2,7 @@
 // pages and over the fake. The arena as a whole is in arena_lifecycle_test.cc.
 #include "allocator/arena/arena.h"
 
+#include <signal.h>
 #include <sys/mman.h>
 
 #include <algorithm>
@@ -298,11 +299,11 @@ TEST_P(ArenaTest, ALargeBlockGrowsAndShrinksInPlace) {
   EXPECT_TRUE(IsFilled(ptr, kMiB / 4, 2));
 }
 
-TEST_P(ArenaTest, ALargeBlockInSecureKeepsItsPages) {
+TEST_P(ArenaTest, ALargeBlockInSecureKeepsItsPagesWhereThereIsNoRoom) {
   if (!kIsSecure) GTEST_SKIP() << "the preset is not secure";
   void* ptr = Allocate(kMiB);
   Fill(ptr, kMiB, 1);
-  for (const size_t size : {3 * kMiB / 2, kMiB / 2, kMiB + 1}) {
+  for (const size_t size : {3 * kMiB / 2, kMiB / 2, kMiB + kSliceSize}) {
     void* same = ptr;
     EXPECT_FALSE(ground().Resize(&same, size, /*may_move=*/false));
     EXPECT_EQ(same, ptr);
@@ -311,6 +312,60 @@ TEST_P(ArenaTest, ALargeBlockInSecureKeepsItsPages) {
   EXPECT_TRUE(ground().Resize(&ptr, kMiB - 1, /*may_move=*/false));
   EXPECT_TRUE(IsFilled(ptr, kMiB, 1));
 }
+
+#ifdef MYONLY_PRESET_SECURE
+// Of the process's own arena, which is never opened and has no limit.
+TEST_P(ArenaTest, WhatIsToGrowHasRoomThatFaults) {
+  Arena arena(ground().runs(), ground().huge(), TestSeed, "process");
+  Status status;
+  void* ptr = arena.AllocateToGrow(100000, &status);
+  ASSERT_NE(ptr, nullptr);
+  const Slice* run = ground().runs().FindRun(ground().runs().Find(ptr));
+  const uint64_t large = arena.Stats().large_bytes;
+  size_t filled = 0;
+  for (const size_t size : {100000, 100001, 150000, 300000, 400000}) {
+    ASSERT_TRUE(ground().Resize(&ptr, size, /*may_move=*/false));
+    EXPECT_TRUE(IsFilled(ptr, filled, 1));
+    const size_t usable = AlignUp(size, kPageSize);
+    EXPECT_EQ(ground().UsableSize(ptr), usable);
+    volatile char* behind = static_cast<char*>(ptr) + usable;
+    volatile char* last = ground().runs().AddressOf(run) + large - 1;
+    if (run->large.has_guard) {
+      EXPECT_EXIT(*behind = 1, ::testing::KilledBySignal(SIGSEGV), "");
+      EXPECT_EXIT(*last = 1, ::testing::KilledBySignal(SIGSEGV), "");
+    }
+    Fill(ptr, usable, 1);
+    filled = usable;
+  }
+  EXPECT_EQ(arena.Stats().large_bytes, large);
+  EXPECT_FALSE(ground().Resize(&ptr, large, /*may_move=*/false));
+  EXPECT_FALSE(ground().Resize(&ptr, 300000, /*may_move=*/false));
+  EXPECT_TRUE(IsFilled(ptr, filled, 1));
+  ground().Free(ptr);
+}
+
+TEST_P(ArenaTest, ThereIsRoomForAsMuchAsIsInUse) {
+  Arena arena(ground().runs(), ground().huge(), TestSeed, "process");
+  Status status;
+  size_t asked = 0;
+  std::vector<void*> blocks;
+  while (asked < 256 * kMiB) {
+    blocks.push_back(arena.AllocateToGrow(kMiB, &status));
+    ASSERT_NE(blocks.back(), nullptr);
+    asked += kMiB;
+    const uint64_t room = arena.Stats().large_bytes - asked;
+    EXPECT_LE(room, std::max<uint64_t>(asked, 64 * kMiB) + 4 * kMiB);
+  }
+  EXPECT_GT(arena.Stats().large_bytes, 3 * asked / 2);
+  for (void* block : blocks) ground().Free(block);
+}
+
+TEST_P(ArenaTest, NoLimitIsSpentOnRoom) {
+  Status status;
+  ASSERT_NE(arena().AllocateToGrow(kMiB, &status), nullptr);
+  EXPECT_EQ(arena().Stats().large_bytes, kMiB + kSliceSize);
+}
+#endif
 
 // It begins between the slices of its run.
 TEST_P(ArenaTest, AnAlignedLargeBlockIsResizedInPlace) {

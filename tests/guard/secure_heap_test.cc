@@ -192,6 +192,34 @@ TEST(SecureHeapTest, NewThatFailsIsOneRequest) {
   ::operator delete(block);
 }
 
+// In place or not, what was written stays, and nothing else can be touched.
+TEST(SecureHeapTest, LargeBlocksGrowByRealloc) {
+  constexpr size_t kBlocks = 40;
+  std::vector<char*> blocks(kBlocks);
+  std::vector<size_t> sizes(kBlocks, 40000);
+  size_t in_place = 0;
+  for (size_t i = 0; i < kBlocks; ++i) {
+    blocks[i] = Block(sizes[i]);
+    memset(blocks[i], static_cast<int>(i), sizes[i]);
+  }
+  for (int step = 0; step < 14; ++step) {
+    for (size_t i = 0; i < kBlocks; ++i) {
+      const size_t size = sizes[i] + sizes[i] / (2 + i % 3);
+      auto* grown = static_cast<char*>(realloc(blocks[i], size));
+      in_place += grown == blocks[i] ? 1 : 0;
+      for (size_t j = 0; j < sizes[i]; j += 777) {
+        ASSERT_EQ(grown[j], static_cast<char>(i));
+      }
+      memset(grown, static_cast<int>(i), size);
+      ASSERT_GE(malloc_usable_size(grown), size);
+      blocks[i] = grown;
+      sizes[i] = size;
+    }
+  }
+  EXPECT_GT(in_place, kBlocks);
+  for (size_t i = 0; i < kBlocks; ++i) free_sized(blocks[i], sizes[i]);
+}
+
 // Around where blocks end and pages begin, by every way to allocate.
 TEST(SecureHeapTest, LargestBlocks) {
   for (size_t size = 65536 - 40; size <= 80000; size += size < 65600 ? 1 : 37) {
