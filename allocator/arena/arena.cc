@@ -78,8 +78,7 @@ void Arena::Decay() {
 
 void Arena::FreeBlock(const Slice* region, void* ptr) {
   MutexLock lock(mutex_);
-  const size_t counted =
-      quota_.counts_blocks() ? blocks_.SizeIfLive(ptr) : 0;
+  const size_t counted = quota_.counts_blocks() ? blocks_.SizeIfLive(ptr) : 0;
   if (ABSL_PREDICT_FALSE(!blocks_.Free(region, ptr))) return;
   if (ABSL_PREDICT_FALSE(counted != 0)) quota_.ReturnEither(0, counted);
   ++frees_;
@@ -176,13 +175,16 @@ void* Arena::AllocateLarge(size_t size, size_t alignment, bool zeroed,
       *status = Status::kNoMemory;
       return nullptr;
     }
-    // Zeros are often wanted for tables that are never filled.
-    if (ABSL_PREDICT_FALSE(is_zero) && !zeroed && !wants_room) {
-      runs_.Populate(run, {});
-    }
     char* start = runs_.AddressOf(run);
     ptr = reinterpret_cast<char*>(
         AlignUp(reinterpret_cast<uintptr_t>(start), alignment));
+    if (ABSL_PREDICT_FALSE(is_zero)) {
+      // Zeros are often wanted for tables that are never filled.
+      if (!zeroed && !wants_room) runs_.Populate(run, {});
+    } else if (kChecksObjects) {
+      // As Block::ClearFirstWord.
+      *reinterpret_cast<uintptr_t*>(ptr) = 0;
+    }
     run->large.payload_offset = static_cast<uint32_t>(ptr - start);
     run->large.usable_pages = static_cast<uint32_t>(usable / kPageSize);
     if (kIsSecure) run->large.has_guard = false;

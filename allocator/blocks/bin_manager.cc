@@ -95,6 +95,7 @@ Block* BinManager::CutVictim(size_t bytes) {
   Block* next = block->Next(total);
   const uint64_t next_word = CheckedWord(next);
   const size_t rest = total - bytes;
+  block->ClearFirstWord();
   if (ABSL_PREDICT_FALSE(rest < Block::kMinBytes)) {
     victim_ = nullptr;
     victim_bytes_ = 0;
@@ -137,6 +138,7 @@ Block* BinManager::AllocateAligned(size_t bytes, size_t alignment) {
     while (lead < Block::kMinBytes) lead += alignment;
     const BoundaryTag tag = block->Read();
     Block* aligned = block->At(lead);
+    aligned->ClearFirstWord();
     aligned->Write(key_, {tag.size - lead, lead, true, false, false});
     Block* next = aligned->Next(tag.size - lead);
     next->WritePrevious(key_, CheckedWord(next), tag.size - lead, false);

@@ -33,6 +33,7 @@
 #include "allocator/base/check.h"
 #include "allocator/base/free_link.h"
 #include "allocator/base/peek.h"
+#include "allocator/base/preset.h"
 #include "allocator/base/sizes.h"
 
 namespace myonly::internal {
@@ -59,6 +60,12 @@ class Block {
     return reinterpret_cast<Block*>(static_cast<char*>(payload) - kTagBytes);
   }
   void* payload() { return reinterpret_cast<char*>(this) + kTagBytes; }
+  // Of a block whose payload bore no links: what begins there may be the mark
+  // of an object that was here before. A program that copies what it has not
+  // written would make an object by that which looks free.
+  void ClearFirstWord() {
+    if (kChecksObjects) *static_cast<uintptr_t*>(payload()) = 0;
+  }
 
   // The block size that holds `request` bytes.
   static constexpr size_t BytesFor(size_t request) {
