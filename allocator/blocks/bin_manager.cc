@@ -91,11 +91,11 @@ Block* BinManager::FindInBins(size_t bytes, size_t exact) {
 Block* BinManager::CutVictim(size_t bytes) {
   Block* block = victim_;
   const size_t previous_size = Block::PreviousSizeIn(CheckedWord(block));
+  block->ClearFirstWord();
   const size_t total = victim_bytes_;
   Block* next = block->Next(total);
   const uint64_t next_word = CheckedWord(next);
   const size_t rest = total - bytes;
-  block->ClearFirstWord();
   if (ABSL_PREDICT_FALSE(rest < Block::kMinBytes)) {
     victim_ = nullptr;
     victim_bytes_ = 0;
@@ -138,7 +138,6 @@ Block* BinManager::AllocateAligned(size_t bytes, size_t alignment) {
     while (lead < Block::kMinBytes) lead += alignment;
     const BoundaryTag tag = block->Read();
     Block* aligned = block->At(lead);
-    aligned->ClearFirstWord();
     aligned->Write(key_, {tag.size - lead, lead, true, false, false});
     Block* next = aligned->Next(tag.size - lead);
     next->WritePrevious(key_, CheckedWord(next), tag.size - lead, false);
@@ -146,6 +145,7 @@ Block* BinManager::AllocateAligned(size_t bytes, size_t alignment) {
     // have found it coalesced.
     MakeFree(block, lead, tag.previous_size);
     block = aligned;
+    block->ClearFirstWord();
   }
   SplitOff(block, bytes);
   return block;
