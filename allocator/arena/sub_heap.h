@@ -324,7 +324,7 @@ class SubHeap : public ShareFront {
   // NULL: the list is at its end.
   void* TakeListed(size_t size_class);
   // An object, or NULL: there shall be a block instead.
-  void* AllocateSmall(size_t bytes);
+  ABSL_ATTRIBUTE_COLD void* AllocateSmall(size_t bytes);
   void* AllocateBlockQuick(size_t size, size_t alignment) {
     void* ptr = BlockHeap::PayloadOf(
         quick_.TakeFor(Block::BytesFor(size), alignment, this));
@@ -365,7 +365,7 @@ class SubHeap : public ShareFront {
   ABSL_ATTRIBUTE_COLD bool PurgeIdle(uint64_t now_ms, uint64_t elapsed_ms);
   ABSL_ATTRIBUTE_COLD void ReturnLists();
   ABSL_ATTRIBUTE_COLD bool CheckLists(BrokenInvariant* broken) const;
-  void TakeIn(size_t chains);
+  ABSL_ATTRIBUTE_COLD void TakeIn(size_t chains);
 
   Arena& arena_;
   RunPool& runs_;

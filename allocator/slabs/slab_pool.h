@@ -164,7 +164,7 @@ class SlabPool {
                                      BrokenInvariant* broken) const;
   Object* NoteTakenBack(Slice* slab, size_t used_before, Object* list);
   ABSL_ATTRIBUTE_NOINLINE Object* TakeBackCarefully(Slice* slab);
-  ABSL_ATTRIBUTE_NOINLINE Object* TakeMore(Slice* slab, Object* list);
+  ABSL_ATTRIBUTE_COLD Object* TakeMore(Slice* slab, Object* list);
   ABSL_ATTRIBUTE_NOINLINE Object* CarveMore(Slice* slab);
   ABSL_ATTRIBUTE_NOINLINE void Move(Slice* slab, size_t extra);
   ABSL_ATTRIBUTE_COLD Slice* NewSlab(size_t size_class, Status* status);

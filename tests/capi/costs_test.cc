@@ -139,7 +139,7 @@ constexpr double kManySizes = 110;
 // Of 64 arenas in turn.
 constexpr double kTurns = internal::kChecksObjects ? 100 : 92;
 // A run of its own, the one freed last.
-constexpr double kLargeRun = 521;
+constexpr double kLargeRun = 520;
 
 const Pattern kPatterns[] = {
     {"pairs", "24", "24", kObject},
