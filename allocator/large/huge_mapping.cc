@@ -76,7 +76,14 @@ HugeMapping* HugeMappings::Allocate(size_t bytes, size_t alignment, bool zeroed,
   mapping->previous = mapping->next = mapping->left = mapping->right = nullptr;
   mapping->owner = owner;
   *fresh_bytes = 0;
-  if (taken.count != 0) *fresh_bytes = Join(taken, bytes, mapping);
+  if (taken.count != 0) {
+    *fresh_bytes = Join(taken, bytes, mapping);
+    // What a kept mapping grew by is as likely to be filled as a new one, but
+    // is as its first pages were advised.
+    if (wants_huge_pages && *fresh_bytes >= kPieceAlignment) {
+      pages_.AdviseHugePages(mapping->start, bytes, /*wanted=*/true);
+    }
+  }
   if (mapping->start == nullptr) {
     *fresh_bytes = bytes;
     do {

@@ -10,9 +10,6 @@ constexpr size_t kDecayPart = 8;
 // Of the peak, so much more where what was kept below it has not been enough:
 // what is free in pieces fits what is wanted only if there is more of it.
 constexpr size_t kGapPart = 2;
-// Of the peak, so much must be regretted first: who grows regrets as well what
-// was no use to it, as it lay in pieces, but not more than once.
-constexpr size_t kSureTimes = 2;
 
 }  // namespace
 
@@ -23,8 +20,10 @@ void KeepBudget::NoteFresh(size_t amount) {
   regretted_ += 2 * regretted;
 }
 
+// As much as the peak must be regretted first: who grows regrets as well what
+// was no use to it, as it lay in pieces.
 size_t KeepBudget::Get(size_t live) const {
-  const size_t sure = regretted_ - Min(regretted_, kSureTimes * peak_);
+  const size_t sure = regretted_ - Min(regretted_, peak_);
   const size_t most = peak_ + Min(peak_ / kGapPart, sure);
   return Min(most - Min(most, live), Max(live / 2, regretted_));
 }

@@ -36,8 +36,8 @@ class KeepBudget {
   void NoteFresh(size_t amount);
 
   // What may be kept while `live` is live. Live and kept together stay below
-  // the recent peak, and half as much again as far as more than twice the peak
-  // is regretted. Without regrets it is at most half of what is live: most
+  // the recent peak, and half as much again as far as more than the peak is
+  // regretted. Without regrets it is at most half of what is live: most
   // programs that have freed much don't want it again.
   size_t Get(size_t live) const;
 

@@ -39,18 +39,6 @@ ABSL_ATTRIBUTE_COLD void CheckObject(const Slice* slab, const void* ptr) {
   }
 }
 
-// The bytes of a live object of this thread, whose slab nobody else changes.
-// 0: it is something else, or free.
-ABSL_ATTRIBUTE_ALWAYS_INLINE inline size_t OwnObjectBytes(const void* ptr,
-                                                          Slice** slice) {
-  const uintptr_t token = this_thread.token;
-  return ABSL_PREDICT_TRUE(g.runs.FindFirst(ptr, slice) &&
-                           Slab::TokenAt(*slice, ptr) == token &&
-                           Slab::IsLive(*slice, ptr, token))
-             ? ObjectBytes((*slice)->slab.size_class)
-             : 0;
-}
-
 // The usable bytes of a live object, or block of a sub-heap, in the first
 // reservation, where almost all are. 0: it is something else, or bad.
 size_t QuickUsableSize(const void* ptr, Slice** slice, Holder* holder) {
@@ -199,8 +187,13 @@ bool ProcessHeap::TryResize(void* ptr, size_t size) {
 
 size_t ProcessHeap::UsableSize(const void* ptr) {
   Slice* slice;
-  const size_t own = OwnObjectBytes(ptr, &slice);
-  return ABSL_PREDICT_TRUE(own != 0) ? own : UsableSizeSlow(ptr);
+  const uintptr_t token = this_thread.token;
+  // A live object of this thread, whose slab nobody else changes.
+  return ABSL_PREDICT_TRUE(g.runs.FindFirst(ptr, &slice) &&
+                           Slab::TokenAt(slice, ptr) == token &&
+                           Slab::IsLive(slice, ptr, token))
+             ? ObjectBytes(slice->slab.size_class)
+             : UsableSizeSlow(ptr);
 }
 
 ABSL_ATTRIBUTE_NOINLINE size_t ProcessHeap::UsableSizeSlow(const void* ptr) {

@@ -115,7 +115,6 @@ Object* SlabPool::Refill(size_t size_class, Status* status) {
   if (list != nullptr) return list;
   Slice* slab = NewSlab(size_class, status);
   if (slab == nullptr) return nullptr;
-  slab->next = nullptr;
   List(size_class, SlabState::kActive) = slab;
   return CarveMore(slab);
 }

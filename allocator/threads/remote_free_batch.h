@@ -94,6 +94,7 @@ class RemoteFreeBatch {
     asm("" : "+r"(place));
     return place;
   }
+  // Of the place that PlaceOf finds.
   static uint64_t BitOf(const Slice* slab) {
     static_assert(kPlaces == 64);
     return uint64_t{1} << (reinterpret_cast<uintptr_t>(slab) / sizeof(Slice) %

@@ -122,6 +122,29 @@ TEST_F(HugeMappingsTest, HugePagesAreForSystemsThatMakeThemFast) {
   mappings_.clear();
 }
 
+// The system fills what is added to a mapping as its first pages were advised.
+TEST_F(HugeMappingsTest, WhatAKeptMappingGrowsByMayHaveThem) {
+  if (kIsSecure) GTEST_SKIP() << "none is kept";
+  huge_.set_wants_huge_pages(true);
+  HugeMapping* mapping = Allocate(6 * kMiB);
+  memset(mapping->start, 1, mapping->bytes);
+  huge_.Free(mapping);
+  ASSERT_EQ(pages_.Count(Verb::kAdviseHugePages), 0U);
+  mapping = Allocate(7 * kMiB);  // too little for one
+  EXPECT_EQ(pages_.Count(Verb::kAdviseHugePages), 0U);
+  huge_.Free(mapping);
+  const size_t reserved = pages_.Count(Verb::kReserve);
+  mapping = Allocate(12 * kMiB);
+  ASSERT_EQ(pages_.Count(Verb::kReserve), reserved);
+  ASSERT_EQ(pages_.Count(Verb::kAdviseHugePages), 1U);
+  for (const FakePageSource::Call& call : pages_.journal()) {
+    if (call.verb != Verb::kAdviseHugePages) continue;
+    EXPECT_EQ(call.start, mapping->start);
+    EXPECT_EQ(call.bytes, 12 * kMiB);
+  }
+  huge_.Free(mapping);
+}
+
 TEST_F(HugeMappingsTest, BlocksThatNobodyFillsAreNotTouched) {
   huge_.set_wants_huge_pages(true);
   for (int i = 0; i < 5; ++i) mappings_.push_back(Allocate(40 * kMiB));

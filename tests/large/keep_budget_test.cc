@@ -53,7 +53,7 @@ TEST(KeepBudgetTest, PassesTheRecentPeakOnceThatIsSureToBeWanted) {
   KeepBudget keep(9);
   keep.NoteLive(1000);
   keep.NoteDropped(5000);
-  keep.NoteFresh(1000);
+  keep.NoteFresh(500);
   EXPECT_EQ(keep.Get(1000), 0U);
   EXPECT_EQ(keep.Get(900), 100U);
   keep.NoteFresh(50);

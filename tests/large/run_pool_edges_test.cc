@@ -308,9 +308,9 @@ TEST_F(RunPoolEdgesTest, InHalfASecondAllThatIsOverTheBudgetGoes) {
   EXPECT_FALSE(pool_.PurgeWithTime(3000));
   EXPECT_EQ(DirtySlices(), kFloor);
   // The time of what is over it later begins then.
-  MakeDirty(500);
+  MakeDirty(2000);
   EXPECT_TRUE(pool_.PurgeWithTime(9000));
-  EXPECT_EQ(DirtySlices(), kFloor + 500);
+  EXPECT_EQ(DirtySlices(), kFloor + 2000);
 }
 
 TEST_F(RunPoolEdgesTest, ALittleGoesAtOnceAndMuchInParts) {
