@@ -221,8 +221,7 @@ class ProcessHeap {
   __attribute__((aligned(32))) static void* AllocateInSlow(ArenaHandle handle,
                                                            size_t size,
                                                            size_t alignment);
-  ABSL_ATTRIBUTE_COLD static void* AllocateZeroedIn(ArenaHandle handle,
-                                                    size_t count, size_t size);
+  static void* AllocateZeroedIn(ArenaHandle handle, size_t count, size_t size);
   static void* AllocateAlignedIn(ArenaHandle handle, size_t alignment,
                                  size_t size);
 
@@ -334,6 +333,8 @@ class ProcessHeap {
   ABSL_ATTRIBUTE_COLD static void AddZeroSizeStats(ArenaStats* stats);
   static void* AllocateInSlower(ArenaHandle handle, SubHeap* share, size_t size,
                                 size_t alignment);
+  ABSL_ATTRIBUTE_COLD static void* AllocatePagesZeroedIn(ArenaHandle handle,
+                                                         size_t size);
   // What is left to do when allocating in an arena has failed, or has news.
   // `alignment` 0: the block shall be zeroed.
   ABSL_ATTRIBUTE_COLD static void* FinishAllocateIn(ArenaHandle handle,
