@@ -65,8 +65,15 @@ MYONLY_COLD_COPTS = MYONLY_CORE_COPTS + select({
     "//conditions:default": [],
 }) + select({
     "//tools:clang": [],
-    # What is moved out of a loop needs a register, which is to be saved.
-    "//conditions:default": ["-fno-move-loop-invariants"],
+    # What is computed once for two places, or outside of a loop, needs a
+    # register, which is to be saved.
+    "//conditions:default": [
+        "-fno-cse-follow-jumps",
+        "-fno-expensive-optimizations",
+        "-finline-limit=12", "-fno-gcse",
+        "-fno-move-loop-invariants",
+        "-fno-shrink-wrap",
+    ],
 })
 
 # tools/ and examples/: valid for C and C++.

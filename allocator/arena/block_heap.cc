@@ -159,7 +159,7 @@ void BlockHeap::OpenMore(size_t block_bytes) {
 bool BlockHeap::Free(const Slice* region, void* ptr) {
   const uint64_t word = bins_.LiveTag(ptr);
   Block* block = Block::FromPayload(ptr);
-  if (ABSL_PREDICT_FALSE(word == 0 || !bins_.NextIsSealed(block, word))) {
+  if (ABSL_PREDICT_FALSE(word == 0 || !bins_.NextFollows(block, word))) {
     ReportBadFree(region, ptr);
     return false;
   }
@@ -194,10 +194,13 @@ void BlockHeap::FreePosted(const Slice* region, void* ptr) {
 }
 
 bool BlockHeap::Resize(const Slice* region, void* ptr, size_t size) {
-  if (bins_.LiveTag(ptr) == 0) ReportBadBlock(region, ptr);
+  Block* block = Block::FromPayload(ptr);
+  const uint64_t word = bins_.LiveTag(ptr);
+  if (ABSL_PREDICT_FALSE(word == 0 || !bins_.NextFollows(block, word))) {
+    ReportBadBlock(region, ptr);
+  }
   if (size > kMaxBlockRequest) return false;
   const size_t bytes = Block::BytesFor(size);
-  Block* block = Block::FromPayload(ptr);
   while (!bins_.Resize(block, bytes)) {
     if (ABSL_PREDICT_TRUE(unopened_bytes_ == 0) || !IsBeforeUnopened(block)) {
       return false;
@@ -394,8 +397,9 @@ const char* BlockHeap::WhyBad(const Slice* region, void** ptr) const {
   if (run == nullptr) return "double free";
   Block* block = Block::FromPayload(*ptr);
   const uint64_t word = bins_.LiveTag(*ptr);
-  if (word != 0 && !bins_.NextIsSealed(block, word)) {
-    *ptr = block->Next(Block::SizeIn(word))->payload();
+  if (word != 0 && !bins_.NextFollows(block, word)) {
+    Block* next = block->Next(Block::SizeIn(word));
+    if (!next->IsSealed(key())) *ptr = next->payload();
     return kOverwrittenHeader;
   }
   return bins_.Diagnose(runs_.pool().AddressOf(run), *ptr);

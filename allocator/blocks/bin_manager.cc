@@ -168,6 +168,7 @@ void BinManager::SplitOff(Block* block, size_t bytes) {
   MakeFree(tail, tail_bytes, bytes);
   tag.size = bytes;
   block->Publish(key_, tag);
+  if (!next_tag.used) next->BreakSeal();
 }
 
 // `word` is the block's tag, already checked and not quick.
@@ -179,7 +180,9 @@ Block* BinManager::Coalesce(Block* block, uint64_t word) {
   size_t binned_bytes = 0;
   Block* next = block->Next(bytes);
   uint64_t next_word = CheckedWord(next);
+  Block* joined = nullptr;
   if (!Block::IsUsed(next_word)) {
+    joined = next;
     binned = next;
     binned_bytes = Block::SizeIn(next_word);
     bytes += binned_bytes;
@@ -192,9 +195,14 @@ Block* BinManager::Coalesce(Block* block, uint64_t word) {
     swallowed = block;
     block = block->Previous(previous_size);
     const uint64_t previous_word = CheckedWord(block);
-    previous_size = Block::PreviousSizeIn(previous_word);
     binned = block;
     binned_bytes = Block::SizeIn(previous_word);
+    // An older tag of the one that is freed has a good seal, too.
+    if (ABSL_PREDICT_FALSE(Block::IsUsed(previous_word) ||
+                           binned_bytes != previous_size)) {
+      ReportHeader(swallowed);
+    }
+    previous_size = Block::PreviousSizeIn(previous_word);
     bytes += binned_bytes;
   }
   if (binned != nullptr) {
@@ -203,8 +211,10 @@ Block* BinManager::Coalesce(Block* block, uint64_t word) {
     Insert(block, bytes);
   }
   block->Write(key_, {bytes, previous_size, false, false, false});
-  // The tag that is swallowed here must not look alive.
+  // Tags that are swallowed here must not look alive, nor be what follows an
+  // older tag.
   if (swallowed != nullptr) swallowed->Publish(Block::WithoutUsed(word));
+  if (joined != nullptr) joined->BreakSeal();
   next->WritePrevious(key_, next_word, bytes, true);
   const bool whole = previous_size == 0 && Block::SizeIn(next_word) == 0;
   return whole ? block : nullptr;
@@ -226,6 +236,7 @@ ABSL_ATTRIBUTE_NOINLINE Block* BinManager::FreeAndCoalesce(Block* block) {
   victim_ = block;
   victim_bytes_ = total;
   block->Write(key_, {total, previous_size, false, false, false});
+  block->Next(bytes)->BreakSeal();
   next->WritePrevious(key_, next_word, total, true);
   const bool whole = previous_size == 0 && Block::SizeIn(next_word) == 0;
   return whole ? block : nullptr;

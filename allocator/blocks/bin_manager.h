@@ -86,9 +86,12 @@ class BinManager {
     }
     return word;
   }
-  // The tag after a live block is intact.
-  bool NextIsSealed(Block* block, uint64_t word) const {
-    return block->Next(Block::SizeIn(word))->IsSealed(key_);
+  // The tag after a live block is intact, and knows its size: an older tag of
+  // the same place has a good seal, too.
+  bool NextFollows(Block* block, uint64_t word) const {
+    const size_t bytes = Block::SizeIn(word);
+    const Block* next = block->Next(bytes);
+    return next->IsSealed(key_) && next->FollowsSize(bytes);
   }
 
   // What is wrong with freeing `ptr`, an address in the region that begins at

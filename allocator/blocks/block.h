@@ -173,6 +173,8 @@ class Block {
   static constexpr uint64_t WithoutUsed(uint64_t word) {
     return (word & ~kUsed) ^ kSealMask;
   }
+  // Of a free one, whose memory is a part of a larger block's by now.
+  void BreakSeal() { Publish(Load() ^ kSealMask); }
   // Into and out of a quick list: the one change that needs no new seal.
   // Plainly, as nobody else looks at the tag of a block that is not live.
   void SetQuick() { word_ |= kQuick; }

@@ -1,8 +1,8 @@
 #include "allocator/guard/apart_metadata.h"
 
+#include "allocator/base/guard_keys.h"
 #include "allocator/base/sizes.h"
 #include "allocator/base/treap.h"
-#include "allocator/base/guard_keys.h"
 #include "allocator/pages/slice.h"
 
 namespace myonly::internal {
@@ -39,6 +39,21 @@ bool ApartMetadata::Reserve(PageSource& pages, uintptr_t base, size_t slices) {
 void ApartMetadata::Release(PageSource& pages) {
   pages.Release(start_, bytes_);
   *this = ApartMetadata();
+}
+
+void ApartMetadata::Close(PageSource& pages, size_t slices) {
+  char* start = static_cast<char*>(start_);
+  char* first = reinterpret_cast<char*>(descriptors_end_) -
+                DescriptorBytes(slices) - kGap;
+  char* end = reinterpret_cast<char*>(descriptors_end_) + kGap +
+              MapBytes(slices) + kGap;
+  if (pages.Release(end, static_cast<size_t>(start + bytes_ - end))) {
+    bytes_ = static_cast<size_t>(end - start);
+  }
+  if (pages.Release(start, static_cast<size_t>(first - start))) {
+    bytes_ = static_cast<size_t>(end - first);
+    start_ = first;
+  }
 }
 
 bool ApartMetadata::Commit(PageSource& pages, size_t slices) {

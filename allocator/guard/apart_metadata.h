@@ -29,6 +29,9 @@ class ApartMetadata {
   // What belongs to the first `slices` slices is usable.
   bool Commit(PageSource& pages, size_t slices);
 
+  // No more than so many are ever needed: the addresses of the others go.
+  void Close(PageSource& pages, size_t slices);
+
   uintptr_t descriptors_end() const { return descriptors_end_; }
   // Addresses, gaps included.
   size_t reserved_bytes() const { return bytes_; }

@@ -1,7 +1,6 @@
 #include "allocator/large/run_pool.h"
 
 #include <cstring>
-#include <initializer_list>
 
 #include "allocator/base/check.h"
 #include "allocator/base/clock.h"
@@ -9,8 +8,6 @@
 
 namespace myonly::internal {
 namespace {
-
-constexpr size_t kReservationAlignment = size_t{2} << 20;
 
 // Purging with time: not more often than this, and so much at a time.
 constexpr uint32_t kFreesPerClockRead = 16;
@@ -20,10 +17,6 @@ constexpr uint64_t kDecayMs = 500;
 // the calls of a program that makes few do.
 constexpr size_t kMaxPurgeSlices = 2048;
 constexpr size_t kMaxPurgePart = 8;
-
-size_t DescriptorBytes(size_t slices) {
-  return AlignUp(slices * sizeof(Slice), kPageSize);
-}
 
 }  // namespace
 
@@ -130,94 +123,6 @@ void RunPool::MarkInUse(Slice* run, size_t slices, RunKind kind, void* owner) {
   // Last: who looks at all runs looks at this first.
   run->kind.Publish(kind);
   live_slices_ += slices;
-}
-
-bool RunPool::Grow(size_t slices) {
-  for (size_t i = num_reservations_; i-- > 0;) {
-    // All up to a multiple of what huge pages are, or to the end.
-    const size_t before = reservations_[i].committed_slices();
-    const size_t after =
-        Min(AlignUp(before + Max(slices, grow_slices_), kGrowAlignmentSlices),
-            reservations_[i].slices());
-    if (GrowReservation(i, Max(after - before, slices)) ||
-        GrowReservation(i, slices)) {
-      grow_slices_ = Min(grow_slices_ * 2, kMaxGrowSlices);
-      return true;
-    }
-  }
-  return AddReservation(slices);
-}
-
-// Commits `slices` more. The call spans what is committed already, so that
-// descriptors below and slices above the base are one mapping.
-bool RunPool::GrowReservation(size_t index, size_t slices) {
-  Reservation& reservation = reservations_[index];
-  const size_t old_slices = reservation.committed_slices();
-  const size_t new_slices = old_slices + slices;
-  if (new_slices > reservation.slices()) return false;
-  char* base = reinterpret_cast<char*>(reservation.base());
-  const size_t descriptors = DescriptorBytes(new_slices);
-  // What faults on purpose must not be usable again.
-  const bool committed =
-      ABSL_PREDICT_TRUE(poisoned_slices_ == 0 && !IsApart())
-          ? pages_.Commit(base - descriptors,
-                          descriptors + new_slices * kSliceSize)
-          : (IsApart() ? apart_.Commit(index, pages_, new_slices)
-                       : pages_.Commit(base - descriptors, descriptors)) &&
-                pages_.Commit(base + old_slices * kSliceSize,
-                              slices * kSliceSize);
-  if (!committed) return false;
-  reservation.set_committed_slices(new_slices);
-  Slice* run = reservation.At(old_slices);
-  run->reservation = static_cast<uint8_t>(index);
-  InsertFree(run, slices, /*dirty=*/false);
-  return true;
-}
-
-// Where addresses are short (RLIMIT_AS, valgrind), half as much is tried until
-// it works.
-bool RunPool::AddReservation(size_t slices) {
-  if (num_reservations_ == kMaxReservations) return false;
-  const size_t least = Max(slices, kMinReservationSlices);
-  const size_t limit = pages_.ReservationLimit() / (kSliceSize + sizeof(Slice));
-  for (size_t want = Max(limit, least);; want = Max(want / 2, least)) {
-    const size_t descriptors = DescriptorBytes(want);
-    // A small one must not lose a part of itself to its alignment.
-    const size_t alignment = want * kSliceSize < 16 * kReservationAlignment
-                                 ? kSliceSize
-                                 : kReservationAlignment;
-    const size_t bytes = descriptors + alignment + want * kSliceSize;
-    void* start = pages_.Reserve(bytes, kPageSize, PageSource::Access::kNone);
-    if (start != nullptr) {
-      const uintptr_t base =
-          AlignUp(reinterpret_cast<uintptr_t>(start) + descriptors, alignment);
-      const size_t index = num_reservations_;
-      reservations_[index].Set(reinterpret_cast<void*>(base), want);
-      if (IsApart() && !ReserveApart(index)) {
-        pages_.Release(start, bytes);
-        if (want == least) return false;
-        continue;
-      }
-      if (index == 0) {
-        // Before anything is committed: it stays one mapping.
-        const size_t small = Min(want, kSmallPagesSlices) * kSliceSize;
-        pages_.AdviseHugePages(
-            start, base - reinterpret_cast<uintptr_t>(start) + small,
-            /*wanted=*/false);
-      }
-      if (!GrowReservation(index, Max(slices, Min(grow_slices_, want))) &&
-          !GrowReservation(index, slices)) {
-        reservations_[index].Set(nullptr, 0);
-        if (IsApart()) apart_.Release(index, pages_);
-        pages_.Release(start, bytes);
-        return false;
-      }
-      ++num_reservations_;
-      grow_slices_ = Min(grow_slices_ * 2, kMaxGrowSlices);
-      return true;
-    }
-    if (want == least) return false;
-  }
 }
 
 Slice* RunPool::FindSlow(const void* address) const {

@@ -58,6 +58,7 @@ struct ApartParts {
   static bool Reserve(size_t, PageSource&, uintptr_t, size_t) { return true; }
   static void Release(size_t, PageSource&) {}
   static bool Commit(size_t, PageSource&, size_t) { return false; }
+  static void Close(size_t, PageSource&, size_t) {}
   static uintptr_t DescriptorsEnd(size_t) { return 0; }
   static LiveMap Live(size_t) { return LiveMap(); }
   static GuardSlices& guards() {
@@ -74,6 +75,9 @@ class ApartParts<true, kReservations> {
   void Release(size_t index, PageSource& pages) { of_[index].Release(pages); }
   bool Commit(size_t index, PageSource& pages, size_t slices) {
     return of_[index].Commit(pages, slices);
+  }
+  void Close(size_t index, PageSource& pages, size_t slices) {
+    of_[index].Close(pages, slices);
   }
   uintptr_t DescriptorsEnd(size_t index) const {
     return of_[index].descriptors_end();
@@ -222,6 +226,11 @@ class RunPool {
   // Gives the end of a run in use back. 0 < `slices` < its size.
   ABSL_ATTRIBUTE_COLD void Shrink(Slice* run, size_t slices);
 
+  // If the system allows fewer addresses than are reserved by now (RLIMIT_AS),
+  // gives those back that are not committed: they count, also for mappings of
+  // others. More are reserved in pieces then. True: it did.
+  ABSL_ATTRIBUTE_COLD bool FollowLimit();
+
   // Purges dirty free runs, the largest first, until at most `keep_bytes` stay.
   // Returns the bytes that were purged.
   ABSL_ATTRIBUTE_COLD size_t Purge(size_t keep_bytes);
@@ -324,6 +333,8 @@ class RunPool {
 
   // Free, step by step.
   void Insert(Slice* run) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  ABSL_ATTRIBUTE_COLD bool FollowLimitLocked()
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void InsertKept() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void InsertFree(Slice* run, size_t slices, bool dirty)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);

@@ -57,6 +57,7 @@ class FakePageSource final : public PageSource {
     return pages_.MayBeResident(page);
   }
   size_t ReservationLimit() const override { return reservation_bytes_; }
+  void set_reservation_limit(size_t bytes) { reservation_bytes_ = bytes; }
 
   // Call number `n` from now on (0 = the next one) fails, once.
   void FailCall(int64_t n) { fail_in_ = n; }
@@ -79,7 +80,7 @@ class FakePageSource final : public PageSource {
   void Forget(uintptr_t start, size_t bytes);
 
   MmapPageSource pages_;
-  const size_t reservation_bytes_;
+  size_t reservation_bytes_;
   int64_t fail_in_ = kNever;
   int64_t fail_from_ = kNever;
   bool failed_ = false;

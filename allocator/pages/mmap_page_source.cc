@@ -209,7 +209,8 @@ size_t MmapPageSource::ReservationLimit() const {
              reinterpret_cast<unsigned long>(&limit));
   // Most of a limit stays for stacks, libraries and other mappings. Without one
   // it is the largest number.
-  return Min(kMaxReservation, static_cast<size_t>(limit.rlim_cur / 16));
+  return Min(kMaxReservation,
+             static_cast<size_t>(limit.rlim_cur / kReservationPart));
 }
 
 }  // namespace myonly::internal

@@ -68,6 +68,8 @@ class PageSource {
 
   // How many bytes one reservation should try to span, at most.
   virtual size_t ReservationLimit() const = 0;
+  // Of a limit of the system, if there is one, that is so much.
+  static constexpr size_t kReservationPart = 16;
 
  protected:
   ~PageSource() = default;  // never destroyed through the base

@@ -277,6 +277,9 @@ class Reservation : private DescriptorsEnd<kIsSecure> {
     return reinterpret_cast<char*>(base()) + (IndexOf(slice) << kSliceShift);
   }
 
+  // Nothing more is committed.
+  void Close() { slices_ = committed_slices(); }
+
   uintptr_t base() const { return Read(base_); }
   size_t slices() const { return slices_; }
   size_t committed_slices() const {

@@ -99,6 +99,9 @@ class ProcessHeap {
   // In the secure preset: the same for more than blocks serve, which is to grow
   // on (Arena::AllocateToGrow).
   ABSL_ATTRIBUTE_COLD static void* AllocateToGrow(size_t size);
+  // The program may have limited its addresses since some were reserved. True:
+  // it has, and what is not used was given back.
+  static bool FollowLimit() { return process_globals.runs.FollowLimit(); }
   // Whether there may be room by now for what the arena has refused with
   // `status`: of what is kept for later.
   ABSL_ATTRIBUTE_COLD static bool MakeRoomIn(Arena& arena, size_t size,

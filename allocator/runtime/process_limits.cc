@@ -49,10 +49,12 @@ void ProcessHeap::TellPressure() {
 // addresses than are kept free.
 bool ProcessHeap::MakeRoomIn(Arena& arena, size_t size, Status status) {
   if (status == Status::kQuota) return ReleaseSpareOf(arena);
-  if (status != Status::kNoMemory || size > kMaxLargeRequest ||
-      arena.ground() != nullptr || RequestGate::AsksFor(arena)) {
+  if (status != Status::kNoMemory || arena.ground() != nullptr ||
+      RequestGate::AsksFor(arena)) {
     return false;
   }
+  if (FollowLimit()) return true;
+  if (size > kMaxLargeRequest) return false;
   MakeRoom();
   return true;
 }

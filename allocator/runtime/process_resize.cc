@@ -131,9 +131,16 @@ ABSL_ATTRIBUTE_COLD bool ResizePlace(void** ptr, size_t size, bool may_move,
   *usable = UsableSizeOf(place, *ptr);
   // Where requests are asked for first, what grows is one: asked for here, or
   // by who moves it.
-  return (ABSL_PREDICT_TRUE(!RequestGate::AsksFor(**arena)) ||
-          size <= *usable || (!may_move && RequestGate::Admits(size))) &&
-         ResizeInPlace(**arena, place, ptr, *usable, size, may_move);
+  const bool resized =
+      (ABSL_PREDICT_TRUE(!RequestGate::AsksFor(**arena)) || size <= *usable ||
+       (!may_move && RequestGate::Admits(size))) &&
+      ResizeInPlace(**arena, place, ptr, *usable, size, may_move);
+  // The system may have refused to take the end of a mapping back.
+  if (resized && place.mapping != nullptr &&
+      !ProcessHeap::IsGoodFit(size, place.mapping->bytes)) {
+    g.has_oversized.store(true, std::memory_order_relaxed);
+  }
+  return resized;
 }
 
 }  // namespace

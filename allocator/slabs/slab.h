@@ -220,7 +220,7 @@ class Slab {
         static_cast<uint16_t>(WakeThreshold(slice->slab.capacity));
   }
   // It was swept, and sleeps until a quarter of what is used has come back.
-  static void SleepSwept(Slice* slice) {
+  ABSL_ATTRIBUTE_NOINLINE static void SleepSwept(Slice* slice) {
     SlabFields& slab = slice->slab;
     const size_t units = slab.needed * size_t{3} / 4 / SweptUnit(slab);
     slab.state = SlabState::kSwept;

@@ -66,10 +66,44 @@ TEST_F(BinManagerDamageTest, ACopiedTagIsNotLive) {
   EXPECT_EQ(heap.bins.LiveTag(payload + 32), 0U);
 }
 
-TEST_F(BinManagerDamageTest, NextIsSealedUntilItIsOverwritten) {
-  EXPECT_TRUE(heap.bins.NextIsSealed(first, first->Load()));
+TEST_F(BinManagerDamageTest, NextFollowsUntilItIsOverwritten) {
+  EXPECT_TRUE(heap.bins.NextFollows(first, first->Load()));
   Overwrite(second);
-  EXPECT_FALSE(heap.bins.NextIsSealed(first, first->Load()));
+  EXPECT_FALSE(heap.bins.NextFollows(first, first->Load()));
+}
+
+// As it was before the block was made smaller: its seal is as good as ever.
+TEST_F(BinManagerDamageTest, NextDoesNotFollowAnOlderTag) {
+  for (const size_t bytes : {size_t{128}, size_t{64}}) {
+    const uint64_t older = second->Load();
+    ASSERT_TRUE(heap.bins.Resize(second, bytes));
+    const uint64_t word = second->Load();
+    ASSERT_NE(Block::SizeIn(word), Block::SizeIn(older));
+    second->Store(older);
+    EXPECT_EQ(heap.bins.LiveTag(second->payload()), older);
+    EXPECT_FALSE(heap.bins.NextFollows(second, older));
+    second->Store(word);
+    EXPECT_TRUE(heap.bins.NextFollows(second, word));
+  }
+}
+
+// Also where the tag that followed has become part of a free block since.
+TEST_F(BinManagerDamageTest, NothingFollowsAnOlderTagOfTheLastBlock) {
+  const uint64_t older = third->Load();
+  ASSERT_TRUE(heap.bins.Resize(third, 64));
+  const uint64_t word = third->Load();
+  third->Store(older);
+  EXPECT_FALSE(heap.bins.NextFollows(third, older));
+  third->Store(word);
+}
+
+// Nor is one that was freed since joined as the block before.
+TEST_F(BinManagerDamageDeathTest, AnOlderTagThatSaysThatTheOneBeforeIsFree) {
+  heap.Free(first);
+  const uint64_t older = second->Load();
+  ASSERT_EQ(heap.bins.Allocate(128), first);
+  second->Store(older);
+  EXPECT_DEATH(heap.Free(second), "myonlymalloc: overwritten header at 0x");
 }
 
 TEST_F(BinManagerDamageTest, TheCheckNamesAnOverwrittenTag) {

@@ -3,11 +3,13 @@
 // exits with 77 when the kernel does not let it try.
 //
 //   out_of_memory limit MIB THREADS        all addresses it has from the start
+//   out_of_memory late MIB THREADS         the same, once the heap is in use
 //   out_of_memory lower MIB THREADS        those it may still get
 //   out_of_memory data MIB THREADS         pages it may write to
 //   out_of_memory maps LEFT THREADS        mappings that are left to it
 //   out_of_memory commit MIB THREADS       what strict overcommit leaves
 //   out_of_memory deny CALLS ERRNO THREADS see DenyCalls
+//   out_of_memory shrink THREADS           realloc to less, no munmap
 //   out_of_memory waves MIB THREADS        blocks of one size after the other,
 //                                          so much of each, written to
 #include <errno.h>
@@ -276,6 +278,21 @@ void* RunWavesInThread(void* bytes) {
   _exit(0);
 }
 
+// Frees by size what realloc made smaller while the system took nothing back.
+[[noreturn]] void ShrinkWhatCannot() {
+  char* block = static_cast<char*>(malloc(30 * kMiB));
+  if (block == nullptr) Stop(kNotPossible, "no block of 30 MiB");
+  if (!DenyCalls("munmap", ENOMEM)) {
+    Stop(kNotPossible, "the kernel does not deny calls");
+  }
+  block = static_cast<char*>(realloc(block, 5 * kMiB));
+  if (block == nullptr) Stop(1, "realloc to less failed");
+  ::operator delete (block, size_t{5} * kMiB);
+  printf("ok\n");
+  fflush(stdout);
+  _exit(0);
+}
+
 int Usage() {
   fprintf(stderr, "usage: see the top of out_of_memory_program.cc\n");
   return 2;
@@ -289,6 +306,7 @@ int main(int argc, char** argv) {
   Job job;
   job.threads = atoi(argv[argc - 1]);
   if (job.threads < 1 || job.threads > kMaxThreads) return Usage();
+  if (strcmp(mode, "shrink") == 0) ShrinkWhatCannot();
   if (strcmp(mode, "waves") == 0 && argc == 4) {
     RunWavesOfThreads(strtoul(argv[2], nullptr, 10) * kMiB, job.threads);
   }
@@ -297,6 +315,13 @@ int main(int argc, char** argv) {
     job.error = atoi(argv[3]);
   } else if (strcmp(mode, "lower") == 0 && argc == 4) {
     if (!LimitMoreAddresses(strtoul(argv[2], nullptr, 10) * kMiB)) {
+      Stop(kNotPossible, "the limit can't be set");
+    }
+  } else if (strcmp(mode, "late") == 0 && argc == 4) {
+    // When most addresses are reserved for the heap already.
+    void* volatile block = malloc(1000);
+    free(block);
+    if (!LimitAddresses(strtoul(argv[2], nullptr, 10) * kMiB)) {
       Stop(kNotPossible, "the limit can't be set");
     }
   } else if (strcmp(mode, "commit") == 0 && argc == 4) {

@@ -42,6 +42,9 @@ std::vector<Case> Cases() {
   for (const char* mib : {"4", "16", "64", "256"}) {
     cases.push_back({"lower", mib, ""});
   }
+  for (const char* mib : {"128", "512", "2048"}) {
+    cases.push_back({"late", mib, ""});
+  }
   for (const char* mib : {"48", "128", "512"}) {
     cases.push_back({"data", mib, ""});
   }
@@ -106,6 +109,16 @@ TEST_P(OutOfMemoryTest, SixtyFourThreads) {
       name == "maps20" || name == "denyallError" + std::to_string(ENOMEM)) {
     ExpectGoesOn("64");
   }
+}
+
+TEST(ShrinkingTest, WhatTheSystemDoesNotTakeBackHasTheWantedSize) {
+  const ChildResult result = RunChild(
+      {{RunfilePath("tests/fault/out_of_memory_linked"), "shrink", "1"},
+       {},
+       ""});
+  if (result.exit_code == kNotPossible) GTEST_SKIP() << result.Describe();
+  EXPECT_TRUE(result.Succeeded()) << result.Describe();
+  EXPECT_EQ(result.out, "ok\n");
 }
 
 // A limit of a cgroup does not refuse memory: who has more is killed. So what

@@ -313,6 +313,35 @@ TEST_F(RunPoolEdgesTest, InHalfASecondAllThatIsOverTheBudgetGoes) {
   EXPECT_EQ(DirtySlices(), kFloor + 2000);
 }
 
+// As a program that limits its addresses (RLIMIT_AS) expects of them.
+TEST_F(RunPoolEdgesTest, ALowerLimitTakesWhatIsReserved) {
+  Slice* run = Allocate(3);
+  memset(pool_.AddressOf(run), 1, 3 * kSliceSize);
+  EXPECT_FALSE(pool_.FollowLimit());
+  const size_t reserved = pages_.reserved_bytes();
+  pages_.set_reservation_limit(size_t{4} << 20);
+  EXPECT_TRUE(pool_.FollowLimit());
+  EXPECT_LT(pages_.reserved_bytes(), reserved / 16);
+  EXPECT_FALSE(pool_.FollowLimit());
+  // More comes in pieces of what the limit leaves to it.
+  for (int i = 0; i < 100; ++i) {
+    Slice* more = Allocate(10);
+    memset(pool_.AddressOf(more), 1, 10 * kSliceSize);
+    EXPECT_EQ(pool_.Find(pool_.AddressOf(more)), more);
+  }
+  EXPECT_LT(pages_.reserved_bytes(), reserved / 8);
+  EXPECT_EQ(*pool_.AddressOf(run), 1);
+}
+
+// Nobody need have called for it.
+TEST_F(RunPoolEdgesTest, ALimitIsSeenWhereTheHeapGrows) {
+  Allocate(3);
+  const size_t reserved = pages_.reserved_bytes();
+  pages_.set_reservation_limit(size_t{4} << 20);
+  for (int i = 0; i < 10; ++i) Allocate(10);
+  EXPECT_LT(pages_.reserved_bytes(), reserved / 8);
+}
+
 TEST_F(RunPoolEdgesTest, ALittleGoesAtOnceAndMuchInParts) {
   MakeDirty(kFloor + 20);
   pool_.PurgeWithTime(1000);
