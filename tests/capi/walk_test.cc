@@ -402,6 +402,27 @@ TEST(WalkErrorsTest, HandlesAndOptionsAreChecked) {
             MYONLY_ERR_STALE);
 }
 
+TEST(WalkErrorsTest, OptionsMayEndBehindTheirVersion) {
+  if (!HasMarks()) GTEST_SKIP() << "the fast preset has no marks";
+  void* const block = myonly_alloc(100);
+  myonly_walk_options options = MYONLY_WALK_OPTIONS_INIT;
+  options.least_bytes = SIZE_MAX;
+  EXPECT_EQ(Walk(nullptr, &options).visits, 0);
+  for (const uint32_t size : {8U, 16U}) {
+    options.struct_size = size;  // so the least size is not among them
+    EXPECT_EQ(Walk(nullptr, &options).blocks.count(block), 1U) << size;
+  }
+  for (const uint32_t size : {0U, 4U, 7U, 9U, 12U, 20U}) {
+    options.struct_size = size;
+    EXPECT_EQ(myonly_arena_walk(
+                  nullptr, &options,
+                  [](void*, const myonly_block_info*) { return 0; }, nullptr),
+              MYONLY_ERR_INVALID)
+        << size;
+  }
+  myonly_free(block);
+}
+
 // Structs of other versions: what is longer is zero where we know nothing,
 // what has no room for its size is refused.
 TEST(BlockOfTest, StructsOfOtherSizes) {
