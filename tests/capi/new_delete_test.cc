@@ -112,6 +112,17 @@ TEST_F(NewTest, DeletesOfNullDoNothing) {
   ::operator delete[](nullptr, std::nothrow);
 }
 
+// Ours is spelled out: its table of functions must be the real one.
+TEST_F(NewTest, WhatIsThrownTellsItsName) {
+  const char* thrown = "nothing";
+  try {
+    Hidden(::operator new(kTooBig));
+  } catch (const std::exception& exception) {
+    thrown = exception.what();
+  }
+  EXPECT_STREQ(thrown, std::bad_alloc().what());
+}
+
 TEST_F(NewTest, TooBigThrowsBadAlloc) {
   constexpr auto kAlignment = std::align_val_t{64};
   EXPECT_THROW(Hidden(::operator new(kTooBig)), std::bad_alloc);
