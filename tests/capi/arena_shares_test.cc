@@ -124,6 +124,23 @@ TEST(ArenaSharesTest, EveryAlignmentHolds) {
   EXPECT_EQ(myonly_arena_destroy(arena, MYONLY_DESTROY_FREE), MYONLY_OK);
 }
 
+// Also in the moment when the list of objects of that size is used up.
+TEST(ArenaSharesTest, AlignmentHoldsBetweenOthersOfTheSize) {
+  myonly_arena* arena = NewArena();
+  for (size_t alignment = 32; alignment <= kKiB; alignment *= 2) {
+    for (size_t size : {24, 100, 136, 1000}) {
+      for (int i = 0; i < 300; ++i) {
+        ASSERT_NE(myonly_arena_alloc(arena, size), nullptr);
+        void* block = myonly_arena_aligned_alloc(arena, alignment, size);
+        ASSERT_NE(block, nullptr);
+        ASSERT_EQ(reinterpret_cast<uintptr_t>(block) % alignment, 0u) << size;
+      }
+    }
+  }
+  EXPECT_EQ(myonly_arena_check(arena), MYONLY_OK);
+  EXPECT_EQ(myonly_arena_destroy(arena, MYONLY_DESTROY_FREE), MYONLY_OK);
+}
+
 TEST(ArenaSharesTest, AHandleIsStaleForWhoUsedItLast) {
   std::vector<myonly_arena*> stale;
   for (int i = 0; i < 20; ++i) {
