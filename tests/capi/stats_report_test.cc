@@ -3,6 +3,7 @@
 #include <atomic>
 #include <cstdint>
 #include <cstdio>
+#include <cstring>
 #include <fstream>
 #include <map>
 #include <set>
@@ -11,6 +12,7 @@
 #include <thread>
 #include <vector>
 
+#include "allocator/base/preset.h"
 #include "gtest/gtest.h"
 #include "myonly/myonly.h"
 #include "tests/support/child_process.h"
@@ -276,6 +278,27 @@ TEST_F(StatsReportTest, VisitsEachArenaUntilToldToStop) {
           &visits),
       MYONLY_OK);
   EXPECT_EQ(visits, 1);
+}
+
+// What is free, and no arena's, is the process's.
+TEST(ProcessStatsTest, TellsWhatIsKeptForLater) {
+  const auto figure = [](const char* name) {
+    const Json all = Json::Parse(AllStats(MYONLY_FORMAT_JSON));
+    return all["process"][name].number;
+  };
+  if (internal::kIsSecure) GTEST_SKIP() << "secure keeps no freed pages";
+  myonly_arena* arena;
+  ASSERT_EQ(myonly_arena_create(nullptr, &arena), MYONLY_OK);
+  void* run = myonly_arena_alloc(arena, 2 * kMiB);
+  ASSERT_NE(run, nullptr);
+  ASSERT_NE(myonly_arena_alloc(arena, 9 * kMiB), nullptr);
+  memset(run, 1, 2 * kMiB);
+  myonly_purge(0);
+  EXPECT_LT(figure("free_resident_bytes"), 2 * kMiB);
+  EXPECT_EQ(figure("kept_mapping_bytes"), 0u);
+  ASSERT_EQ(myonly_arena_destroy(arena, 0), MYONLY_OK);
+  EXPECT_GE(figure("free_resident_bytes"), 2 * kMiB);
+  EXPECT_GE(figure("kept_mapping_bytes"), 9 * kMiB);
 }
 
 // A visitor may destroy what it is shown.
