@@ -115,6 +115,7 @@ TEST_F(ProcessHeapTest, EachThreadHasItsOwnLastStatus) {
 }
 
 TEST_F(ProcessHeapTest, ReallocatesBetweenAllKinds) {
+  const uint64_t live = ProcessHeap::DefaultArena().Stats().live_blocks;
   for (size_t from : kSizes) {
     for (size_t to : kSizes) {
       void* ptr = ProcessHeap::Reallocate(nullptr, from);
@@ -127,6 +128,7 @@ TEST_F(ProcessHeapTest, ReallocatesBetweenAllKinds) {
       EXPECT_EQ(ProcessHeap::LastStatus(), Status::kOk);
     }
   }
+  EXPECT_EQ(ProcessHeap::DefaultArena().Stats().live_blocks, live);
 }
 
 TEST_F(ProcessHeapTest, AFailedReallocationLeavesTheBlockAlone) {
