@@ -1,6 +1,7 @@
 #include "allocator/large/run_pool.h"
 
 #include <cstring>
+#include <initializer_list>
 
 #include "allocator/base/check.h"
 #include "allocator/base/clock.h"
