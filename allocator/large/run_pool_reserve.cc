@@ -127,12 +127,11 @@ bool RunPool::FollowLimitLocked() {
     const size_t used = Min(reservation.committed_slices() + 1, slices);
     reservation.Close();
     pages_.Release(base + used * kSliceSize, (slices - used) * kSliceSize);
-    if (IsApart()) {
-      apart_.Close(i, pages_, used);
-    } else {
-      const size_t descriptors = DescriptorBytes(slices);
-      pages_.Release(base - descriptors, descriptors - DescriptorBytes(used));
-    }
+    if (IsApart()) apart_.Close(i, pages_, used);
+    // Where they are apart a page before the first slice goes on to fault.
+    const size_t descriptors = DescriptorBytes(slices);
+    pages_.Release(base - descriptors,
+                   descriptors - DescriptorBytes(IsApart() ? 1 : used));
   }
   return true;
 }

@@ -321,9 +321,13 @@ int main(int argc, char** argv) {
     // When most addresses are reserved for the heap already.
     void* volatile block = malloc(1000);
     free(block);
-    if (!LimitAddresses(strtoul(argv[2], nullptr, 10) * kMiB)) {
+    const size_t bytes = strtoul(argv[2], nullptr, 10) * kMiB;
+    if (!LimitAddresses(bytes)) {
       Stop(kNotPossible, "the limit can't be set");
     }
+    block = malloc(bytes / 4);
+    if (block == nullptr) Stop(1, "a quarter of the limit was refused");
+    free(block);
   } else if (strcmp(mode, "commit") == 0 && argc == 4) {
     if (!TakeCommitment(strtoul(argv[2], nullptr, 10) * kMiB)) {
       Stop(kNotPossible, "the kernel promises memory that it may not have");

@@ -111,6 +111,19 @@ TEST_P(OutOfMemoryTest, SixtyFourThreads) {
   }
 }
 
+// It has more reserved, in more places.
+TEST(LateLimitTest, IsFollowedInSecure) {
+  ChildOptions child;
+  child.argv = {RunfilePath("tests/fault/out_of_memory_plain"), "late", "512",
+                "1"};
+  child.environment = {
+      {"LD_PRELOAD", RunfilePath("capi/libmyonlymalloc-secure.so")}};
+  const ChildResult result = RunChild(child);
+  if (result.exit_code == kNotPossible) GTEST_SKIP() << result.Describe();
+  EXPECT_TRUE(result.Succeeded()) << result.Describe();
+  EXPECT_EQ(result.out, "ok\n");
+}
+
 TEST(ShrinkingTest, WhatTheSystemDoesNotTakeBackHasTheWantedSize) {
   const ChildResult result = RunChild(
       {{RunfilePath("tests/fault/out_of_memory_linked"), "shrink", "1"},
