@@ -119,10 +119,14 @@ bool RunPool::FollowLimitLocked() {
                             reserved / PageSource::kReservationPart)) {
     return false;
   }
+  bool has_closed = false;
   for (size_t i = 0; i < num_reservations_; ++i) {
     Reservation& reservation = reservations_[i];
     char* base = reinterpret_cast<char*>(reservation.base());
     const size_t slices = reservation.slices();
+    // What it gave back before may be another mapping by now.
+    if (slices == reservation.committed_slices()) continue;
+    has_closed = true;
     // What lies beyond the end goes on to fault.
     const size_t used = Min(reservation.committed_slices() + 1, slices);
     reservation.Close();
@@ -133,7 +137,7 @@ bool RunPool::FollowLimitLocked() {
     pages_.Release(base - descriptors,
                    descriptors - DescriptorBytes(IsApart() ? 1 : used));
   }
-  return true;
+  return has_closed;
 }
 
 }  // namespace myonly::internal

@@ -333,6 +333,16 @@ TEST_F(RunPoolEdgesTest, ALowerLimitTakesWhatIsReserved) {
   EXPECT_EQ(*pool_.AddressOf(run), 1);
 }
 
+// What was given back is others' from then on.
+TEST_F(RunPoolEdgesTest, NothingIsGivenBackTwice) {
+  Allocate(100);
+  pages_.set_reservation_limit(size_t{1} << 10);  // less than is in use
+  EXPECT_TRUE(pool_.FollowLimit());
+  const size_t released = pages_.Count(FakePageSource::Verb::kRelease);
+  EXPECT_FALSE(pool_.FollowLimit());
+  EXPECT_EQ(pages_.Count(FakePageSource::Verb::kRelease), released);
+}
+
 // Nobody need have called for it.
 TEST_F(RunPoolEdgesTest, ALimitIsSeenWhereTheHeapGrows) {
   Allocate(3);
