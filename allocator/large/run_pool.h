@@ -333,8 +333,6 @@ class RunPool {
 
   // Free, step by step.
   void Insert(Slice* run) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
-  ABSL_ATTRIBUTE_COLD bool FollowLimitLocked()
-      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void InsertKept() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void InsertFree(Slice* run, size_t slices, bool dirty)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);

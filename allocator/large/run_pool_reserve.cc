@@ -16,7 +16,6 @@ size_t DescriptorBytes(size_t slices) {
 }  // namespace
 
 bool RunPool::Grow(size_t slices) {
-  FollowLimitLocked();
   for (size_t i = num_reservations_; i-- > 0;) {
     // All up to a multiple of what huge pages are, or to the end.
     const size_t before = reservations_[i].committed_slices();
@@ -106,10 +105,6 @@ bool RunPool::AddReservation(size_t slices) {
 
 bool RunPool::FollowLimit() {
   MutexLock lock(mutex_);
-  return FollowLimitLocked();
-}
-
-bool RunPool::FollowLimitLocked() {
   size_t reserved = 0;
   for (size_t i = 0; i < num_reservations_; ++i) {
     reserved += reservations_[i].slices() * kSliceSize;

@@ -343,15 +343,6 @@ TEST_F(RunPoolEdgesTest, NothingIsGivenBackTwice) {
   EXPECT_EQ(pages_.Count(FakePageSource::Verb::kRelease), released);
 }
 
-// Nobody need have called for it.
-TEST_F(RunPoolEdgesTest, ALimitIsSeenWhereTheHeapGrows) {
-  Allocate(3);
-  const size_t reserved = pages_.reserved_bytes();
-  pages_.set_reservation_limit(size_t{4} << 20);
-  for (int i = 0; i < 10; ++i) Allocate(10);
-  EXPECT_LT(pages_.reserved_bytes(), reserved / 8);
-}
-
 TEST_F(RunPoolEdgesTest, ALittleGoesAtOnceAndMuchInParts) {
   MakeDirty(kFloor + 20);
   pool_.PurgeWithTime(1000);
