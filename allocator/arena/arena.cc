@@ -67,6 +67,10 @@ void* Arena::AllocateAligned(size_t size, size_t alignment, Status* status) {
   return ptr;
 }
 
+void Arena::NotePeak() {
+  peak_live_bytes_ = Max(peak_live_bytes_, LiveBytes());
+}
+
 void Arena::Decay() {
   const uint64_t now = CoarseMs();
   {
@@ -120,15 +124,12 @@ void* Arena::AllocatePages(size_t size, size_t alignment, bool zeroed,
     return AllocateLarge(size, alignment, zeroed, RunSource::kAny, status);
   }
   const bool is_large = size + slack <= kMaxLargeRequest;
-  Status first = Status::kOk;
   void* ptr =
-      is_large ? AllocateLarge(size, alignment, zeroed, RunSource::kAny, &first)
-               : AllocateHuge(size, alignment, zeroed, &first);
+      is_large ? AllocateLarge(size, alignment, zeroed, RunSource::kAny, status)
+               : AllocateHuge(size, alignment, zeroed, status);
   if (ABSL_PREDICT_TRUE(ptr != nullptr)) return ptr;
-  if (first != Status::kNoMemory) {
-    *status = first;
-    return nullptr;
-  }
+  if (*status != Status::kNoMemory) return nullptr;
+  *status = Status::kOk;
   // Where addresses are short, what one kind can't get the other may have. No
   // run grows for what the system has refused as a mapping.
   return is_large
@@ -291,7 +292,6 @@ void Arena::FreeLarge(const Slice* slice, void* ptr) {
     if (ptr != runs_.AddressOf(run) + run->large.payload_offset) {
       return ReportMisuse(kInside, ptr);
     }
-    NotePeak();
     RemoveOwned(&large_, run);
     run->kind = RunKind::kBusy;
     bytes = run->run_slices * kSliceSize;
@@ -317,7 +317,6 @@ void Arena::FreeHuge(HugeMapping* mapping, void* ptr) {
     MutexLock lock(mutex_);
     if (mapping->owner != this) return ReportMisuse("double free", ptr);
     if (ptr != mapping->start) return ReportMisuse(kInside, ptr);
-    NotePeak();
     RemoveOwned(&huge_list_, mapping);
     mapping->owner = nullptr;
     bytes = mapping->bytes;

@@ -312,9 +312,8 @@ class Arena {
     return page_live_bytes_ +
            blocks_.LiveBytes(allocations_ - frees_ - page_live_blocks_);
   }
-  void NotePeak() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
-    peak_live_bytes_ = Max(peak_live_bytes_, LiveBytes());
-  }
+  // Of what takes pages.
+  ABSL_ATTRIBUTE_NOINLINE void NotePeak() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 
   RunPool& runs_;
   HugeMappings& huge_;

@@ -24,11 +24,12 @@ constexpr size_t kMaxPurgePart = 8;
 Slice* RunPool::Allocate(size_t slices, RunKind kind, void* owner,
                          bool* zeroed) {
   MutexLock lock(mutex_);
-  if (kept_ != nullptr) {
-    Slice* run = kept_;
-    if (run->run_slices == slices && run->owner == owner &&
-        kind == RunKind::kLarge) {
-      kept_ = nullptr;
+  if (kind == RunKind::kLarge) {
+    Slice*& list = KeptOf(slices);
+    Slice* run = list;
+    if (run != nullptr && run->run_slices == slices && run->owner == owner) {
+      list = run->next;
+      kept_slices_ -= slices;
       run->kind = kind;
       *zeroed = false;
       live_slices_ += slices;
@@ -47,7 +48,6 @@ Slice* RunPool::AllocateFree(size_t slices, RunKind kind, void* owner,
 
 Slice* RunPool::Take(size_t slices, RunKind kind, void* owner, bool* zeroed,
                      bool may_grow) {
-  InsertKept();
   size_t fresh;
   Slice* run;
   while ((run = TakeFree(slices, &fresh)) == nullptr) {
@@ -67,10 +67,10 @@ Slice* RunPool::Take(size_t slices, RunKind kind, void* owner, bool* zeroed,
 // `*fresh` of its slices are clean.
 Slice* RunPool::TakeFree(size_t slices, size_t* fresh) {
   *fresh = 0;
-  Slice* run = dirty_.FindBestFit(slices);
-  // The next larger one: of equal ones the last slice is in the last.
-  if (run != nullptr && ABSL_PREDICT_FALSE(WholeSlices(run) < slices)) {
-    run = dirty_.FindBestFit(slices + 1);
+  Slice* run = FindDirty(slices);
+  if (run == nullptr) {
+    InsertKept();
+    run = FindDirty(slices);
   }
   if (run != nullptr) return Carve(dirty_, run, slices);
   run = TakeMixed(slices, fresh);
@@ -78,6 +78,14 @@ Slice* RunPool::TakeFree(size_t slices, size_t* fresh) {
   *fresh = slices;
   run = clean_.FindBestFit(slices);
   return run == nullptr ? nullptr : Carve(clean_, run, slices);
+}
+
+Slice* RunPool::FindDirty(size_t slices) {
+  Slice* run = dirty_.FindBestFit(slices);
+  // The next larger one: of equal ones the last slice is in the last.
+  return run != nullptr && ABSL_PREDICT_FALSE(WholeSlices(run) < slices)
+             ? dirty_.FindBestFit(slices + 1)
+             : run;
 }
 
 // The largest dirty run with the beginning of the clean one behind it: only
@@ -153,25 +161,37 @@ void RunPool::Free(Slice* run) {
 
 void RunPool::FreeAndKeep(Slice* run) {
   MutexLock lock(mutex_);
-  live_slices_ -= run->run_slices;
+  const size_t slices = run->run_slices;
+  live_slices_ -= slices;
   keep_.NoteLive(live_slices_);
-  if (run->run_slices > kMaxKeptSlices) return Insert(run);
-  Slice* before = kept_;
-  kept_ = run;
+  if (slices > kMaxKeptSlices || kept_slices_ > kMostKeptSlices) {
+    return Insert(run);
+  }
+  Slice*& list = KeptOf(slices);
+  run->next = list;
+  list = run;
+  kept_slices_ += slices;
   kept_for_long_ = false;
-  if (before != nullptr) Insert(before);
+  NoteFree();
 }
 
 void RunPool::Insert(Slice* run) {
   InsertFree(run, run->run_slices, /*dirty=*/true);
+  NoteFree();
+}
+
+void RunPool::NoteFree() {
   if (++frees_ % kFreesPerClockRead == 0) PurgeOverBudget(CoarseMs());
 }
 
 void RunPool::InsertKept() {
-  if (kept_ == nullptr) return;
-  Slice* run = kept_;
-  kept_ = nullptr;
-  InsertFree(run, run->run_slices, /*dirty=*/true);
+  kept_slices_ = 0;
+  for (Slice*& list : kept_) {
+    while (Slice* run = list) {
+      list = run->next;
+      InsertFree(run, run->run_slices, /*dirty=*/true);
+    }
+  }
 }
 
 // Coalesces [run, run + slices) with its free neighbours of the same state and
@@ -387,7 +407,7 @@ void RunPool::PurgeOverBudget(uint64_t now_ms) {
   // With time the peak is forgotten also by who calls for little.
   keep_.Decay(live_slices_, now_ms);
   const size_t budget = DirtyBudgetSlices();
-  if (dirty_.slices() <= budget) {
+  if (dirty_.slices() + kept_slices_ <= budget) {
     last_purge_ms_ = 0;
     return;
   }
@@ -396,6 +416,7 @@ void RunPool::PurgeOverBudget(uint64_t now_ms) {
   const uint64_t elapsed = now_ms - Min(now_ms, last_purge_ms_);
   if (elapsed < kPurgeIntervalMs) return;
   last_purge_ms_ = now_ms;
+  InsertKept();
   const size_t excess = dirty_.slices() - budget;
   PurgeDirty(Min(Max(excess * Min(elapsed, kDecayMs) / kDecayMs, size_t{8}),
                  Max(kMaxPurgeSlices, excess / kMaxPurgePart)));
@@ -408,7 +429,7 @@ void RunPool::set_dirty_floor_bytes(size_t bytes) {
 
 size_t RunPool::dirty_bytes() {
   MutexLock lock(mutex_);
-  return (dirty_.slices() + KeptSlices()) * kSliceSize;
+  return (dirty_.slices() + kept_slices_) * kSliceSize;
 }
 
 size_t RunPool::live_bytes() {
@@ -472,7 +493,7 @@ bool RunPool::Check(BrokenInvariant* broken) {
     }
   }
   const size_t guards = IsApart() ? apart_.guards().count : 0;
-  return committed == free_slices + KeptSlices() + poisoned_slices_ + guards +
+  return committed == free_slices + kept_slices_ + poisoned_slices_ + guards +
                           live_slices_ ||
          broken->Is("wrong count of free runs", this);
 }

@@ -195,9 +195,10 @@ class RunPool {
   // Takes a run in use back.
   void Free(Slice* run);
 
-  // The same for a kLarge run that the caller has marked kBusy. The last one
-  // stays whole for the owner's next request of its size, and its other slices
-  // look as if it were in use until something else is asked for.
+  // The same for a kLarge run that the caller has marked kBusy. It stays whole
+  // for the owner's next request of its size, and its other slices look as if
+  // it were in use, until nothing else that is free is large enough for some
+  // request.
   void FreeAndKeep(Slice* run);
 
   // Takes a run in use back and lets every touch of it fault, until
@@ -288,6 +289,12 @@ class RunPool {
   static constexpr size_t kSmallPagesSlices = 512;
 
  private:
+  // Runs that stay whole: so large at most, so much in all, lists for so many
+  // sizes.
+  static constexpr size_t kMaxKeptSlices = 136;  // 4 MiB and a bit
+  static constexpr size_t kMostKeptSlices = kIsSecure ? 0 : 8192;  // 256 MiB
+  static constexpr size_t kKeptLists = 32;
+
   Slice* FindSlow(const void* address) const;
 
   // What the run lacks because its last slice is short.
@@ -305,6 +312,7 @@ class RunPool {
               bool may_grow) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   Slice* TakeFree(size_t slices, size_t* fresh)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  Slice* FindDirty(size_t slices) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   ABSL_ATTRIBUTE_COLD Slice* TakeMixed(size_t slices, size_t* fresh)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   Slice* Carve(LargeTree& tree, Slice* run, size_t slices)
@@ -333,6 +341,10 @@ class RunPool {
 
   // Free, step by step.
   void Insert(Slice* run) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void NoteFree() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  Slice*& KeptOf(size_t slices) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
+    return kept_[Min(slices, kKeptLists) - 1];
+  }
   void InsertKept() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void InsertFree(Slice* run, size_t slices, bool dirty)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
@@ -378,9 +390,6 @@ class RunPool {
     return slice->kind == RunKind::kBusy && slice->owner == this;
   }
 
-  size_t KeptSlices() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
-    return kept_ == nullptr ? 0 : kept_->run_slices;
-  }
   LargeTree& TreeOf(bool dirty) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
     return dirty ? dirty_ : clean_;
   }
@@ -398,7 +407,9 @@ class RunPool {
   Mutex mutex_{LockRank::kRunPool};
   LargeTree dirty_ ABSL_GUARDED_BY(mutex_);
   LargeTree clean_ ABSL_GUARDED_BY(mutex_);
-  Slice* kept_ ABSL_GUARDED_BY(mutex_) = nullptr;
+  // By size, by `next`; of the last list all that is larger.
+  Slice* kept_[kKeptLists] ABSL_GUARDED_BY(mutex_) = {};
+  size_t kept_slices_ ABSL_GUARDED_BY(mutex_) = 0;
   Slice* poisoned_ ABSL_GUARDED_BY(mutex_) = nullptr;  // the oldest; by `next`
   Slice* last_poisoned_ ABSL_GUARDED_BY(mutex_) = nullptr;
   size_t poisoned_slices_ ABSL_GUARDED_BY(mutex_) = 0;
@@ -427,7 +438,6 @@ class RunPool {
   static constexpr size_t kGrowAlignmentSlices = 64;   // 2 MiB
   static constexpr size_t kMaxGrowSlices = 2048;       // 64 MiB
   static constexpr size_t kMinReservationSlices = 64;  // 2 MiB
-  static constexpr size_t kMaxKeptSlices = 136;        // 4 MiB and a bit
   static constexpr size_t kDirtyFloorSlices = 32;      // 1 MiB
   static constexpr size_t kFewSlices = 4;
   static constexpr int kPeakShift = 6;

@@ -281,6 +281,62 @@ TEST_F(RunPoolEdgesTest, RunsUpTo4MiBAndABitAreKeptWhole) {
   EXPECT_EQ(DirtySlices(), 273U);
 }
 
+// In secure only the first one is: to be looked at again freed runs fault.
+TEST_F(RunPoolEdgesTest, RunsOfEachSizeAreKeptForTheNextOfTheirs) {
+  if (kIsSecure) GTEST_SKIP() << "one run is kept";
+  std::vector<Slice*> runs;
+  for (size_t slices : {3, 31, 3, 32, 17, 136, 33}) {
+    runs.push_back(Allocate(slices));
+    Allocate(1);
+  }
+  for (Slice* run : runs) FreeAndKeep(run);
+  EXPECT_EQ(DirtySlices(), 255U);
+  pool_.CheckInvariants();
+  // The last one first; of 1 MiB and more the last one only, until it is taken.
+  EXPECT_EQ(Allocate(3), runs[2]);
+  EXPECT_EQ(Allocate(33), runs[6]);
+  EXPECT_EQ(Allocate(136), runs[5]);
+  EXPECT_EQ(Allocate(17), runs[4]);
+  EXPECT_EQ(Allocate(32), runs[3]);
+  EXPECT_EQ(Allocate(3), runs[0]);
+  EXPECT_EQ(Allocate(31), runs[1]);
+  EXPECT_EQ(DirtySlices(), 0U);
+  pool_.CheckInvariants();
+}
+
+TEST_F(RunPoolEdgesTest, WhatIsFreeServesBeforeWhatIsKept) {
+  Slice* kept = Allocate(10);
+  Allocate(1);
+  Slice* free = Allocate(100);
+  FreeAndKeep(kept);
+  pool_.Free(free);
+  EXPECT_EQ(Allocate(7), free);
+  EXPECT_EQ(kept->kind, RunKind::kBusy);
+  EXPECT_EQ(DirtySlices(), 103U);
+  // Nothing but both together is large enough.
+  Slice* behind = Allocate(93);
+  FreeAndKeep(behind);
+  pool_.Free(free);
+  EXPECT_EQ(Allocate(100), free);
+  EXPECT_EQ(kept->kind, RunKind::kFree);
+  pool_.CheckInvariants();
+}
+
+TEST_F(RunPoolEdgesTest, AtMost256MiBAreKeptWhole) {
+  std::vector<Slice*> runs;
+  for (int i = 0; i < 68; ++i) {
+    runs.push_back(Allocate(128));
+    Allocate(1);
+  }
+  size_t kept = 0;
+  for (Slice* run : runs) {
+    FreeAndKeep(run);
+    kept += run->kind == RunKind::kBusy ? 128 : 0;
+  }
+  EXPECT_EQ(kept, kIsSecure ? 128U : 8192U + 128U);
+  pool_.CheckInvariants();
+}
+
 TEST_F(RunPoolEdgesTest, WhatIsKeptForLongIsAsFreeAsTheRest) {
   pool_.PurgeWithTime(1000);
   Slice* run = Allocate(10);
