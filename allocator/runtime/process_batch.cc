@@ -58,7 +58,7 @@ ABSL_ATTRIBUTE_COLD size_t ProcessHeap::AllocateBatch(ArenaHandle handle,
 }
 
 void ProcessHeap::FreeBatch(void** ptrs, size_t count) {
-  for (size_t i = 0; i < count; ++i) FreeInline(ptrs[i]);
+  for (size_t i = 0; i < count; ++i) Free(ptrs[i]);
 }
 
 }  // namespace myonly::internal

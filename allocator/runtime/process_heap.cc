@@ -150,7 +150,7 @@ ABSL_ATTRIBUTE_NOINLINE void ProcessHeap::FreeOtherSlow(void* ptr,
       SubHeap& heap = *static_cast<SubHeap*>(owner);
       if (heap.token() == this_thread.token) {
         if (!heap.FreeBlockQuick(ptr)) heap.FreeBlock(slice, ptr);
-        return TellIfNews();
+        break;
       }
       if (heap.MarkPosted(slice, ptr)) PostOne(slice, ptr);
       return;
@@ -168,13 +168,14 @@ ABSL_ATTRIBUTE_NOINLINE void ProcessHeap::FreeOtherSlow(void* ptr,
     }
     case RunKind::kRegion:
       static_cast<Arena*>(owner)->FreeBlock(slice, ptr);
-      return TellIfNews();
+      break;
     case RunKind::kLarge:
       static_cast<Arena*>(owner)->FreeLarge(slice, ptr);
-      return TellIfNews();
+      break;
     default:
-      ReportMisuse("double free", ptr);
+      return ReportMisuse("double free", ptr);
   }
+  TellIfNews();
 }
 
 void ProcessHeap::FreeElsewhere(void* ptr) noexcept {

@@ -146,9 +146,12 @@ class ProcessHeap {
         }
         return;
       }
+      if (kChecksObjects) return DeleteOther(ptr, size, slice);
     }
     Delete(ptr, size, kMinAlignment);
   }
+  // The same of what is no object of this thread of that size.
+  static void DeleteOther(void* ptr, size_t size, Slice* slice) noexcept;
   static void Delete(void* ptr, size_t size, size_t alignment) noexcept;
   // What operator new returns, and the forms of delete without a size: only the
   // preset debug knows whose a block is.

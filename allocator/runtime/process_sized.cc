@@ -45,32 +45,63 @@ void CheckSize(const void* ptr, size_t size, size_t alignment, bool exact) {
   }
 }
 
-// The rest of what DeleteInline has begun: objects of other threads, and blocks
-// of any thread's share, of which Free looks at the rest.
-bool HasSizeOfNew(void* ptr, size_t size) {
+// What a bad address may be taken for is free's to tell.
+bool FitsBlock(void* ptr, size_t size) {
+  return ProcessHeap::IsGoodFit(
+      size, Block::SizeIn(Block::LoadAnywhere(Block::FromPayload(ptr))) -
+                Block::kTagBytes);
+}
+
+// Whether `ptr` looks like what was allocated with that size, > 0: an object, a
+// block of a thread's share, or a large one; Free looks at the rest. False:
+// look closer.
+bool FitsQuick(void* ptr, size_t size, bool exact) {
   Slice* slice;
   if (!process_globals.runs.FindFirst(ptr, &slice)) return false;
   if (slice->key != Slice::kNoSlab) {
-    return slice->slab.size_class == SizeClassFor(size);
+    const size_t size_class = slice->slab.size_class;
+    return size_class == SizeClassFor(size) ||
+           (!exact && ProcessHeap::IsGoodFit(size, ObjectBytes(size_class)));
   }
-  return slice->kind == RunKind::kSubHeapRegion &&
-         ProcessHeap::IsGoodFit(
-             size, Block::SizeIn(Block::LoadAnywhere(Block::FromPayload(ptr))) -
-                       Block::kTagBytes);
+  if (slice->kind == RunKind::kSubHeapRegion) return FitsBlock(ptr, size);
+  if (slice->kind != RunKind::kLarge) return false;
+  const Slice* run = process_globals.runs.FindRun(slice);
+  return run != nullptr &&
+         AlignUp(size, kPageSize) == run->large.usable_pages * kPageSize;
 }
 
 }  // namespace
 
 void ProcessHeap::FreeSized(void* ptr, size_t size, size_t alignment) {
-  if (kChecksObjects && ptr != nullptr) {
+  Slice* slice;
+  // Most are objects that were not resized.
+  if (ABSL_PREDICT_TRUE(process_globals.runs.FindFirst(ptr, &slice) &&
+                        slice->key != Slice::kNoSlab &&
+                        slice->slab.size_class == SizeClassFor(size) &&
+                        alignment <= kMinAlignment &&
+                        IsPowerOfTwo(alignment))) {
+    return Free(ptr);
+  }
+  if (kChecksObjects && ptr != nullptr &&
+      (!IsPowerOfTwo(alignment) || alignment > kMinAlignment || size == 0 ||
+       !FitsQuick(ptr, size, /*exact=*/false))) {
     CheckSize(ptr, size, alignment, /*exact=*/false);
   }
   Free(ptr);
 }
 
+void ProcessHeap::DeleteOther(void* ptr, size_t size, Slice* slice) noexcept {
+  if (ABSL_PREDICT_FALSE(
+          reinterpret_cast<uintptr_t>(slice->owner) != this_thread.heap ||
+          !FitsBlock(ptr, size) ||
+          !static_cast<SubHeap*>(slice->owner)->FreeBlockQuick(ptr))) {
+    Delete(ptr, size, kMinAlignment);
+  }
+}
+
 void ProcessHeap::Delete(void* ptr, size_t size, size_t alignment) noexcept {
   if (kChecksObjects && ptr != nullptr &&
-      (alignment != kMinAlignment || !HasSizeOfNew(ptr, size))) {
+      (alignment != kMinAlignment || !FitsQuick(ptr, size, /*exact=*/true))) {
     CheckSize(ptr, size, alignment, /*exact=*/true);
   }
   Free(ptr);

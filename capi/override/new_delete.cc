@@ -16,8 +16,10 @@
 #include "absl/base/attributes.h"
 #include "absl/base/optimization.h"
 #include "allocator/base/check.h"
+#include "allocator/base/preset.h"
 #include "allocator/base/sizes.h"
 #include "allocator/runtime/heap.h"
+#include "allocator/threads/this_thread.h"
 
 // libstdc++ may be absent. Of an archive of it the linker takes no part for
 // the sake of a weak reference, so each one has to be asked for.
@@ -50,7 +52,9 @@ namespace {
 
 using myonly::internal::Heap;
 using myonly::internal::IsPowerOfTwo;
+using myonly::internal::kIsSecure;
 using myonly::internal::kMinAlignment;
+using myonly::internal::this_thread;
 
 void* AllocateOnce(size_t size, size_t alignment) {
   return Heap::OfNew(alignment <= kMinAlignment
@@ -60,7 +64,7 @@ void* AllocateOnce(size_t size, size_t alignment) {
 
 // Calls the new handler until there is memory or no handler. NULL: none left.
 // errno is as malloc sets it, for handlers and callers that look at it.
-void* AllocateWithHandler(size_t size, size_t alignment) {
+ABSL_ATTRIBUTE_COLD void* AllocateWithHandler(size_t size, size_t alignment) {
   // No handler can mend it.
   if (ABSL_PREDICT_FALSE(!IsPowerOfTwo(alignment))) return nullptr;
   for (;;) {
@@ -80,18 +84,28 @@ bool CanThrow() {
          BadAllocType != nullptr;
 }
 
-void ThrowBadAlloc() {
+ABSL_ATTRIBUTE_COLD void ThrowBadAlloc() {
   void* object = AllocateException(sizeof(std::bad_alloc));
   // Where the table's functions start, behind the offset and the type.
   *static_cast<const void* const**>(object) = BadAllocTable + 2;
   Throw(object, BadAllocType, DestroyBadAlloc);
 }
 
-ABSL_ATTRIBUTE_NOINLINE void* NewSlow(size_t size, size_t alignment) {
+ABSL_ATTRIBUTE_COLD ABSL_ATTRIBUTE_NOINLINE void* NewSlow(size_t size,
+                                                          size_t alignment) {
   void* ptr = AllocateWithHandler(size, alignment);
   if (ptr != nullptr) return ptr;
   if (CanThrow()) ThrowBadAlloc();
   myonly::internal::ReportAndAbort("operator new: out of memory", nullptr);
+}
+
+// Where no list has an object for it; as malloc does.
+ABSL_ATTRIBUTE_NOINLINE void* NewBlock(size_t size) {
+  void* ptr = size < this_thread.list_bytes_end
+                  ? nullptr
+                  : Heap::AllocateMediumQuick(size);
+  if (ABSL_PREDICT_FALSE(ptr == nullptr)) ptr = Heap::AllocateSlow(size);
+  return ABSL_PREDICT_TRUE(ptr != nullptr) ? ptr : NewSlow(size, kMinAlignment);
 }
 
 // What `allocate`, a throwing form, returns; NULL if it throws, whatever that
@@ -111,8 +125,9 @@ void* OrNull(size_t size, size_t alignment, Allocate allocate) noexcept {
 #define MYONLY_EXPORT __attribute__((weak, visibility("default")))
 
 MYONLY_EXPORT void* operator new(size_t size) {
-  void* ptr = Heap::OfNew(Heap::AllocateQuick(size));
-  return ABSL_PREDICT_TRUE(ptr != nullptr) ? ptr : NewSlow(size, kMinAlignment);
+  if constexpr (kIsSecure) return NewSlow(size, kMinAlignment);
+  void* ptr = Heap::AllocateQuick(size);
+  return ABSL_PREDICT_TRUE(ptr != nullptr) ? ptr : NewBlock(size);
 }
 MYONLY_EXPORT void* operator new(size_t size, std::align_val_t alignment) {
   return NewSlow(size, static_cast<size_t>(alignment));

@@ -10,6 +10,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <new>
+
 #include "allocator/blocks/bin_manager.h"
 #include "allocator/blocks/block.h"
 #include "myonly/myonly.h"
@@ -51,6 +53,29 @@ __attribute__((noinline)) void Pairs(size_t count) {
     void* block = malloc(sizes[i % kSizes]);
     Keep(block);
     free(block);
+  }
+}
+
+// The same by C++; and by who says how large it was.
+__attribute__((noinline)) void Made(size_t count) {
+  for (size_t i = 0; i < count; ++i) {
+    void* block = ::operator new(sizes[i % kSizes]);
+    Keep(block);
+    ::operator delete(block);
+  }
+}
+__attribute__((noinline)) void MadeSized(size_t count) {
+  for (size_t i = 0; i < count; ++i) {
+    void* block = ::operator new[](sizes[i % kSizes]);
+    Keep(block);
+    ::operator delete[](block, size_t{sizes[i % kSizes]});
+  }
+}
+__attribute__((noinline)) void FreedSized(size_t count) {
+  for (size_t i = 0; i < count; ++i) {
+    void* block = malloc(sizes[i % kSizes]);
+    Keep(block);
+    myonly_free_sized(block, sizes[i % kSizes], sizeof(void*));
   }
 }
 
@@ -205,6 +230,9 @@ struct Pattern {
 constexpr Pattern kPatterns[] = {
     {"loop", Loop},
     {"pairs", Pairs},
+    {"made", Made},
+    {"made_sized", MadeSized},
+    {"freed_sized", FreedSized},
     {"arena_pairs", ArenaPairs},
     {"arena_turns", ArenaTurns},
     {"split_coalesce", SplitAndCoalesce},

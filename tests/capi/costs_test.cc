@@ -138,6 +138,14 @@ constexpr double kSplitAndCoalesce = 220;
 constexpr double kManySizes = 110;
 // Of 64 arenas in turn.
 constexpr double kTurns = internal::kChecksObjects ? 100 : 92;
+// By C++, whose standard has one form call another; and with the size.
+constexpr double kMadeObject = kObject + 4;
+constexpr double kMadeBlock = kQuickHit + 8;
+constexpr double kSizedObject = kObject + 22;
+constexpr double kSizedBlock = kQuickHit + 45;
+// Also where realloc may have left it in place.
+constexpr double kFreedSizedObject = kObject + 30;
+constexpr double kFreedSizedBlock = kQuickHit + 70;
 // A run of its own, the one freed last.
 constexpr double kLargeRun = 520;
 
@@ -153,6 +161,14 @@ const Pattern kPatterns[] = {
     {"pairs", "1024", "32000", kManySizes},
     {"pairs", "131072", "131072", kLargeRun},
     {"pairs", "4194304", "4194304", kLargeRun},
+    {"made", "100", "100", kMadeObject},
+    {"made", "10000", "10000", kMadeBlock},
+    {"made", "131072", "131072", kLargeRun + 10},
+    {"made_sized", "100", "100", kSizedObject},
+    {"made_sized", "10000", "10000", kSizedBlock},
+    {"made_sized", "131072", "131072", kLargeRun + 100},
+    {"freed_sized", "100", "100", kFreedSizedObject},
+    {"freed_sized", "10000", "10000", kFreedSizedBlock},
     {"split_coalesce", "24", "1024", kSplitAndCoalesce},
     {"split_coalesce", "1024", "32768", kSplitAndCoalesce},
 };
