@@ -136,7 +136,7 @@ void* myonly_alloc_at_least(size_t size, size_t alignment,
 }
 
 void myonly_free_sized(void* ptr, size_t size, size_t alignment) noexcept {
-  Heap::FreeSized(ptr, size, alignment == 0 ? 1 : alignment);
+  Heap::FreeSized(ptr, size, alignment);
 }
 
 int myonly_try_resize(void* ptr, size_t size, size_t* actual) noexcept {

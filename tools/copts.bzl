@@ -76,7 +76,11 @@ MYONLY_COLD_COPTS = MYONLY_CORE_COPTS + select({
         "-fno-cse-follow-jumps",
         "-fno-expensive-optimizations",
         "-finline-limit=12",
+        "-fno-guess-branch-probability",
+        "-fno-if-conversion",
         "-fno-shrink-wrap",
+        "-fno-tree-sink",
+        "-fno-tree-tail-merge",
     ],
 })
 

@@ -116,7 +116,9 @@ void* Arena::AllocatePages(size_t size, size_t alignment, bool zeroed,
   // Slices are aligned to their size; beyond that the block starts later in a
   // longer run.
   const size_t slack = alignment > runs_.slice_alignment() ? alignment : 0;
-  if (size > kMaxRequest || slack > kMaxRequest - size) {
+  // How far into its run a block begins is told by 32 bits.
+  const size_t most = ground_ == nullptr ? kMaxRequest - size : UINT32_MAX;
+  if (size > kMaxRequest || slack > most) {
     *status = Status::kNoMemory;
     return nullptr;
   }
@@ -128,7 +130,7 @@ void* Arena::AllocatePages(size_t size, size_t alignment, bool zeroed,
       is_large ? AllocateLarge(size, alignment, zeroed, RunSource::kAny, status)
                : AllocateHuge(size, alignment, zeroed, status);
   if (ABSL_PREDICT_TRUE(ptr != nullptr)) return ptr;
-  if (*status != Status::kNoMemory) return nullptr;
+  if (*status != Status::kNoMemory || slack > UINT32_MAX) return nullptr;
   *status = Status::kOk;
   // Where addresses are short, what one kind can't get the other may have. No
   // run grows for what the system has refused as a mapping.
@@ -257,11 +259,10 @@ void* Arena::AllocateHuge(size_t size, size_t alignment, bool zeroed,
     return nullptr;
   }
   size_t fresh_bytes;
-  HugeMapping* mapping =
-      huge_.Allocate(bytes, alignment, zeroed, this, &fresh_bytes);
-  if (mapping == nullptr && huge_.Purge(0) != 0) {
+  HugeMapping* mapping;
+  do {
     mapping = huge_.Allocate(bytes, alignment, zeroed, this, &fresh_bytes);
-  }
+  } while (mapping == nullptr && huge_.Purge(0) != 0);
   if (mapping == nullptr) {
     quota_.ReturnEither(bytes, bytes);
     *status = Status::kNoMemory;

@@ -9,6 +9,14 @@ Printer& Printer::Text(const char* text) {
   return *this;
 }
 
+Printer& Printer::Plain(const char* text) {
+  for (size_t i = 0; i < kMostPlain && text[i] != '\0'; ++i) {
+    const char c = text[i];
+    Put((c >= 0 && c < ' ') || c == 0x7F ? '?' : c);
+  }
+  return *this;
+}
+
 Printer& Printer::Number(uint64_t number) {
   char digits[20];
   size_t count = 0;

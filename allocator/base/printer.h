@@ -11,6 +11,9 @@ namespace myonly::internal {
 class Printer {
  public:
   Printer& Text(const char* text);
+  // What a program or its environment has made up, so that the line stays one:
+  // kMostPlain bytes of it, '?' for what controls a terminal.
+  Printer& Plain(const char* text);
   Printer& Number(uint64_t number);       // decimal
   Printer& Address(const void* address);  // 0x and hexadecimal
   // Writes what was collected to a file descriptor in one system call, so that
@@ -24,6 +27,7 @@ class Printer {
   void Put(char c);
 
   static constexpr size_t kCapacity = 511;
+  static constexpr size_t kMostPlain = 120;
   char text_[kCapacity + 1] = {};
   size_t length_ = 0;
 };

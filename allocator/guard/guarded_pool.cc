@@ -148,14 +148,24 @@ const char* GuardedPool::Free(void* ptr, const GuardedTrace& who) {
   slot.block.freed = who;
   __atomic_store_n(&slot.block.is_live, false, __ATOMIC_RELEASE);
   // Where the system refuses, what is written to it later is not seen.
-  if (!pages_.Decommit(PagesOf(slot.block), slot.page_bytes)) {
-    pages_.Purge(PagesOf(slot.block), slot.page_bytes);
+  if (pages_.Decommit(PagesOf(slot.block), slot.page_bytes) ||
+      pages_.Purge(PagesOf(slot.block), slot.page_bytes) ||
+      ClearLocked(PagesOf(slot.block), slot.page_bytes)) {
+    ReturnSlot(index);
   }
-  ReturnSlot(index);
   ++figures_.frees;
   figures_.live_bytes -= size;
   figures_.page_bytes -= slot.page_bytes;
   return nullptr;
+}
+
+// Pages that the program has locked in memory (mlockall) keep what they have:
+// the next block there must find zeros. False: they can't be reached any more.
+bool GuardedPool::ClearLocked(char* pages, size_t bytes) {
+  if (!pages_.Commit(pages, bytes)) return false;
+  memset(pages, 0, bytes);
+  pages_.Decommit(pages, bytes);
+  return true;
 }
 
 const char* GuardedPool::WhatIsOverwritten(const Slot& slot) {

@@ -121,6 +121,8 @@ class GuardedPool {
         AlignDown(reinterpret_cast<uintptr_t>(block.start), kPageSize));
   }
   // NULL: nothing was written next to the block.
+  bool ClearLocked(char* pages, size_t bytes)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   static const char* WhatIsOverwritten(const Slot& slot);
   const char* WhyNotLive(const Slot& slot, const void* ptr) const;
 

@@ -67,10 +67,9 @@ Slice* RunPool::Take(size_t slices, RunKind kind, void* owner, bool* zeroed,
 // `*fresh` of its slices are clean.
 Slice* RunPool::TakeFree(size_t slices, size_t* fresh) {
   *fresh = 0;
-  Slice* run = FindDirty(slices);
-  if (run == nullptr) {
+  Slice* run;
+  while ((run = FindDirty(slices)) == nullptr && kept_slices_ != 0) {
     InsertKept();
-    run = FindDirty(slices);
   }
   if (run != nullptr) return Carve(dirty_, run, slices);
   run = TakeMixed(slices, fresh);

@@ -293,9 +293,7 @@ void CheckSizes(void* ptr, size_t size, size_t alignment) {
     if (!IsSizeOf(ptr, record, size)) {
       ReportMisuse("free with a wrong size", ptr);
     }
-    if (!IsAligned(reinterpret_cast<uintptr_t>(ptr), alignment)) {
-      ReportMisuse("free with a wrong alignment", ptr);
-    }
+    ProcessHeap::CheckAlignment(ptr, alignment);
   }
 }
 

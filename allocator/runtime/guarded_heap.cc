@@ -47,10 +47,16 @@ ABSL_ATTRIBUTE_ALWAYS_INLINE inline bool FindPlace(const void* ptr,
   place->holder = HolderOfInline(place->slice);
   place->is_in_slab = place->slice->key != Slice::kNoSlab;
   const RunKind kind = place->holder.kind;
-  return place->is_in_slab
-             ? kind == RunKind::kSlab
-             : kind == RunKind::kSubHeapRegion || kind == RunKind::kRegion;
+  if (place->is_in_slab) return kind == RunKind::kSlab;
+  // An arena may have the memory of a block.
+  return (kind == RunKind::kSubHeapRegion || kind == RunKind::kRegion) &&
+         g.own.Refine(ptr, place->slice) == place->slice;
 }
+
+// In the memory that an arena has of its own, be that a block of this heap.
+bool IsGuest(const void* ptr) { return g.own.Refine(ptr, nullptr) != nullptr; }
+
+bool IsSampled(const void* ptr) { return Sampling::Has(ptr) && !IsGuest(ptr); }
 
 // Of the block that begins there. Dies if its header was overwritten.
 ABSL_ATTRIBUTE_ALWAYS_INLINE inline size_t BytesAt(const Place& place,
@@ -264,7 +270,7 @@ size_t GuardedHeap::AllocateBatch(ArenaHandle handle, size_t size, void** out,
 void GuardedHeap::Free(void* ptr) {
   Place place;
   if (ABSL_PREDICT_FALSE(!FindPlace(ptr, &place))) {
-    return Sampling::Has(ptr) ? Sampling::Free(ptr) : ProcessHeap::Free(ptr);
+    return IsSampled(ptr) ? Sampling::Free(ptr) : ProcessHeap::Free(ptr);
   }
   if (ABSL_PREDICT_FALSE(!IsAlignedBlock(ptr) ||
                          !place.live.MarkFree(ptr, IsAlone()))) {
@@ -284,6 +290,16 @@ void GuardedHeap::Free(void* ptr) {
     if (entry.ptr == nullptr) return;
     Release(entry);
   }
+}
+
+void GuardedHeap::FreeSized(void* ptr, size_t size, size_t alignment) {
+  if (ptr == nullptr) return;
+  if (ABSL_PREDICT_FALSE(IsGuest(ptr))) {
+    return ProcessHeap::FreeSized(ptr, size, alignment);
+  }
+  CheckAlignment(ptr, alignment);
+  CheckSize(ptr, size);
+  Free(ptr);
 }
 
 void GuardedHeap::FreeBatch(void** ptrs, size_t count) {
@@ -315,7 +331,7 @@ void GuardedHeap::CheckSize(const void* ptr, size_t size) {
     size_t asked;
     is_right =
         !SizeAt(place, block, &bytes, &asked) || Max(asked, 1) == Max(size, 1);
-  } else if (Sampling::Has(ptr)) {
+  } else if (IsSampled(ptr)) {
     return CheckSampledSize(ptr, size);
   } else {
     const Slice* slice = g.runs.Find(ptr);
@@ -327,11 +343,13 @@ void GuardedHeap::CheckSize(const void* ptr, size_t size) {
                          : slice->kind != RunKind::kLarge) {
       return;
     }
-    // Of more than blocks serve only the pages are known, and told.
-    const size_t pages = AlignUp(Max(WithCanary(size), 1), kPageSize);
+    // Of more than blocks serve only the pages are known, and told. What was
+    // resized in place has no room for a canary.
+    const size_t pages = AlignUp(Max(size, 1), kPageSize);
+    const size_t with_canary = AlignUp(Max(WithCanary(size), 1), kPageSize);
     const size_t usable = ProcessHeap::UsableSize(ptr);
     is_right =
-        pages == usable || size == usable ||
+        pages == usable || with_canary == usable ||
         (pages < usable && g.has_oversized.load(std::memory_order_relaxed));
   }
   if (ABSL_PREDICT_FALSE(!is_right)) {
@@ -411,7 +429,7 @@ bool GuardedHeap::TryResize(void* ptr, size_t size) {
   Place place;
   size_t bytes;
   if (!FindPlace(ptr, &place)) {
-    if (!Sampling::Has(ptr)) return ProcessHeap::TryResize(ptr, size);
+    if (!IsSampled(ptr)) return ProcessHeap::TryResize(ptr, size);
     return Sampling::SizeOf(ptr, &bytes) && bytes == size;
   }
   size_t old_size;
@@ -434,7 +452,7 @@ void* GuardedHeap::Reallocate(void* ptr, size_t size) {
   }
   Place place;
   if (!FindPlace(ptr, &place)) {
-    if (Sampling::Has(ptr)) return MoveSampled(ptr, size);
+    if (IsSampled(ptr)) return MoveSampled(ptr, size);
     // With a canary it would be too much for some that have just this.
     if (size == ProcessHeap::UsableSize(ptr)) return ptr;
     return Protect(ProcessHeap::Reallocate(ptr, WithCanary(size)), size,
@@ -476,7 +494,7 @@ size_t GuardedHeap::UsableSize(const void* ptr) {
   size_t bytes;
   size_t size;
   if (!FindPlace(ptr, &place)) {
-    if (!Sampling::Has(ptr)) return ProcessHeap::UsableSize(ptr);
+    if (!IsSampled(ptr)) return ProcessHeap::UsableSize(ptr);
     return Sampling::SizeOf(ptr, &size) ? size : 0;
   }
   return SizeAt(place, const_cast<void*>(ptr), &bytes, &size) ? size : 0;

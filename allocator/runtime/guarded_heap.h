@@ -33,10 +33,7 @@ class GuardedHeap : public ProcessHeap {
   static void* AllocateAligned(size_t alignment, size_t size);
   static void Free(void* ptr);
   static void FreeInline(void* ptr) { Free(ptr); }
-  static void FreeSized(void* ptr, size_t size, size_t /*alignment*/) {
-    CheckSize(ptr, size);
-    Free(ptr);
-  }
+  static void FreeSized(void* ptr, size_t size, size_t alignment);
   static void DeleteInline(void* ptr, size_t size) { FreeSized(ptr, size, 1); }
   static void DeleteInline(void* ptr) { Free(ptr); }
   static void Delete(void* ptr) { Free(ptr); }

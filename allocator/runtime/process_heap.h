@@ -129,9 +129,19 @@ class ProcessHeap {
     }
   }
   // The same for who knows with which size it was allocated, and at least which
-  // alignment; 0 size is taken as 1. Ones that can't be are reported. The
-  // size of an object may be that to which realloc would have left it in place.
+  // alignment, 0: any; 0 size is taken as 1. Ones that can't be are reported.
+  // The size of an object may be that to which realloc would have left it in
+  // place.
   static void FreeSized(void* ptr, size_t size, size_t alignment);
+  // Reports one that is no power of two, or not the address's; 0 is any.
+  static void CheckAlignment(const void* ptr, size_t alignment) {
+    const size_t mask = alignment - 1;
+    if (ABSL_PREDICT_FALSE(
+            alignment != 0 &&
+            ((alignment | reinterpret_cast<uintptr_t>(ptr)) & mask) != 0)) {
+      ReportMisuse("free with a wrong alignment", ptr);
+    }
+  }
   // For objects of C++, which nobody resizes.
   ABSL_ATTRIBUTE_ALWAYS_INLINE static void DeleteInline(void* ptr,
                                                         size_t size) {

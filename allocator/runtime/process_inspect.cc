@@ -19,10 +19,17 @@ ProcessGlobals& g = process_globals;
 // What is visited between two looks: a few KiB of the caller's stack.
 constexpr size_t kBlocksPerBatch = 128;
 
-// The process's, unless an arena has memory of its own there.
+// The process's, unless an arena has memory of its own there. What such an
+// arena can't use at the ends is still the block's that it was given.
 const RunPool& RunsAt(const void* ptr) {
   const OwnGround* ground = g.own.PeekAt(ptr);
-  return ground == nullptr ? g.runs : ground->runs;
+  return ground == nullptr || ground->runs.Find(ptr) == nullptr ? g.runs
+                                                                : ground->runs;
+}
+
+// An arena may have the memory of a sampled block.
+bool IsSampled(const void* ptr) {
+  return kIsSecure && Sampling::Has(ptr) && &RunsAt(ptr) == &g.runs;
 }
 
 BlockInfo InfoOf(const GuardedBlock& block) {
@@ -63,7 +70,7 @@ ABSL_ATTRIBUTE_COLD bool VisitZeroSize(ProcessHeap::VisitBlock visit,
 void DescribeAddress(Printer* line, const void* address) {
   const Arena* arena = FindArenaAt(RunsAt(address), g.huge, address);
   if (arena == nullptr) return;
-  line->Text(", arena ").Text(arena->name());
+  line->Text(", arena ").Plain(arena->name());
   FoundBlock found = {};
   if (FindBlock(RunsAt(address), g.huge, address, &found)) {
     line->Text(", size ").Number(found.bytes);
@@ -71,7 +78,7 @@ void DescribeAddress(Printer* line, const void* address) {
 }
 
 Status ProcessHeap::ArenaOf(const void* ptr, ArenaHandle* out) {
-  if (kIsSecure && Sampling::Has(ptr)) {
+  if (IsSampled(ptr)) {
     BlockInfo block;
     *out = 0;
     return BlockOf(ptr, &block);
@@ -86,7 +93,7 @@ Status ProcessHeap::ArenaOf(const void* ptr, ArenaHandle* out) {
 }
 
 Status ProcessHeap::BlockOf(const void* ptr, BlockInfo* out) {
-  if (kIsSecure && Sampling::Has(ptr)) {
+  if (IsSampled(ptr)) {
     GuardedBlock block;
     if (!Sampling::BlockAt(ptr, &block)) return Status::kInvalid;
     *out = InfoOf(block);

@@ -133,7 +133,7 @@ ABSL_ATTRIBUTE_COLD bool ResizePlace(void** ptr, size_t size, bool may_move,
   // by who moves it.
   const bool resized =
       (ABSL_PREDICT_TRUE(!RequestGate::AsksFor(**arena)) || size <= *usable ||
-       (!may_move && RequestGate::Admits(size))) &&
+       (!may_move && RequestGate::AdmitsTo(**arena, size))) &&
       ResizeInPlace(**arena, place, ptr, *usable, size, may_move);
   // The system may have refused to take the end of a mapping back.
   if (resized && place.mapping != nullptr &&

@@ -10,29 +10,38 @@
 namespace myonly::internal {
 namespace {
 
+// One that every block has; or none.
+bool IsSmallAlignment(size_t alignment) {
+  return alignment <= kMinAlignment && (alignment & (alignment - 1)) == 0;
+}
+
 // What stays when realloc makes it smaller, and what is more than asked for.
-bool IsPlausible(size_t size, size_t alignment, size_t usable) {
+bool IsPlausible(const void* ptr, size_t size, size_t alignment,
+                 size_t usable) {
   if (ProcessHeap::IsGoodFit(size, usable)) return true;
   if (size > usable) return false;
   // Its alignment has made it a run, of which only the pages are known.
   if (AlignUp(size, kPageSize) == usable) return true;
   if (process_globals.has_oversized.load(std::memory_order_relaxed))
     return true;
+  if (alignment == 0 && usable <= kMaxSlabRequest) {
+    // Rounded up to what it may have been aligned to, the lowest bit of both.
+    const size_t bits = reinterpret_cast<uintptr_t>(ptr) | usable;
+    return usable - size < (bits & (~bits + 1));
+  }
   // Rounded up to the alignment, or to pages.
   return alignment > kMinAlignment &&
          usable <= Max(2 * AlignUp(size, alignment), kPageSize);
 }
 
 // `exact`: an object of a slab has the very class of the size.
-void CheckSize(const void* ptr, size_t size, size_t alignment, bool exact) {
+ABSL_ATTRIBUTE_COLD void CheckSize(const void* ptr, size_t size,
+                                   size_t alignment, bool exact) {
   // What is wrong with the address itself, this or Free reports.
   const size_t usable = ProcessHeap::UsableSize(ptr);
   if (ABSL_PREDICT_FALSE(usable == 0 && size == 0)) return;
   size = Max(size, 1);
-  if (ABSL_PREDICT_FALSE(!IsPowerOfTwo(alignment) ||
-                         reinterpret_cast<uintptr_t>(ptr) % alignment != 0)) {
-    ReportMisuse("free with a wrong alignment", ptr);
-  }
+  ProcessHeap::CheckAlignment(ptr, alignment);
   const Slice* slice;
   const bool is_object =
       process_globals.runs.FindFirst(ptr, const_cast<Slice**>(&slice)) &&
@@ -40,7 +49,7 @@ void CheckSize(const void* ptr, size_t size, size_t alignment, bool exact) {
   if (ABSL_PREDICT_FALSE(
           exact && is_object
               ? AlignUp(AlignUp(size, alignment), kMinAlignment) != usable
-              : !IsPlausible(size, alignment, usable))) {
+              : !IsPlausible(ptr, size, alignment, usable))) {
     ReportMisuse("free with a wrong size", ptr);
   }
 }
@@ -78,12 +87,11 @@ void ProcessHeap::FreeSized(void* ptr, size_t size, size_t alignment) {
   if (ABSL_PREDICT_TRUE(process_globals.runs.FindFirst(ptr, &slice) &&
                         slice->key != Slice::kNoSlab &&
                         slice->slab.size_class == SizeClassFor(size) &&
-                        alignment <= kMinAlignment &&
-                        IsPowerOfTwo(alignment))) {
+                        IsSmallAlignment(alignment))) {
     return Free(ptr);
   }
   if (kChecksObjects && ptr != nullptr &&
-      (!IsPowerOfTwo(alignment) || alignment > kMinAlignment || size == 0 ||
+      (!IsSmallAlignment(alignment) || size == 0 ||
        !FitsQuick(ptr, size, /*exact=*/false))) {
     CheckSize(ptr, size, alignment, /*exact=*/false);
   }

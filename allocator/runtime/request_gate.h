@@ -35,7 +35,7 @@ class RequestGate {
     return ABSL_PREDICT_TRUE(this_thread.gated == nullptr) || Asks(size);
   }
   // The same for one to an arena of the program.
-  static bool AdmitsTo(Arena& arena, size_t size) {
+  ABSL_ATTRIBUTE_NOINLINE static bool AdmitsTo(Arena& arena, size_t size) {
     return Admits(size) && (ABSL_PREDICT_TRUE(!arena.faults().is_on()) ||
                             !arena.faults().Fails(Payload(size)));
   }

@@ -26,7 +26,7 @@ char stats_file[1024] = "";
 
 void Complain(const char* variable, const char* problem) {
   Printer line;
-  line.Text("myonlymalloc: ").Text(variable).Text(" ").Text(problem);
+  line.Text("myonlymalloc: ").Plain(variable).Text(" ").Text(problem);
   line.Text(", ignored; MYONLY_HELP=1 lists the options\n").WriteTo(kStderr);
 }
 

@@ -160,6 +160,8 @@ MYONLY_HIDDEN void myonly_delete(void* ptr) noexcept;
 MYONLY_HIDDEN void myonly_delete_array(void* ptr) noexcept;
 MYONLY_HIDDEN void myonly_delete_aligned(void* ptr,
                                          std::align_val_t alignment) noexcept;
+MYONLY_HIDDEN void myonly_delete_aligned_array(
+    void* ptr, std::align_val_t alignment) noexcept;
 
 // As free: aligned, and with no call in between.
 __attribute__((aligned(32))) void myonly_delete(void* ptr) noexcept {
@@ -169,6 +171,10 @@ void myonly_delete_array(void* ptr) noexcept { ::operator delete(ptr); }
 void myonly_delete_aligned(void* ptr, std::align_val_t /*alignment*/) noexcept {
   Heap::Delete(ptr);
 }
+void myonly_delete_aligned_array(void* ptr,
+                                 std::align_val_t alignment) noexcept {
+  ::operator delete(ptr, alignment);
+}
 
 MYONLY_EXPORT __attribute__((alias("myonly_delete"))) void operator delete(
     void* ptr) noexcept;
@@ -176,10 +182,8 @@ MYONLY_EXPORT __attribute__((alias("myonly_delete_aligned"))) void
 operator delete(void* ptr, std::align_val_t alignment) noexcept;
 MYONLY_EXPORT __attribute__((alias("myonly_delete_array"))) void
 operator delete[](void* ptr) noexcept;
-MYONLY_EXPORT void operator delete[](void* ptr,
-                                     std::align_val_t alignment) noexcept {
-  ::operator delete(ptr, alignment);
-}
+MYONLY_EXPORT __attribute__((alias("myonly_delete_aligned_array"))) void
+operator delete[](void* ptr, std::align_val_t alignment) noexcept;
 // Where the program has not replaced the form that all come down to, the size
 // is looked at.
 MYONLY_EXPORT void operator delete(void* ptr, size_t size) noexcept {
@@ -200,9 +204,13 @@ MYONLY_EXPORT void operator delete(void* ptr, size_t size,
   }
   Heap::Delete(ptr, size, static_cast<size_t>(alignment));
 }
-MYONLY_EXPORT void operator delete[](void* ptr, size_t,
+MYONLY_EXPORT void operator delete[](void* ptr, size_t size,
                                      std::align_val_t alignment) noexcept {
-  ::operator delete[](ptr, alignment);
+  void (*deletes)(void*, std::align_val_t) = ::operator delete[];
+  if (ABSL_PREDICT_FALSE(deletes != myonly_delete_aligned_array)) {
+    return deletes(ptr, alignment);
+  }
+  ::operator delete(ptr, size, alignment);
 }
 MYONLY_EXPORT void operator delete(void* ptr, const std::nothrow_t&) noexcept {
   ::operator delete(ptr);

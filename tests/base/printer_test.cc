@@ -49,6 +49,16 @@ TEST(PrinterTest, CutsWhatIsTooLong) {
   EXPECT_EQ(printer.text()[511], '\0');
 }
 
+TEST(PrinterTest, WhatAProgramMadeUpStaysInItsLine) {
+  Printer line;
+  line.Plain("a\nb\x1b[31m\x7f\xc3\xa4").Text(".");
+  EXPECT_STREQ(line.text(), "a?b?[31m?\xc3\xa4.");
+  const std::string text(600, 'x');
+  Printer cut;
+  cut.Plain(text.c_str()).Text(" is not an option");
+  EXPECT_EQ(cut.text(), text.substr(0, 120) + " is not an option");
+}
+
 TEST(PrinterTest, WritesOneLineAndKeepsErrno) {
   int ends[2];
   ASSERT_EQ(pipe(ends), 0);

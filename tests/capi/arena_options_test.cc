@@ -5,6 +5,7 @@
 
 #include <string>
 
+#include "allocator/base/preset.h"
 #include "gtest/gtest.h"
 #include "myonly/myonly.h"
 
@@ -167,6 +168,19 @@ TEST(ArenaOptionsTest, NameMayGoAfterTheCall) {
   myonly_arena_stats_t stats = MYONLY_ARENA_STATS_INIT;
   ASSERT_EQ(myonly_arena_stats(arena, &stats), MYONLY_OK);
   EXPECT_STREQ(stats.name, "short-lived");
+  EXPECT_EQ(myonly_arena_destroy(arena, MYONLY_DESTROY_FREE), MYONLY_OK);
+}
+
+// A line stays one, whatever the program calls its arenas.
+TEST(ArenaOptionsDeathTest, ANameDoesNotBreakItsLine) {
+  if (!myonly::internal::kChecksObjects) GTEST_SKIP() << "fast does not check";
+  myonly_arena_options options = MYONLY_ARENA_OPTIONS_INIT;
+  options.name = "two\nlines\x1b[31m";
+  myonly_arena* arena = nullptr;
+  ASSERT_EQ(myonly_arena_create(&options, &arena), MYONLY_OK);
+  void* block = myonly_arena_alloc(arena, 100);
+  myonly_free(block);
+  EXPECT_DEATH(myonly_free(block), "arena two.lines..31m");
   EXPECT_EQ(myonly_arena_destroy(arena, MYONLY_DESTROY_FREE), MYONLY_OK);
 }
 

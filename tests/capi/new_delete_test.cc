@@ -10,6 +10,7 @@
 
 #include "gtest/gtest.h"
 #include "tests/capi/process_malloc.h"
+#include "tests/support/preset.h"
 
 // Clang 14 knows the sized forms, but does not declare them.
 void operator delete(void* ptr, size_t size) noexcept;
@@ -195,6 +196,26 @@ TEST_F(NewTest, NoPowerOfTwoIsBadAllocAtOnce) {
   EXPECT_EQ(::operator new(8, Hidden(std::align_val_t{0}), std::nothrow),
             nullptr);
   EXPECT_EQ(handler_calls, 0);
+}
+
+TEST_F(NewTest, WrongSizesAreReportedByAllForms) {
+  if (!internal::kChecksObjects) GTEST_SKIP() << "fast does not check sizes";
+  constexpr std::align_val_t kAlignment{64};
+  for (size_t size : {size_t{300}, size_t{3000}, size_t{300000}}) {
+    const size_t wrong = size * 4;
+    void* plain = Hidden(::operator new(size));
+    EXPECT_DEATH(::operator delete(plain, wrong), "free with a wrong size");
+    EXPECT_DEATH(::operator delete[](plain, wrong), "free with a wrong size");
+    ::operator delete(plain, size);
+    void* aligned = Hidden(::operator new(size, kAlignment));
+    EXPECT_DEATH(::operator delete(aligned, wrong, kAlignment),
+                 "free with a wrong size");
+    EXPECT_DEATH(::operator delete[](aligned, wrong, kAlignment),
+                 "free with a wrong size");
+    EXPECT_DEATH(::operator delete[](aligned, size, std::align_val_t{96}),
+                 "free with a wrong alignment");
+    ::operator delete[](aligned, size, kAlignment);
+  }
 }
 
 TEST_F(NewTest, NewExpressionsUseIt) {

@@ -56,6 +56,45 @@ TEST(SizedFreeTest, TakesWhatItWasTold) {
   });
 }
 
+// Small blocks that objects of a size class serve: far larger, by luck.
+TEST(SizedFreeTest, AlignmentZeroMeansAnyAlsoWhereObjectsServe) {
+  ForAll([](size_t size, size_t alignment) {
+    if (alignment > 512 || size > 1000) return;
+    for (int i = 0; i < 100; ++i) (void)myonly_alloc(alignment);
+    for (int i = 0; i < 100; ++i) {
+      void* block = myonly_aligned_alloc(alignment, size);
+      ASSERT_NE(block, nullptr);
+      myonly_free_sized(block, size, 0);
+    }
+  });
+}
+
+TEST(SizedFreeTest, TakesWhatItWasResizedTo) {
+  ForAll([](size_t size, size_t alignment) {
+    for (size_t more : {size + 1, size + size / 20, size + size / 2}) {
+      void* block = myonly_aligned_alloc(alignment, size);
+      ASSERT_NE(block, nullptr);
+      size_t actual;
+      if (myonly_try_resize(block, more, &actual) == 0) more = size;
+      myonly_free_sized(block, more, alignment);
+    }
+  });
+}
+
+TEST(SizedFreeDeathTest, AnAlignmentThatIsNoneIsReported) {
+  if (!myonly::internal::kChecksObjects) {
+    GTEST_SKIP() << "fast does not check sizes";
+  }
+  for (size_t size : {size_t{100}, size_t{5000}, size_t{200000}}) {
+    void* block = myonly_alloc(size);
+    for (size_t alignment : {size_t{3}, size_t{24}, size_t{1} << 40}) {
+      EXPECT_DEATH(myonly_free_sized(block, size, alignment),
+                   "free with a wrong alignment");
+    }
+    myonly_free(block);
+  }
+}
+
 TEST(SizedFreeDeathTest, AWrongSizeIsReported) {
   if (!myonly::internal::kChecksObjects) {
     GTEST_SKIP() << "fast does not check sizes";

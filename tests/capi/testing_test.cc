@@ -296,6 +296,22 @@ TEST_P(TestingTest, AReallocThatFailsKeepsTheBlock) {
   }
 }
 
+TEST_P(TestingTest, GrowingInPlaceIsAskedForToo) {
+  myonly_fault_options options = MYONLY_FAULT_OPTIONS_INIT;
+  options.probability = 1;
+  for (size_t size : {size_t{100000}, size_t{5} << 20}) {
+    void* block = myonly_arena_alloc(arena_, size);
+    ASSERT_NE(block, nullptr);
+    ASSERT_EQ(myonly_fault_begin(arena_, &options), MYONLY_OK);
+    EXPECT_EQ(myonly_try_resize(block, size * 5, nullptr), 0);
+    EXPECT_EQ(myonly_try_resize(block, size, nullptr), 1);
+    uint64_t failures = 0;
+    EXPECT_EQ(myonly_fault_end(arena_, &failures), MYONLY_OK);
+    EXPECT_EQ(failures, 1U) << size;
+    myonly_free(block);
+  }
+}
+
 TEST_P(TestingTest, BadCallsAreAnswered) {
   myonly_fault_options options = MYONLY_FAULT_OPTIONS_INIT;
   EXPECT_EQ(myonly_fault_end(nullptr, nullptr), MYONLY_ERR_INVALID);

@@ -39,7 +39,7 @@ std::string Arguments(const std::string& text, size_t open) {
 // what follows the library's name in other lines.
 std::set<std::string> MessagesIn(const std::string& source) {
   std::set<std::string> messages;
-  static const std::regex kReport(R"((Report\w*|->Is|\.Is)\()");
+  static const std::regex kReport(R"((Report\w*|Complain|->Is|\.Is)\()");
   for (std::sregex_iterator it(source.begin(), source.end(), kReport), end;
        it != end; ++it) {
     const auto open = static_cast<size_t>(it->position() + it->length()) - 1;

@@ -7,6 +7,8 @@
 #ifndef MYONLY_INSPECT_H_
 #define MYONLY_INSPECT_H_
 
+#include <myonly/myonly.h>
+
 #ifdef __cplusplus
 extern "C" {
 #endif

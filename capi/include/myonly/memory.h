@@ -13,6 +13,8 @@
 #ifndef MYONLY_MEMORY_H_
 #define MYONLY_MEMORY_H_
 
+#include <myonly/myonly.h>
+
 #ifdef __cplusplus
 extern "C" {
 #endif
@@ -42,8 +44,8 @@ struct myonly_page_source {
   { (uint32_t)sizeof(struct myonly_page_source), 0, NULL, NULL, NULL, NULL }
 
 /* Creates an arena in `buffer`, of 64 KiB or more, at any address; a block of
- * this library will do. All of it is for blocks but some 3.3 KiB and 64 bytes
- * for each 32 KiB. The program must leave the buffer alone until the arena is
+ * this library will do. All of it is for blocks but some 3.3 KiB (4.8 in the
+ * preset secure) and 128 bytes for each 32 KiB. The program must leave the buffer alone until the arena is
  * destroyed, and may do with it what it likes then. options->pages must be
  * NULL. MYONLY_ERR_BUSY: another arena has a part of the buffer. One that has
  * the buffer, or pages of a page source, in a block of its own can be neither

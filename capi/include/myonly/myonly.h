@@ -13,8 +13,8 @@
  *     for a bad alignment) and the reason in myonly_last_status(). The other
  *     calls return a myonly_status. Freeing keeps errno.
  *  4. A size of 0 gives a block of its own. Of the process heap every touch of
- *     it faults (MYONLY_ZERO_SIZE_FAULTS=0: it has 16 bytes). Products are
- *     checked for overflow.
+ *     it faults (MYONLY_ZERO_SIZE_FAULTS=0: in release it has 16 bytes or more).
+ *     Products are checked for overflow.
  *     Every power of two is a valid alignment; blocks are aligned to 16 bytes
  *     at least. Sizes and alignments are in bytes.
  *  5. Thread-safe: every function may be called by any thread at any time,
@@ -123,8 +123,10 @@ MYONLY_API void myonly_free_sized(void* ptr, size_t size,
                                   size_t alignment) MYONLY_NOEXCEPT;
 
 /* Resizes `ptr` in place, or leaves it alone. 1 if it now has `size` bytes,
- * else 0; half of what it has or less may be refused, too, and in the preset
- * secure another number of pages than it has, of 64 KiB to 4 MiB. `*actual`
+ * else 0. Less may be refused, too, where too much would be left over: half of
+ * what it has or less, 32 KiB or less of what is pages, 4 MiB or less of a
+ * mapping; and in the preset secure another number of pages than it has, of
+ * 64 KiB to 4 MiB or aligned, and any other size of a sampled block. `*actual`
  * (unless NULL) is the usable size afterwards. */
 MYONLY_API int myonly_try_resize(void* ptr, size_t size,
                                  size_t* actual) MYONLY_NOEXCEPT;
@@ -174,9 +176,9 @@ typedef struct myonly_arena_options {
   uint32_t version; /* of this struct: 0 */
   const char* name; /* copied, at most 31 bytes; NULL: "arena" */
   uint64_t flags;   /* of MYONLY_ARENA_*; others: MYONLY_ERR_UNSUPPORTED */
-  /* Most bytes of pages the arena may hold; 0 = no limit. Rounded down to
-   * 32 KiB, the unit it is charged in. An allocation that would pass it fails
-   * with MYONLY_ERR_QUOTA. myonly/limits.h tells all about it, and about what
+  /* Most bytes of pages the arena may hold; 0 = no limit. It is charged in
+   * units of 32 KiB, and of a page for blocks above 4 MiB. An allocation that
+   * would pass it fails with MYONLY_ERR_QUOTA. myonly/limits.h tells all about it, and about what
    * follows. */
   size_t limit_bytes;
   size_t soft_limit_bytes; /* on_pressure is told above it; 0 = none */

@@ -29,9 +29,10 @@ typedef void (*myonly_write_fn)(void* ctx, const char* text, size_t length);
 /* Where every byte is that the arena is charged:
  *
  *   live            usable bytes of live blocks: what was asked for, and what
- *                   the block has beside, which is not recorded: up to 31 bytes
- *                   up to 1 KiB, 1/16 up to 64 KiB, less than a page beyond;
- *                   more where realloc left a block as large as it was
+ *                   the block has beside, which is not recorded: less than 48
+ *                   bytes up to 1 KiB, a tenth up to 64 KiB, a page up to
+ *                   4 MiB, beyond that up to a quarter; more where realloc
+ *                   left a block as large as it was
  *   rounding        ends of slabs and of large runs that no block has
  *   headers         8 bytes for each live block in a region
  *   metadata        both ends of regions

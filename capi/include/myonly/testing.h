@@ -5,7 +5,8 @@
  *
  * What is forbidden or fails is asking for memory: malloc and its family and
  * operator new where they are this library's, myonly_* and myonly_arena_*.
- * Growing a block by realloc counts as asking, freeing and shrinking never do.
+ * Growing a block by realloc or in place beyond what it has counts as asking,
+ * freeing and shrinking never do.
  * A program that uses none of this pays nothing for it.
  */
 #ifndef MYONLY_TESTING_H_

@@ -54,8 +54,9 @@ impl<'p> ArenaBuilder<'p> {
         self
     }
 
-    /// The most bytes of pages the arena may hold, 0 = no limit; rounded down
-    /// to 32 KiB. An allocation that would pass it fails with
+    /// The most bytes of pages the arena may hold, 0 = no limit. It is
+    /// charged in units of 32 KiB, and of a page for blocks above 4 MiB. An
+    /// allocation that would pass it fails with
     /// [`Error::Quota`].
     pub fn limit_bytes(mut self, limit_bytes: usize) -> Self {
         self.limit_bytes = limit_bytes;

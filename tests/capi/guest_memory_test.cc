@@ -1,0 +1,119 @@
+// Arenas over a buffer that is a block of this library, be that a sampled one.
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+
+#include <cstddef>
+
+#include "gtest/gtest.h"
+#include "myonly/myonly.h"
+#include "tests/support/preset.h"
+
+namespace {
+
+constexpr size_t kKiB = 1024;
+constexpr size_t kMiB = 1024 * kKiB;
+constexpr size_t kGiB = 1024 * kMiB;
+
+void UseArenaIn(void* buffer, size_t bytes) {
+  SCOPED_TRACE(bytes);
+  myonly_arena* arena = nullptr;
+  ASSERT_EQ(myonly_arena_create_in(buffer, bytes, nullptr, &arena), MYONLY_OK);
+  for (int round = 0; round < 3; ++round) {
+    for (size_t size : {1, 10, 100, 1000, 3000, 9000}) {
+      auto* block = static_cast<char*>(myonly_arena_alloc(arena, size));
+      ASSERT_NE(block, nullptr) << size;
+      memset(block, 1, size);
+      EXPECT_GE(myonly_usable_size(block), size);
+      myonly_block_info info = MYONLY_BLOCK_INFO_INIT;
+      ASSERT_EQ(myonly_block_of(block + size - 1, &info), MYONLY_OK);
+      EXPECT_EQ(info.start, block);
+      EXPECT_EQ(info.arena, arena);
+      block = static_cast<char*>(myonly_arena_realloc(arena, block, size + 1));
+      ASSERT_NE(block, nullptr);
+      myonly_try_resize(block, size, nullptr);
+      myonly_free_sized(block, size, 1);
+      myonly_free_sized(myonly_arena_aligned_alloc(arena, 64, size), size, 64);
+      myonly_free(myonly_arena_calloc(arena, 1, size));
+    }
+  }
+  EXPECT_EQ(myonly_arena_check(arena), MYONLY_OK);
+  EXPECT_EQ(myonly_arena_destroy(arena, MYONLY_DESTROY_REQUIRE_EMPTY),
+            MYONLY_OK);
+}
+
+TEST(GuestMemoryTest, ABlockOfAnySizeWillDo) {
+  for (size_t bytes : {64 * kKiB, 65000 + kKiB, 200000 * size_t{1}, kMiB,
+                       5 * kMiB}) {
+    void* buffer = myonly_alloc(bytes);
+    ASSERT_NE(buffer, nullptr);
+    UseArenaIn(buffer, bytes);
+    myonly_free_sized(buffer, bytes, 0);
+  }
+}
+
+// What is in lists then is handed out again.
+TEST(GuestMemoryTest, ABlockThatWasFreedBeforeWillDo) {
+  void* blocks[64];
+  for (void*& block : blocks) block = myonly_alloc(65000);
+  for (void* block : blocks) myonly_free(block);
+  for (int i = 0; i < 64; ++i) {
+    void* buffer = myonly_alloc(64 * kKiB);
+    ASSERT_NE(buffer, nullptr);
+    UseArenaIn(buffer, 64 * kKiB);
+    myonly_free(buffer);
+  }
+}
+
+// What the arena can't use there is its block's, as before.
+TEST(GuestMemoryTest, TheStartOfTheBufferIsTheBlocks) {
+  myonly_arena* host = nullptr;
+  ASSERT_EQ(myonly_arena_create(nullptr, &host), MYONLY_OK);
+  for (size_t bytes : {64 * kKiB, 200 * kKiB, 6 * kMiB}) {
+    void* buffer = myonly_arena_alloc(host, bytes);
+    ASSERT_NE(buffer, nullptr);
+    myonly_arena* guest = nullptr;
+    ASSERT_EQ(myonly_arena_create_in(buffer, bytes, nullptr, &guest),
+              MYONLY_OK);
+    myonly_arena* arena = nullptr;
+    EXPECT_EQ(myonly_arena_of(buffer, &arena), MYONLY_OK);
+    EXPECT_EQ(arena, host);
+    myonly_block_info info = MYONLY_BLOCK_INFO_INIT;
+    ASSERT_EQ(myonly_block_of(buffer, &info), MYONLY_OK);
+    EXPECT_EQ(info.start, buffer);
+    EXPECT_EQ(info.arena, host);
+    EXPECT_GE(myonly_usable_size(buffer), bytes);
+    EXPECT_EQ(myonly_arena_destroy(guest, MYONLY_DESTROY_FREE), MYONLY_OK);
+    myonly_free(buffer);
+  }
+  EXPECT_EQ(myonly_arena_destroy(host, MYONLY_DESTROY_REQUIRE_EMPTY),
+            MYONLY_OK);
+}
+
+// Addresses only; some bits of how far into its run a block begins were lost.
+TEST(GuestMemoryTest, AnAlignmentOfGigabytesIsKeptOrRefused) {
+  constexpr size_t kBytes = 24 * kGiB;
+  void* buffer = mmap(nullptr, kBytes, PROT_READ | PROT_WRITE,
+                      MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+  if (buffer == MAP_FAILED) GTEST_SKIP() << "the system has not the addresses";
+  myonly_arena* arena = nullptr;
+  ASSERT_EQ(myonly_arena_create_in(buffer, kBytes, nullptr, &arena), MYONLY_OK);
+  for (size_t alignment = kMiB; alignment <= 16 * kGiB; alignment *= 2) {
+    void* block = myonly_arena_aligned_alloc(arena, alignment, 5000);
+    if (block == nullptr) {
+      EXPECT_GE(alignment, 4 * kGiB);
+      EXPECT_EQ(myonly_last_status(), MYONLY_ERR_NOMEM);
+      continue;
+    }
+    EXPECT_EQ(reinterpret_cast<uintptr_t>(block) % alignment, 0U);
+    EXPECT_GE(myonly_usable_size(block), 5000U);
+    myonly_free(block);
+  }
+  EXPECT_EQ(myonly_arena_check(arena), MYONLY_OK);
+  EXPECT_EQ(myonly_arena_destroy(arena, MYONLY_DESTROY_REQUIRE_EMPTY),
+            MYONLY_OK);
+  munmap(buffer, kBytes);
+}
+
+}  // namespace
