@@ -18,11 +18,11 @@ _DEBUG = "_debug"
 _IN_DEBUG = [
     "//allocator/runtime:heap",
     "//allocator/runtime:start",
-    "//capi:address_limits",
     "//capi:capi",
     "//capi:checked",
     "//capi:new_delete",
     "//capi:override",
+    "//capi:process_calls",
     "//capi:quick",
 ]
 

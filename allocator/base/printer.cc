@@ -12,7 +12,7 @@ Printer& Printer::Text(const char* text) {
 Printer& Printer::Plain(const char* text) {
   for (size_t i = 0; i < kMostPlain && text[i] != '\0'; ++i) {
     const char c = text[i];
-    Put((c >= 0 && c < ' ') || c == 0x7F ? '?' : c);
+    Put(static_cast<unsigned char>(c) < ' ' || c == 0x7F ? '?' : c);
   }
   return *this;
 }

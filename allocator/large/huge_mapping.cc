@@ -42,7 +42,11 @@ size_t HugeMappings::RoundUp(size_t size, bool zeroed) const {
 // Many a huge block is used at its beginning only, and a program that touches a
 // byte of a huge page has all of it. What it did with the last one is known.
 void HugeMappings::LookAtNewest() {
-  if (newest_ == nullptr) return;
+  // Who wants none opens no file either.
+  if (newest_ == nullptr ||
+      !wants_huge_pages_.load(std::memory_order_relaxed)) {
+    return;
+  }
   // The last quarter may be more than was asked for.
   const size_t page = AlignDown(newest_->bytes / 4 * 3, kPageSize);
   are_filled_ = pages_.MayBeResident(newest_->start + page);

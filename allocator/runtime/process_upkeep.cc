@@ -317,7 +317,7 @@ void ProcessHeap::ParentAfterFork() {
 void ProcessHeap::ChildAfterFork() {
   Mutex::EndFork();
   if constexpr (kIsSecure) Look::ResetAfterFork();
-  if constexpr (kIsSecure) Sampling::mutex_for_fork().ResetAfterFork();
+  if constexpr (kIsSecure) Sampling::ChildAfterFork();
   g.metadata.mutex_for_fork().ResetAfterFork();
   g.own.mutex_for_fork().ResetAfterFork();
   g.huge.mutex_for_fork().ResetAfterFork();

@@ -35,6 +35,7 @@ size_t num_slots = 0;
 
 struct ThisSampler {
   uint64_t random;  // 0: nothing has been drawn yet
+  uint64_t thread;  // its number; 0: not asked for yet
   bool is_busy;     // what the unwinder asks for is not sampled
 };
 __attribute__((tls_model("initial-exec"))) __thread ThisSampler sampler = {};
@@ -49,9 +50,14 @@ int32_t Draw(uint32_t one_of) {
   return static_cast<int32_t>((random >> 32) % (2 * uint64_t{one_of} - 1));
 }
 
+uint64_t AskForThreadNumber() {
+  return static_cast<uint64_t>(SystemCall(SystemCallNumber::kGetTid));
+}
+
 // As the system and debuggers number them.
 uint64_t ThreadNumber() {
-  return static_cast<uint64_t>(SystemCall(SystemCallNumber::kGetTid));
+  if (sampler.thread == 0) sampler.thread = AskForThreadNumber();
+  return sampler.thread;
 }
 
 ABSL_ATTRIBUTE_NOINLINE void Trace(GuardedTrace* who) {
@@ -178,8 +184,16 @@ void Sampling::Report(const char* what, const void* ptr) {
 
 // --- Allocating and freeing. ---
 
-void Sampling::Start(size_t one_of, size_t slots) {
+// All that has to be asked of the system but for pages: later it may not be
+// asked any more, as processes give up the right to calls (seccomp).
+void Sampling::Start(size_t one_of, size_t slots, bool notes_handlers) {
   num_slots = slots;
+  if (notes_handlers) ExpectNotes();
+  if (one_of != 0) {
+    MakeGuardKeys();
+    if (pool_.Open(slots, guard_keys.order)) KeepFaultHandler(ReportFault);
+    ThreadNumber();
+  }
   rate.store(static_cast<uint32_t>(Min(one_of, kMaxRate)),
              std::memory_order_release);
 }
@@ -206,6 +220,11 @@ bool Sampling::Admits(size_t size, size_t alignment) {
   }
   if (is_sampled) requests_left = Draw(one_of);
   return is_sampled && pool_.Open(num_slots, guard_keys.order);
+}
+
+void Sampling::ChildAfterFork() {
+  pool_.mutex_for_fork().ResetAfterFork();
+  if (sampler.thread != 0) sampler.thread = AskForThreadNumber();
 }
 
 void* Sampling::Allocate(size_t size, size_t alignment) {

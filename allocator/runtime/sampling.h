@@ -28,8 +28,10 @@ class Sampling {
   Sampling() = delete;
 
   // One of `rate` requests, 0: none; in a pool of `slots`. At the process's
-  // start; what was asked for before is not sampled.
-  ABSL_ATTRIBUTE_COLD static void Start(size_t rate, size_t slots);
+  // start; what was asked for before is not sampled. `notes_handlers`:
+  // NoteFaultHandler will tell of each handler that the program sets.
+  ABSL_ATTRIBUTE_COLD static void Start(size_t rate, size_t slots,
+                                        bool notes_handlers);
 
   // Counts a request of this thread. True: ask Allocate first.
   ABSL_ATTRIBUTE_ALWAYS_INLINE static bool IsDue() {
@@ -63,6 +65,7 @@ class Sampling {
   static GuardedPool::Figures figures() { return pool_.figures(); }
 
   static Mutex& mutex_for_fork() { return pool_.mutex_for_fork(); }
+  ABSL_ATTRIBUTE_COLD static void ChildAfterFork();
 
  private:
   static bool Admits(size_t size, size_t alignment);

@@ -99,7 +99,15 @@ void Start(const char* const* environment, const char* version,
   ParseOptions(environment, &options, Complain);
   Heap::ApplyOptions(options);
   if constexpr (kIsSecure) {
-    Sampling::Start(kIsDebug ? 0 : options.sample_rate, options.sample_slots);
+    // capi/override/signals.cc comes with malloc.
+    constexpr bool kIsGlibc =
+#ifdef __GLIBC__
+        true;
+#else
+        false;
+#endif
+    Sampling::Start(kIsDebug ? 0 : options.sample_rate, options.sample_slots,
+                    kIsGlibc && is_process_allocator);
   }
   if (options.background && !StartBackground()) {
     Complain("MYONLY_BACKGROUND", "can't start its thread");

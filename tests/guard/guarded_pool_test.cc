@@ -1,5 +1,8 @@
 #include "allocator/guard/guarded_pool.h"
 
+#include <sys/mman.h>
+
+#include <algorithm>
 #include <cstdint>
 #include <cstring>
 #include <set>
@@ -7,6 +10,7 @@
 #include <vector>
 
 #include "allocator/pages/fake_page_source.h"
+#include "allocator/pages/mmap_page_source.h"
 #include "gtest/gtest.h"
 
 namespace myonly::internal {
@@ -143,6 +147,24 @@ TEST(GuardedPoolFailureTest, WhatTheSystemRefuses) {
     for (char* block : blocks) EXPECT_EQ(pool.Free(block, who), nullptr);
     pages.StopFailing();
     if (!pages.TakeFailed()) break;
+  }
+}
+
+// Pages that are locked in memory keep what was written to them.
+TEST(GuardedPoolFailureTest, WhatAProgramHasLockedIsCleared) {
+  MmapPageSource pages;
+  GuardedPool pool(pages);
+  GuardedTrace who = {};
+  ASSERT_TRUE(pool.Open(2, 1));
+  for (int i = 0; i < 100; ++i) {
+    for (size_t size : {3000, 50, 4096, 1}) {
+      char* block = pool.Allocate(size, 16, who);
+      ASSERT_NE(block, nullptr) << i;
+      if (mlock(block, size) != 0) GTEST_SKIP() << "no memory may be locked";
+      EXPECT_EQ(std::count(block, block + size, 0), static_cast<int>(size));
+      memset(block, 'x', size);
+      EXPECT_EQ(pool.Free(block, who), nullptr) << i << " " << size;
+    }
   }
 }
 

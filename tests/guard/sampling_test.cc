@@ -167,6 +167,17 @@ TEST(SampledProgramTest, AHandlerMayGoOnAndBePutBack) {
   EXPECT_EQ(Count(result.err, "myonlymalloc: use after free"), 5U);
 }
 
+// sshd's children give up the right to almost all calls.
+TEST(SampledProgramTest, ASandboxIsNotLeft) {
+  for (const char* rate : {"1", "20", "5000"}) {
+    const ChildResult result =
+        RunProgram("sandbox", {{"MYONLY_SAMPLE_RATE", rate}});
+    if (result.exit_code == 77) GTEST_SKIP() << "no filters here";
+    EXPECT_EQ(result.exit_code, 0) << rate << " " << result.Describe();
+    EXPECT_EQ(result.err, "");
+  }
+}
+
 TEST(SampledProgramTest, BadFreesCanBeSurvived) {
   const ChildResult result =
       RunProgram("double_free",
