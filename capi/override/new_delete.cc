@@ -63,13 +63,16 @@ void* AllocateOnce(size_t size, size_t alignment) {
 }
 
 // Calls the new handler until there is memory or no handler. NULL: none left.
-// errno is as malloc sets it, for handlers and callers that look at it.
-ABSL_ATTRIBUTE_COLD void* AllocateWithHandler(size_t size, size_t alignment) {
+// errno is as malloc sets it, for handlers and callers that look at it. With
+// `has_failed` the first request was made before.
+ABSL_ATTRIBUTE_COLD void* AllocateWithHandler(size_t size, size_t alignment,
+                                              bool has_failed = false) {
   // No handler can mend it.
   if (ABSL_PREDICT_FALSE(!IsPowerOfTwo(alignment))) return nullptr;
   for (;;) {
-    void* ptr = AllocateOnce(size, alignment);
+    void* ptr = has_failed ? nullptr : AllocateOnce(size, alignment);
     if (ABSL_PREDICT_TRUE(ptr != nullptr)) return ptr;
+    has_failed = false;
     errno = ENOMEM;
     std::new_handler handler =
         &std::get_new_handler != nullptr ? std::get_new_handler() : nullptr;
@@ -91,9 +94,9 @@ ABSL_ATTRIBUTE_COLD void ThrowBadAlloc() {
   Throw(object, BadAllocType, DestroyBadAlloc);
 }
 
-ABSL_ATTRIBUTE_COLD ABSL_ATTRIBUTE_NOINLINE void* NewSlow(size_t size,
-                                                          size_t alignment) {
-  void* ptr = AllocateWithHandler(size, alignment);
+ABSL_ATTRIBUTE_COLD ABSL_ATTRIBUTE_NOINLINE void* NewSlow(
+    size_t size, size_t alignment, bool has_failed = false) {
+  void* ptr = AllocateWithHandler(size, alignment, has_failed);
   if (ptr != nullptr) return ptr;
   if (CanThrow()) ThrowBadAlloc();
   myonly::internal::ReportAndAbort("operator new: out of memory", nullptr);
@@ -105,7 +108,9 @@ ABSL_ATTRIBUTE_NOINLINE void* NewBlock(size_t size) {
                   ? nullptr
                   : Heap::AllocateMediumQuick(size);
   if (ABSL_PREDICT_FALSE(ptr == nullptr)) ptr = Heap::AllocateSlow(size);
-  return ABSL_PREDICT_TRUE(ptr != nullptr) ? ptr : NewSlow(size, kMinAlignment);
+  return ABSL_PREDICT_TRUE(ptr != nullptr)
+             ? ptr
+             : NewSlow(size, kMinAlignment, /*has_failed=*/true);
 }
 
 // What `allocate`, a throwing form, returns; NULL if it throws, whatever that

@@ -44,7 +44,7 @@ struct myonly_page_source {
   { (uint32_t)sizeof(struct myonly_page_source), 0, NULL, NULL, NULL, NULL }
 
 /* Creates an arena in `buffer`, of 64 KiB or more, at any address; a block of
- * this library will do. All of it is for blocks but some 3.3 KiB (4.8 in the
+ * this library will do. All of it is for blocks but some 3.6 KiB (5.1 in the
  * preset secure) and 128 bytes for each 32 KiB. The program must leave the buffer alone until the arena is
  * destroyed, and may do with it what it likes then. options->pages must be
  * NULL. MYONLY_ERR_BUSY: another arena has a part of the buffer. One that has
