@@ -305,6 +305,7 @@ TEST_F(RunPoolEdgesTest, RunsOfEachSizeAreKeptForTheNextOfTheirs) {
 }
 
 TEST_F(RunPoolEdgesTest, WhatIsFreeServesBeforeWhatIsKept) {
+  if (kIsSecure) GTEST_SKIP() << "one run is kept";
   Slice* kept = Allocate(10);
   Allocate(1);
   Slice* free = Allocate(100);
@@ -323,6 +324,7 @@ TEST_F(RunPoolEdgesTest, WhatIsFreeServesBeforeWhatIsKept) {
 }
 
 TEST_F(RunPoolEdgesTest, AtMost256MiBAreKeptWhole) {
+  if (kIsSecure) GTEST_SKIP() << "one run is kept";
   std::vector<Slice*> runs;
   for (int i = 0; i < 68; ++i) {
     runs.push_back(Allocate(128));
@@ -333,7 +335,7 @@ TEST_F(RunPoolEdgesTest, AtMost256MiBAreKeptWhole) {
     FreeAndKeep(run);
     kept += run->kind == RunKind::kBusy ? 128 : 0;
   }
-  EXPECT_EQ(kept, kIsSecure ? 128U : 8192U + 128U);
+  EXPECT_EQ(kept, 8192U + 128U);
   pool_.CheckInvariants();
 }
 
