@@ -59,6 +59,8 @@ MYONLY_CORE_COPTS = _WARNINGS + _NO_BUILTIN_MALLOC + [
         "-fno-partial-inlining",
         "-fno-reorder-blocks-and-partition",
         "-fno-tree-ch",
+        "-fno-tree-pre",
+        "-fno-tree-tail-merge",
         "-fno-tree-vectorize",
     ],
 })
@@ -80,7 +82,6 @@ MYONLY_COLD_COPTS = MYONLY_CORE_COPTS + select({
         "-fno-if-conversion",
         "-fno-shrink-wrap",
         "-fno-tree-sink",
-        "-fno-tree-tail-merge",
     ],
 })
 

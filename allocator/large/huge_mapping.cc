@@ -119,8 +119,7 @@ HugeMapping* HugeMappings::Allocate(size_t bytes, size_t alignment, bool zeroed,
     newest_ = mapping;
     if (shall_try) huge_pages_.Note(wants_huge_pages);
   }
-  live_.Insert(*mapping);
-  Show(mapping);
+  InsertLive(mapping);
   ++num_live_;
   live_bytes_ += bytes;
   keep_.NoteFresh(*fresh_bytes);
@@ -215,7 +214,29 @@ void HugeMappings::KeepTail(PageRange range, size_t used) {
   UnlockAndUnmap(surplus);
 }
 
+// In a child of fork the system may have given the addresses of another one
+// away: its parent had those pages left out (MADV_DONTFORK). What was there is
+// gone, and its record stays with its owner, of no bytes and no pieces.
+void HugeMappings::InsertLive(HugeMapping* mapping) {
+  HugeMapping* lost;
+  while ((lost = FirstEndingBehind(mapping->start)) != nullptr &&
+         lost->start < mapping->start + mapping->bytes) {
+    TakeOut(lost);
+    lost->start = nullptr;
+    lost->bytes = lost->num_pieces = 0;
+  }
+  live_.Insert(*mapping);
+  Show(mapping);
+}
+
+HugeMapping* HugeMappings::FirstEndingBehind(const char* address) {
+  return live_.FirstNot([address](const HugeMapping& candidate) {
+    return candidate.start + candidate.bytes <= address;
+  });
+}
+
 void HugeMappings::TakeOut(HugeMapping* mapping) {
+  if (mapping->num_pieces == 0) return;  // it was lost
   if (mapping == newest_) LookAtNewest();
   Hide(mapping);
   live_.Remove(*mapping);
@@ -348,8 +369,7 @@ bool HugeMappings::Resize(HugeMapping* mapping, size_t bytes, bool may_move,
   mapping->num_pieces = 0;
   mapping->bytes = 0;
   AddPiece(mapping, bytes, NewMapping());
-  live_.Insert(*mapping);
-  Show(mapping);
+  InsertLive(mapping);
   live_bytes_ += bytes - old_bytes;
   return true;
 }
@@ -386,8 +406,7 @@ bool HugeMappings::ResizeGuarded(HugeMapping* mapping, size_t bytes,
   mapping->bytes = 0;
   AddPiece(mapping, bytes, NewMapping());
   SetGuard(mapping);
-  live_.Insert(*mapping);
-  Show(mapping);
+  InsertLive(mapping);
   live_bytes_ += bytes - old_bytes;
   return true;
 }
@@ -395,9 +414,7 @@ bool HugeMappings::ResizeGuarded(HugeMapping* mapping, size_t bytes,
 HugeMapping* HugeMappings::Find(const void* address) {
   const char* wanted = static_cast<const char*>(address);
   MutexLock lock(mutex_);
-  HugeMapping* mapping = live_.FirstNot([wanted](const HugeMapping& candidate) {
-    return candidate.start + candidate.bytes <= wanted;
-  });
+  HugeMapping* mapping = FirstEndingBehind(wanted);
   const bool has = mapping != nullptr && mapping->start <= wanted;
   return has ? mapping : nullptr;
 }

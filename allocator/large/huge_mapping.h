@@ -92,7 +92,7 @@ class HugeMappings {
                                   bool may_move, bool is_limited = false);
 
   // The live mapping that has `address`, or NULL. Safe for every address.
-  HugeMapping* Find(const void* address);
+  ABSL_ATTRIBUTE_COLD HugeMapping* Find(const void* address);
 
   // The same without a lock, from any signal handler: one that is being made,
   // freed or moved may be found or not. Time grows with the number of mappings.
@@ -192,6 +192,10 @@ class HugeMappings {
   bool TakeGuardOff(const HugeMapping& mapping);
   // Whether the program fills its mappings, as the newest fresh one tells.
   ABSL_ATTRIBUTE_COLD void LookAtNewest() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  ABSL_ATTRIBUTE_COLD void InsertLive(HugeMapping* mapping)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  ABSL_ATTRIBUTE_COLD HugeMapping* FirstEndingBehind(const char* address)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   // It is not live any more.
   ABSL_ATTRIBUTE_COLD void TakeOut(HugeMapping* mapping)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);

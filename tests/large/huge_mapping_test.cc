@@ -1,5 +1,7 @@
 #include "allocator/large/huge_mapping.h"
 
+#include <sys/mman.h>
+
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
@@ -29,6 +31,35 @@ TEST_F(HugeMappingsTest, HasWholePagesAndIsFoundByAnyAddressInIt) {
   char* start = mapping->start;
   huge_.Free(mapping);
   EXPECT_EQ(huge_.Find(start), nullptr);
+  EXPECT_EQ(huge_.live_bytes(), 0U);
+}
+
+// As in a child of fork that does not have what was mapped there.
+TEST_F(HugeMappingsTest, AddressesThatTheSystemHasGivenAwayAreTheNextOnes) {
+  HugeMapping* lost = Allocate(64 * kMiB);
+  HugeMapping* other = Allocate(9 * kMiB);
+  char* start = lost->start;
+  const size_t kept = huge_.live_bytes() - lost->bytes;
+  munmap(start, lost->bytes + kPageSize);
+  std::vector<HugeMapping*> next;
+  for (int i = 0; i < 5; ++i) {
+    next.push_back(Allocate(10 * kMiB));
+    memset(next[i]->start, 1, next[i]->bytes);
+  }
+  ASSERT_NE(huge_.Find(start + 32 * kMiB), lost) << "the system took others";
+  for (HugeMapping* mapping : next) {
+    EXPECT_EQ(huge_.Find(mapping->start), mapping);
+    EXPECT_EQ(huge_.Find(mapping->start + mapping->bytes - 1), mapping);
+    EXPECT_EQ(huge_.PeekAt(mapping->start), mapping);
+  }
+  EXPECT_EQ(huge_.live_bytes(), kept + 50 * kMiB);
+  // Its owner may still give it back.
+  huge_.Free(lost);
+  for (HugeMapping* mapping : next) {
+    EXPECT_EQ(mapping->start[5 * kMiB], 1);
+    huge_.Free(mapping);
+  }
+  huge_.Free(other);
   EXPECT_EQ(huge_.live_bytes(), 0U);
 }
 
