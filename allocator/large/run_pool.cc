@@ -384,6 +384,7 @@ size_t RunPool::DirtyBudgetSlices() const {
 // Purges up to `slices` of what is over the budget.
 void RunPool::PurgeDirty(size_t slices) {
   while (slices != 0) {
+    InsertKept();
     const size_t excess =
         dirty_.slices() - Min(dirty_.slices(), DirtyBudgetSlices());
     const size_t purged = PurgeLargest(Min(slices, excess));

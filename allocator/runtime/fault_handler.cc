@@ -5,12 +5,6 @@
 #include <cstddef>
 #include <cstdint>
 
-#ifdef __GLIBC__
-// The name of glibc's own sigaction that no program replaces.
-extern "C" int __sigaction(int signal, const struct sigaction* action,
-                           struct sigaction* before) noexcept;
-#endif
-
 namespace myonly::internal {
 namespace {
 
@@ -22,9 +16,6 @@ constexpr size_t kMostHandlers = 8;
 
 struct sigaction followers[kMostHandlers];
 std::atomic<size_t> num_followers{0};
-// Whether a handler may have been set since ours was looked at.
-std::atomic<bool> may_be_theirs{true};
-std::atomic<bool> expects_notes{false};
 std::atomic<bool> is_changing{false};
 std::atomic<void (*)(const siginfo_t*, void*)> first_of_all{nullptr};
 
@@ -39,7 +30,7 @@ __attribute__((tls_model("initial-exec"))) __thread Current current = {};
 void SetDefault() {
   struct sigaction action = {};
   action.sa_handler = SIG_DFL;
-  SetSystemAction(SIGSEGV, &action, nullptr);
+  sigaction(SIGSEGV, &action, nullptr);
 }
 
 // Nobody has asked for the signal: the instruction faults again on return. What
@@ -125,41 +116,19 @@ void GoInFront(const struct sigaction& theirs) {
   ours.sa_flags &= ~static_cast<int>(SA_RESETHAND);
   ours.sa_flags |= is_system ? SA_SIGINFO | SA_ONSTACK : SA_SIGINFO;
   ours.sa_sigaction = kHandlers[index];
-  SetSystemAction(SIGSEGV, &ours, nullptr);
+  sigaction(SIGSEGV, &ours, nullptr);
 }
 
 }  // namespace
 
-void ExpectNotes() { expects_notes.store(true, std::memory_order_relaxed); }
-
-void NoteFaultHandler() {
-  may_be_theirs.store(true, std::memory_order_release);
-}
-
-int SetSystemAction(int signal, const struct sigaction* action,
-                    struct sigaction* before) {
-#ifdef __GLIBC__
-  return __sigaction(signal, action, before);
-#else
-  return sigaction(signal, action, before);
-#endif
-}
-
 void KeepFaultHandler(void (*on_fault)(const siginfo_t*, void*)) {
-  if (!may_be_theirs.exchange(false, std::memory_order_acquire) &&
-      expects_notes.load(std::memory_order_relaxed)) {
-    return;
-  }
   const int error = errno;
   struct sigaction now;
-  if (SetSystemAction(SIGSEGV, nullptr, &now) == 0 && !IsOurs(now)) {
-    if (is_changing.exchange(true, std::memory_order_acquire)) {
-      NoteFaultHandler();  // for the next one
-    } else {
-      first_of_all.store(on_fault, std::memory_order_release);
-      GoInFront(now);
-      is_changing.store(false, std::memory_order_release);
-    }
+  if (sigaction(SIGSEGV, nullptr, &now) == 0 && !IsOurs(now) &&
+      !is_changing.exchange(true, std::memory_order_acquire)) {
+    first_of_all.store(on_fault, std::memory_order_release);
+    GoInFront(now);
+    is_changing.store(false, std::memory_order_release);
   }
   errno = error;
 }

@@ -15,20 +15,9 @@
 namespace myonly::internal {
 
 // From now on on_fault(info, context) is called first of all; always the same
-// function. Cheap if it is so already: a system call, and none where
-// ExpectNotes was called and nothing was noted. Thread-safe; keeps errno.
+// function. Cheap if it is so already: a system call. Thread-safe; keeps errno.
 ABSL_ATTRIBUTE_COLD void KeepFaultHandler(
     void (*on_fault)(const siginfo_t* info, void* context));
-
-// Each change of the handler will be noted. At the process's start.
-ABSL_ATTRIBUTE_COLD void ExpectNotes();
-// The program may have set a handler. Async-signal-safe.
-ABSL_ATTRIBUTE_COLD void NoteFaultHandler();
-
-// The system's sigaction, which nobody is told of.
-ABSL_ATTRIBUTE_COLD int SetSystemAction(int signal,
-                                        const struct sigaction* action,
-                                        struct sigaction* before);
 
 }  // namespace myonly::internal
 

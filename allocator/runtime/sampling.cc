@@ -33,6 +33,8 @@ constexpr uint32_t kNotYet = UINT32_MAX;
 std::atomic<uint32_t> rate{kNotYet};
 size_t num_slots = 0;
 
+std::atomic<bool> is_sandboxed{false};
+
 struct ThisSampler {
   uint64_t random;  // 0: nothing has been drawn yet
   uint64_t thread;  // its number; 0: not asked for yet
@@ -56,7 +58,9 @@ uint64_t AskForThreadNumber() {
 
 // As the system and debuggers number them.
 uint64_t ThreadNumber() {
-  if (sampler.thread == 0) sampler.thread = AskForThreadNumber();
+  if (sampler.thread == 0 && !is_sandboxed.load(std::memory_order_relaxed)) {
+    sampler.thread = AskForThreadNumber();
+  }
   return sampler.thread;
 }
 
@@ -184,16 +188,8 @@ void Sampling::Report(const char* what, const void* ptr) {
 
 // --- Allocating and freeing. ---
 
-// All that has to be asked of the system but for pages: later it may not be
-// asked any more, as processes give up the right to calls (seccomp).
-void Sampling::Start(size_t one_of, size_t slots, bool notes_handlers) {
+void Sampling::Start(size_t one_of, size_t slots) {
   num_slots = slots;
-  if (notes_handlers) ExpectNotes();
-  if (one_of != 0) {
-    MakeGuardKeys();
-    if (pool_.Open(slots, guard_keys.order)) KeepFaultHandler(ReportFault);
-    ThreadNumber();
-  }
   rate.store(static_cast<uint32_t>(Min(one_of, kMaxRate)),
              std::memory_order_release);
 }
@@ -213,7 +209,8 @@ bool Sampling::Admits(size_t size, size_t alignment) {
   }
   bool is_sampled = true;
   if (sampler.random == 0) {
-    sampler.random = MixBits(guard_keys.order + ThreadNumber()) | 1;
+    sampler.random =
+        MixBits(guard_keys.order + reinterpret_cast<uintptr_t>(&sampler)) | 1;
     const int32_t first = Draw(one_of);
     is_sampled = first == 0;
     if (!is_sampled) requests_left = first - 1;
@@ -222,14 +219,25 @@ bool Sampling::Admits(size_t size, size_t alignment) {
   return is_sampled && pool_.Open(num_slots, guard_keys.order);
 }
 
+void Sampling::PrepareForSandbox() {
+  const uint32_t one_of = rate.load(std::memory_order_acquire);
+  if (one_of == kNotYet || one_of == 0) return;
+  MakeGuardKeys();
+  if (pool_.Open(num_slots, guard_keys.order)) KeepFaultHandler(ReportFault);
+  ThreadNumber();
+  is_sandboxed.store(true, std::memory_order_relaxed);
+}
+
 void Sampling::ChildAfterFork() {
   pool_.mutex_for_fork().ResetAfterFork();
-  if (sampler.thread != 0) sampler.thread = AskForThreadNumber();
+  sampler.thread = 0;
 }
 
 void* Sampling::Allocate(size_t size, size_t alignment) {
   if (!Admits(size, alignment) || pool_.IsFull()) return nullptr;
-  KeepFaultHandler(ReportFault);
+  if (!is_sandboxed.load(std::memory_order_relaxed)) {
+    KeepFaultHandler(ReportFault);
+  }
   GuardedTrace who;
   Trace(&who);
   return pool_.Allocate(size, alignment, who);

@@ -28,10 +28,13 @@ class Sampling {
   Sampling() = delete;
 
   // One of `rate` requests, 0: none; in a pool of `slots`. At the process's
-  // start; what was asked for before is not sampled. `notes_handlers`:
-  // NoteFaultHandler will tell of each handler that the program sets.
-  ABSL_ATTRIBUTE_COLD static void Start(size_t rate, size_t slots,
-                                        bool notes_handlers);
+  // start; what was asked for before is not sampled.
+  ABSL_ATTRIBUTE_COLD static void Start(size_t rate, size_t slots);
+
+  // From now on the system is asked for pages only. Handlers of SIGSEGV that
+  // the program sets later stand alone; threads have the number 0 in reports
+  // if they have not been asked for theirs.
+  ABSL_ATTRIBUTE_COLD static void PrepareForSandbox();
 
   // Counts a request of this thread. True: ask Allocate first.
   ABSL_ATTRIBUTE_ALWAYS_INLINE static bool IsDue() {

@@ -99,15 +99,7 @@ void Start(const char* const* environment, const char* version,
   ParseOptions(environment, &options, Complain);
   Heap::ApplyOptions(options);
   if constexpr (kIsSecure) {
-    // capi/override/signals.cc comes with malloc.
-    constexpr bool kIsGlibc =
-#ifdef __GLIBC__
-        true;
-#else
-        false;
-#endif
-    Sampling::Start(kIsDebug ? 0 : options.sample_rate, options.sample_slots,
-                    kIsGlibc && is_process_allocator);
+    Sampling::Start(kIsDebug ? 0 : options.sample_rate, options.sample_slots);
   }
   if (options.background && !StartBackground()) {
     Complain("MYONLY_BACKGROUND", "can't start its thread");

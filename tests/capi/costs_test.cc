@@ -16,10 +16,9 @@ namespace myonly::testing {
 namespace {
 
 constexpr char kNotSecure[] = "the bars are for release and fast";
-// Of secure four more, for what is apart from the memory that it describes, and
-// seven for sampled blocks, which a process may have no right to later; of debug
-// one more than four, for records and stacks.
-constexpr long kMaxSystemCalls = kIsDebug ? 51 : internal::kIsSecure ? 57 : 46;
+// Of secure four more, for what is apart from the memory that it describes; of
+// debug one more than that, for records and stacks.
+constexpr long kMaxSystemCalls = kIsDebug ? 51 : internal::kIsSecure ? 50 : 46;
 constexpr long kMaxPageFaults = 88;
 
 std::string Library() { return RunfilePath("capi/libmyonlymalloc.so"); }

@@ -14,6 +14,7 @@
 #include "allocator/pages/page_source.h"
 #include "allocator/pages/slice.h"
 #include "gtest/gtest.h"
+#include "tests/large/run_pool_fixture.h"
 
 namespace myonly::internal {
 namespace {
@@ -58,25 +59,7 @@ class PagesWithoutMemory final : public PageSource {
   FakePageSource pages_;
 };
 
-class RunPoolEdgesTest : public ::testing::Test {
- protected:
-  ~RunPoolEdgesTest() override { pool_.CheckInvariants(); }
-
-  Slice* Allocate(size_t slices, RunKind kind = RunKind::kLarge) {
-    bool zeroed;
-    return pool_.Allocate(slices, kind, this, &zeroed);
-  }
-  void FreeAndKeep(Slice* run) {
-    run->kind = RunKind::kBusy;
-    pool_.FreeAndKeep(run);
-  }
-  // Leaves so much dirty, in one run.
-  void MakeDirty(size_t slices) { pool_.Free(Allocate(slices)); }
-  size_t DirtySlices() { return pool_.dirty_bytes() / kSliceSize; }
-
-  FakePageSource pages_{size_t{1} << 30};
-  RunPool pool_{pages_};
-};
+class RunPoolEdgesTest : public RunPoolFixture {};
 
 TEST_F(RunPoolEdgesTest, EachKindOfRunInUseIsFound) {
   for (const RunKind kind : {RunKind::kRegion, RunKind::kSubHeapRegion,
@@ -261,94 +244,6 @@ TEST_F(RunPoolEdgesTest, TheWholeRunBehindMayBeTaken) {
 }
 
 // --- What is kept, and what is purged ---
-
-TEST_F(RunPoolEdgesTest, GrowsIntoWhatIsKeptForTheNextOfItsSize) {
-  Slice* run = Allocate(4);
-  Slice* behind = Allocate(4);
-  ASSERT_EQ(behind, run - 4);
-  FreeAndKeep(behind);
-  EXPECT_TRUE(pool_.Extend(run, 8));
-  EXPECT_EQ(pool_.live_bytes(), 8 * kSliceSize);
-}
-
-TEST_F(RunPoolEdgesTest, RunsUpTo4MiBAndABitAreKeptWhole) {
-  Slice* run = Allocate(136);
-  Slice* large = Allocate(137);
-  FreeAndKeep(run);
-  EXPECT_EQ(run->kind, RunKind::kBusy);
-  FreeAndKeep(large);
-  EXPECT_EQ(large->kind, RunKind::kFree);
-  EXPECT_EQ(DirtySlices(), 273U);
-}
-
-// In secure only the first one is: to be looked at again freed runs fault.
-TEST_F(RunPoolEdgesTest, RunsOfEachSizeAreKeptForTheNextOfTheirs) {
-  if (kIsSecure) GTEST_SKIP() << "one run is kept";
-  std::vector<Slice*> runs;
-  for (size_t slices : {3, 31, 3, 32, 17, 136, 33}) {
-    runs.push_back(Allocate(slices));
-    Allocate(1);
-  }
-  for (Slice* run : runs) FreeAndKeep(run);
-  EXPECT_EQ(DirtySlices(), 255U);
-  pool_.CheckInvariants();
-  // The last one first; of 1 MiB and more the last one only, until it is taken.
-  EXPECT_EQ(Allocate(3), runs[2]);
-  EXPECT_EQ(Allocate(33), runs[6]);
-  EXPECT_EQ(Allocate(136), runs[5]);
-  EXPECT_EQ(Allocate(17), runs[4]);
-  EXPECT_EQ(Allocate(32), runs[3]);
-  EXPECT_EQ(Allocate(3), runs[0]);
-  EXPECT_EQ(Allocate(31), runs[1]);
-  EXPECT_EQ(DirtySlices(), 0U);
-  pool_.CheckInvariants();
-}
-
-TEST_F(RunPoolEdgesTest, WhatIsFreeServesBeforeWhatIsKept) {
-  if (kIsSecure) GTEST_SKIP() << "one run is kept";
-  Slice* kept = Allocate(10);
-  Allocate(1);
-  Slice* free = Allocate(100);
-  FreeAndKeep(kept);
-  pool_.Free(free);
-  EXPECT_EQ(Allocate(7), free);
-  EXPECT_EQ(kept->kind, RunKind::kBusy);
-  EXPECT_EQ(DirtySlices(), 103U);
-  // Nothing but both together is large enough.
-  Slice* behind = Allocate(93);
-  FreeAndKeep(behind);
-  pool_.Free(free);
-  EXPECT_EQ(Allocate(100), free);
-  EXPECT_EQ(kept->kind, RunKind::kFree);
-  pool_.CheckInvariants();
-}
-
-TEST_F(RunPoolEdgesTest, AtMost256MiBAreKeptWhole) {
-  if (kIsSecure) GTEST_SKIP() << "one run is kept";
-  std::vector<Slice*> runs;
-  for (int i = 0; i < 68; ++i) {
-    runs.push_back(Allocate(128));
-    Allocate(1);
-  }
-  size_t kept = 0;
-  for (Slice* run : runs) {
-    FreeAndKeep(run);
-    kept += run->kind == RunKind::kBusy ? 128 : 0;
-  }
-  EXPECT_EQ(kept, 8192U + 128U);
-  pool_.CheckInvariants();
-}
-
-TEST_F(RunPoolEdgesTest, WhatIsKeptForLongIsAsFreeAsTheRest) {
-  pool_.PurgeWithTime(1000);
-  Slice* run = Allocate(10);
-  FreeAndKeep(run);
-  pool_.PurgeWithTime(1001);
-  EXPECT_EQ(run->kind, RunKind::kBusy);
-  pool_.PurgeWithTime(1002);
-  EXPECT_EQ(run->kind, RunKind::kFree);
-  EXPECT_EQ(DirtySlices(), 10U);
-}
 
 TEST_F(RunPoolEdgesTest, InHalfASecondAllThatIsOverTheBudgetGoes) {
   MakeDirty(kFloor + 500);
