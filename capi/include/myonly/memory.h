@@ -45,12 +45,13 @@ struct myonly_page_source {
 
 /* Creates an arena in `buffer`, of 64 KiB or more, at any address; a block of
  * this library will do. All of it is for blocks but some 3.6 KiB (5.1 in the
- * preset secure) and 128 bytes for each 32 KiB. The program must leave the buffer alone until the arena is
- * destroyed, and may do with it what it likes then. options->pages must be
- * NULL. MYONLY_ERR_BUSY: another arena has a part of the buffer. One that has
- * the buffer, or pages of a page source, in a block of its own can be neither
- * reset nor destroyed before: MYONLY_ERR_BUSY. That is not detected while this
- * call, or one that takes pages, is running in another thread. */
+ * preset secure) and 128 bytes for each 32 KiB. The program must leave the
+ * buffer alone until the arena is destroyed, and may do with it what it likes
+ * then. options->pages must be NULL. MYONLY_ERR_BUSY: another arena has a part
+ * of the buffer. One that has the buffer, or pages of a page source, in a
+ * block of its own can be neither reset nor destroyed before: MYONLY_ERR_BUSY.
+ * That is not detected while this call, or one that takes pages, is running in
+ * another thread. */
 MYONLY_API myonly_status myonly_arena_create_in(
     void* buffer, size_t bytes, const myonly_arena_options* options,
     myonly_arena** out) MYONLY_NOEXCEPT;

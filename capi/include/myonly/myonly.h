@@ -13,8 +13,8 @@
  *     for a bad alignment) and the reason in myonly_last_status(). The other
  *     calls return a myonly_status. Freeing keeps errno.
  *  4. A size of 0 gives a block of its own. Of the process heap every touch of
- *     it faults (MYONLY_ZERO_SIZE_FAULTS=0: in release it has 16 bytes or more).
- *     Products are checked for overflow.
+ *     it faults (MYONLY_ZERO_SIZE_FAULTS=0: in release it has 16 bytes or
+ *     more). Products are checked for overflow.
  *     Every power of two is a valid alignment; blocks are aligned to 16 bytes
  *     at least. Sizes and alignments are in bytes.
  *  5. Thread-safe: every function may be called by any thread at any time,
@@ -178,8 +178,8 @@ typedef struct myonly_arena_options {
   uint64_t flags;   /* of MYONLY_ARENA_*; others: MYONLY_ERR_UNSUPPORTED */
   /* Most bytes of pages the arena may hold; 0 = no limit. It is charged in
    * units of 32 KiB, and of a page for blocks above 4 MiB. An allocation that
-   * would pass it fails with MYONLY_ERR_QUOTA. myonly/limits.h tells all about it, and about what
-   * follows. */
+   * would pass it fails with MYONLY_ERR_QUOTA. myonly/limits.h tells all about
+   * it, and about what follows. */
   size_t limit_bytes;
   size_t soft_limit_bytes; /* on_pressure is told above it; 0 = none */
   size_t reserve_bytes;    /* of the limit, below it: for after a refusal */
