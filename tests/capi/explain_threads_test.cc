@@ -9,6 +9,7 @@
 #include <random>
 #include <string>
 #include <thread>
+#include <utility>
 #include <vector>
 
 #include "allocator/base/preset.h"
@@ -178,6 +179,24 @@ TEST(ExplainThreadsTest, AddsUpWithChainsOfSeveralOwnersAndClasses) {
   }
   EXPECT_EQ(ExplainQuiet(arena)["parts"]["remote_queues"].number, 0u);
   EXPECT_EQ(myonly_arena_destroy(arena, MYONLY_DESTROY_FREE), MYONLY_OK);
+}
+
+// A few of each of many slabs: parked, and so free here and live in statistics.
+TEST(ExplainThreadsTest, WhatAThreadHasParkedIsWithinItsBound) {
+  constexpr size_t kBytes = 800;
+  std::vector<void*> blocks;
+  std::thread owner([&blocks] { blocks = Fill(nullptr, kBytes, 64 * 40); });
+  owner.join();
+  size_t parked = 0;
+  for (size_t i = 0; i < blocks.size(); i += 20) {
+    for (size_t j = i; j < i + 2; ++j) {
+      myonly_free(std::exchange(blocks[j], nullptr));
+      parked += kBytes;
+    }
+  }
+  EXPECT_GT(parked, kMostParked / 2);
+  ExplainQuiet(nullptr);
+  for (void* block : blocks) myonly_free(block);
 }
 
 #if !defined(__SANITIZE_THREAD__)

@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "allocator/threads/remote_free_batch.h"
 #include "gtest/gtest.h"
 #include "myonly/myonly.h"
 #include "tests/support/json.h"
@@ -17,8 +18,10 @@ inline constexpr size_t kKiB = 1024;
 inline constexpr size_t kMiB = size_t{1} << 20;
 inline constexpr size_t kSlice = 32 * kKiB;
 
-// What one thread has freed of others and not posted: 16 places of 4 KiB.
-inline constexpr size_t kMostParked = 16 * 4 * kKiB;
+// What one thread has freed of others and not posted.
+inline constexpr size_t kMostParked =
+    internal::RemoteFreeBatch::kPlaces *
+    internal::RemoteFreeBatch::kMaxParkedBytes;
 
 inline bool HasMarks() {
   return myonly_arena_walk(
