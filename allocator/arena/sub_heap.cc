@@ -6,6 +6,7 @@
 #include "allocator/base/clock.h"
 #include "allocator/base/preset.h"
 #include "allocator/base/sizes.h"
+#include "allocator/base/zeroed_memory.h"
 
 namespace myonly::internal {
 namespace {
@@ -29,9 +30,10 @@ SubHeap::SubHeap(Arena& arena, RunPool& runs, HugeMappings& huge,
       huge_(huge),
       cache_(cache),
       token_(token),
-      slabs_({runs, arena.quota(), cache}, this, token),
       blocks_({runs, arena.quota(), cache}, huge, seed, RunKind::kSubHeapRegion,
-              this, &quick_) {
+              this, &quick_),
+      slabs_({runs, arena.quota(), cache}, this, token, InZeroedMemory()),
+      quick_(InZeroedMemory()) {
   for (Object*& list : lists) list = slabs_.end();
 }
 

@@ -11,6 +11,8 @@
 // from whoever has a region already, in the end from the arena under its lock:
 // what is not used is not touched.
 //
+// Made in zeroed memory (base/zeroed_memory.h).
+//
 // Externally synchronised: only the owning thread calls these, but for
 // what is marked so; and Reset and Close of the arena, which no thread may use
 // meanwhile.
@@ -402,11 +404,13 @@ class SubHeap : public ShareFront {
     std::atomic<uint64_t> region_bytes{0};
     std::atomic<uint64_t> free_bytes{0};
   } published_;
-  SlabPool slabs_;
-  QuickLists quick_;
   BlockHeap blocks_;
   // On lines of its own: others write it.
   alignas(kInterferenceSize) RemoteFreeQueue posted_;
+  // One behind the other, as between the lists of slabs and those of blocks is
+  // a page that nobody touches while both are few.
+  alignas(kInterferenceSize) SlabPool slabs_;
+  QuickLists quick_;
 };
 
 }  // namespace myonly::internal

@@ -9,6 +9,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <cstring>
 
 #include "absl/base/attributes.h"
 #include "absl/base/optimization.h"
@@ -17,6 +18,7 @@
 #include "allocator/base/peek.h"
 #include "allocator/base/preset.h"
 #include "allocator/base/sizes.h"
+#include "allocator/base/zeroed_memory.h"
 #include "allocator/blocks/bin_index.h"
 #include "allocator/blocks/block.h"
 #include "allocator/blocks/block_list.h"
@@ -25,7 +27,8 @@ namespace myonly::internal {
 
 class QuickLists {
  public:
-  constexpr QuickLists() = default;
+  constexpr QuickLists() : heads_{} {}
+  explicit QuickLists(InZeroedMemory /*where*/) {}
 
   static constexpr size_t kMinLimitBytes = size_t{128} << 10;
 
@@ -136,11 +139,10 @@ class QuickLists {
 
   // Forgets all blocks.
   ABSL_ATTRIBUTE_COLD void Reset() {
-    const size_t limit = limit_bytes_;
-    const uint64_t requests = requests_;
-    *this = QuickLists();
-    set_limit_bytes(limit);
-    requests_ = requests;
+    memset(heads_, 0, sizeof(heads_));
+    memset(expected_, 0, sizeof(expected_));
+    flush_index_ = 0;
+    room_ = limit_bytes_;
   }
 
   // Requests that were served, by them or not, as their owner counts.
@@ -254,7 +256,7 @@ class QuickLists {
   }
 
   // First, so that its place costs the fast paths no addition.
-  Block* heads_[kNumQuickLists] = {};
+  Block* heads_[kNumQuickLists];
   // What the lists may still take. The limit less this is what they hold.
   size_t room_ = kMinLimitBytes;
   size_t limit_bytes_ = kMinLimitBytes;

@@ -23,6 +23,7 @@
 #include "allocator/base/peek.h"
 #include "allocator/base/preset.h"
 #include "allocator/base/status.h"
+#include "allocator/base/zeroed_memory.h"
 #include "allocator/large/charged_runs.h"
 #include "allocator/pages/slice.h"
 #include "allocator/slabs/size_class.h"
@@ -34,6 +35,9 @@ class SlabPool {
  public:
   // `owner` and `token` go into the slabs' descriptors.
   constexpr SlabPool(ChargedRuns runs, void* owner, uintptr_t token)
+      : runs_(runs), owner_(owner), token_(token), lists_{} {}
+  SlabPool(ChargedRuns runs, void* owner, uintptr_t token,
+           InZeroedMemory /*where*/)
       : runs_(runs), owner_(owner), token_(token) {}
   SlabPool(const SlabPool&) = delete;
   SlabPool& operator=(const SlabPool&) = delete;
@@ -233,11 +237,12 @@ class SlabPool {
   uint8_t epoch_ = 0;
   uint8_t sweep_class_ = 0;  // where the next sweep goes on
   ListEnd end_;
-  Slice* lists_[kNumSizeClasses][kNumSlabStates] = {};
   // Classes whose list was made by carving: it ends with the page.
   bool is_carved_[kNumSizeClasses] = {};
   // How often all objects of a short list were back.
   uint8_t turns_[kNumSizeClasses] = {};
+  // Last, where of a pool with few classes no page need be touched.
+  Slice* lists_[kNumSizeClasses][kNumSlabStates];
 };
 
 }  // namespace myonly::internal

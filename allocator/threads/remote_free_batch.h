@@ -13,6 +13,7 @@
 #include "absl/base/optimization.h"
 #include "allocator/arena/remote_free_queue.h"
 #include "allocator/base/sizes.h"
+#include "allocator/base/zeroed_memory.h"
 #include "allocator/pages/slice.h"
 #include "allocator/slabs/size_class.h"
 #include "allocator/slabs/slab.h"
@@ -23,6 +24,9 @@ class RemoteFreeBatch {
  public:
   static constexpr size_t kPlaces = 64;
   static constexpr size_t kMaxParkedBytes = 4096;  // a place
+
+  constexpr RemoteFreeBatch() : places_{} {}
+  explicit RemoteFreeBatch(InZeroedMemory /*where*/) {}
 
   // Adds to what waits for the slab already, or reports that it is free. False,
   // and nothing done: nothing waits, it would have to go, or no object of the
@@ -136,7 +140,7 @@ class RemoteFreeBatch {
   }
 
   uint64_t in_use_ = 0;  // a bit for each place
-  Place places_[kPlaces] = {};
+  Place places_[kPlaces];
 };
 
 }  // namespace myonly::internal

@@ -19,6 +19,7 @@
 #include "allocator/pages/slice.h"
 #include "gtest/gtest.h"
 #include "tests/arena/ground.h"
+#include "tests/arena/in_zeros.h"
 
 namespace myonly::internal {
 namespace {
@@ -311,20 +312,20 @@ TEST(SharesLimitsTest, WhatIsFreeGoesDownToAMark) {
   arena.set_token(kToken);
   arena.Open(ArenaOptions());
   SliceCache cache;
-  std::deque<SubHeap> shares;
+  std::deque<InZeros<SubHeap>> shares;
   for (uintptr_t i = 1; i <= 3; ++i) {
     shares.emplace_back(arena, ground.runs(), ground.huge(), TestSeed,
                         i * 0x10000, &cache);
-    ASSERT_TRUE(arena.OpenShare(&shares.back()));
+    ASSERT_TRUE(arena.OpenShare(&*shares.back()));
   }
-  const auto held = [&shares](size_t i) { return shares[i].held_bytes(); };
+  const auto held = [&shares](size_t i) { return shares[i]->held_bytes(); };
   const auto all = [&arena] { return arena.Stats().region_bytes; };
   const auto use = [&ground, &shares, &held] {
-    for (SubHeap& share : shares) {
+    for (InZeros<SubHeap>& share : shares) {
       std::vector<void*> blocks;
       for (int i = 0; i < 100; ++i) {
         Status status;
-        blocks.push_back(share.Allocate(20000, kMinAlignment, &status));
+        blocks.push_back(share->Allocate(20000, kMinAlignment, &status));
         ASSERT_NE(blocks.back(), nullptr);
       }
       for (void* block : blocks) ground.Free(block);
@@ -351,8 +352,8 @@ TEST(SharesLimitsTest, WhatIsFreeGoesDownToAMark) {
   arena.PurgeTo(kToken, 0, [](uintptr_t token) { return token != 0x30000; });
   EXPECT_EQ(held(2), before);
   EXPECT_EQ(held(0) + held(1), 0U);
-  EXPECT_TRUE(shares[2].is_asked());
-  EXPECT_FALSE(shares[1].is_asked());
+  EXPECT_TRUE(shares[2]->is_asked());
+  EXPECT_FALSE(shares[1]->is_asked());
   EXPECT_TRUE(ground.Check(arena));
   arena.Close(/*require_empty=*/true);
 }

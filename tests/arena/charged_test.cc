@@ -18,6 +18,7 @@
 #include "allocator/pages/slice.h"
 #include "gtest/gtest.h"
 #include "tests/arena/ground.h"
+#include "tests/arena/in_zeros.h"
 
 namespace myonly::internal {
 namespace {
@@ -40,7 +41,7 @@ class ChargedTest : public ::testing::TestWithParam<uint32_t> {
     options.limit_bytes = kLimit * 3 / 4;
     for (Arena& child : children_) child.Open(options, &parent_.quota());
     for (size_t i = 0; i < 2; ++i) {
-      ASSERT_TRUE(children_[i].OpenShare(&shares_[i]));
+      ASSERT_TRUE(children_[i].OpenShare(&*shares_[i]));
     }
   }
 
@@ -107,7 +108,7 @@ class ChargedTest : public ::testing::TestWithParam<uint32_t> {
   // A thread's share of the arena; NULL: none, for the parent.
   SubHeap* ShareOf(const Arena& arena) {
     for (size_t i = 0; i < 2; ++i) {
-      if (&arena == &children_[i]) return &shares_[i];
+      if (&arena == &children_[i]) return &*shares_[i];
     }
     return nullptr;
   }
@@ -157,10 +158,11 @@ class ChargedTest : public ::testing::TestWithParam<uint32_t> {
   SliceCache cache_;
   // Of one thread.
   static constexpr uintptr_t kToken = 0x10000;
-  SubHeap shares_[2] = {
-      {children_[0], ground_.runs(), ground_.huge(), TestSeed, kToken, &cache_},
-      {children_[1], ground_.runs(), ground_.huge(), TestSeed, kToken,
-       &cache_}};
+  InZeros<SubHeap> shares_[2] = {
+      InZeros<SubHeap>(children_[0], ground_.runs(), ground_.huge(), TestSeed,
+                       kToken, &cache_),
+      InZeros<SubHeap>(children_[1], ground_.runs(), ground_.huge(), TestSeed,
+                       kToken, &cache_)};
   std::mt19937 random_{GetParam()};
   std::vector<void*> blocks_;
   std::vector<const Slice*> slices_;

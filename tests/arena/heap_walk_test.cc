@@ -19,6 +19,7 @@
 #include "allocator/pages/slice.h"
 #include "gtest/gtest.h"
 #include "tests/arena/ground.h"
+#include "tests/arena/in_zeros.h"
 
 namespace myonly::internal {
 namespace {
@@ -105,8 +106,9 @@ class HeapWalkTest : public ::testing::Test {
   Arena arena_{ground_.runs(), ground_.huge(), TestSeed, "test"};
   Arena other_{ground_.runs(), ground_.huge(), TestSeed, "other"};
   SliceCache cache_;
-  SubHeap share_{arena_,   ground_.runs(), ground_.huge(),
-                 TestSeed, kToken,         &cache_};
+  InZeros<SubHeap> share_in_zeros_{arena_,   ground_.runs(), ground_.huge(),
+                                   TestSeed, kToken,         &cache_};
+  SubHeap& share_ = *share_in_zeros_;
   std::map<char*, size_t> live_;
   Status status_ = Status::kOk;
 };

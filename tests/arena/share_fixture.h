@@ -14,6 +14,7 @@
 #include "allocator/pages/slice.h"
 #include "gtest/gtest.h"
 #include "tests/arena/ground.h"
+#include "tests/arena/in_zeros.h"
 
 namespace myonly::internal {
 
@@ -55,8 +56,9 @@ class ShareFixture : public ::testing::Test {
   Ground ground_{pages_};
   Arena arena_{ground_.runs(), ground_.huge(), TestSeed, "test"};
   SliceCache cache_;
-  SubHeap share_{arena_,   ground_.runs(), ground_.huge(),
-                 TestSeed, kToken,         &cache_};
+  InZeros<SubHeap> share_in_zeros_{arena_,   ground_.runs(), ground_.huge(),
+                                   TestSeed, kToken,         &cache_};
+  SubHeap& share_ = *share_in_zeros_;
 };
 
 }  // namespace myonly::internal

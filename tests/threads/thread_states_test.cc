@@ -1,12 +1,18 @@
 // The states of threads and their registry, without threads: who gets which
 // state, when an arena is worth a share, and what is asked of shares.
+#include <array>
 #include <cstddef>
 #include <cstdint>
+#include <cstring>
+#include <fstream>
+#include <vector>
 
 #include "allocator/arena/arena.h"
 #include "allocator/arena/block_heap.h"
 #include "allocator/arena/sub_heap.h"
+#include "allocator/base/preset.h"
 #include "allocator/base/sizes.h"
+#include "allocator/base/status.h"
 #include "allocator/pages/fake_page_source.h"
 #include "allocator/pages/metadata_allocator.h"
 #include "allocator/pages/slice.h"
@@ -50,6 +56,37 @@ class ThreadStatesTest : public ::testing::Test {
   Object* lists_[3][kNumSizeClasses];
   ThreadState* state_ = nullptr;
 };
+
+size_t ResidentBytes() {
+  std::ifstream statm("/proc/self/statm");
+  size_t mapped = 0, resident = 0;
+  statm >> mapped >> resident;
+  return resident * kPageSize;
+}
+
+// Threads that make a few requests, which the arena serves for them, leave a
+// page of their state untouched.
+TEST_F(ThreadStatesTest, AStateWithFewRequestsIsNotAllResident) {
+  if (kIsSecure) GTEST_SKIP() << "there each size has a slab at once";
+  constexpr size_t kStates = 400;
+  std::vector<std::array<Object*, kNumSizeClasses>> lists(kStates);
+  const size_t before = ResidentBytes();
+  size_t bytes = 0;
+  for (auto& of_state : lists) {
+    ThreadState* state = threads_.Acquire(of_state.data());
+    ASSERT_NE(state, nullptr);
+    for (size_t size = 48; size <= 336; size += 48) {
+      Status status;
+      void* block =
+          state->Allocate(state->heap(), size, kMinAlignment, &status);
+      ASSERT_NE(block, nullptr);
+      memset(block, 1, size);
+      bytes += size + kMinAlignment;
+    }
+  }
+  const size_t states = ResidentBytes() - before - bytes;
+  EXPECT_LT(states / kStates, sizeof(ThreadState) - kPageSize / 2);
+}
 
 TEST_F(ThreadStatesTest, AfterSoManyRequestsAnArenaIsWorthAShare) {
   for (int i = 0; i < kFew; ++i) {
