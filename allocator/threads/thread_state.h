@@ -1,8 +1,8 @@
 // What one thread owns of the process's heap: its shares of arenas, the default
 // arena's first of all, and what it has freed of others and not posted yet.
 //
-// Made in zeroed memory, page by page: of its three pages a thread that makes few
-// requests touches two.
+// Made in zeroed memory, page by page: of its three pages a thread that makes
+// few requests touches two.
 //
 // Never unmapped: a dead thread's state is adopted whole by a later one, with
 // its slabs and its token, so that no descriptor is rewritten. Its address is
