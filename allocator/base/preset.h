@@ -1,8 +1,8 @@
 // What the build's preset decides: `release` unless --define=myonly_preset says
-// `fast`, `secure` or `debug`; //:secure and the library of that name are secure
-// in every build, as //:debug is debug. One for a whole program: every target
-// that sees this header gets the define with it. The preset debug is secure as
-// well, but for what runtime/heap.h says.
+// `fast`, `secure` or `debug`; //:secure and the library of that name are
+// secure in every build, as //:debug is debug. One for a whole program: every
+// target that sees this header gets the define with it. The preset debug is
+// secure as well, but for what runtime/heap.h says.
 #ifndef MYONLY_ALLOCATOR_BASE_PRESET_H_
 #define MYONLY_ALLOCATOR_BASE_PRESET_H_
 

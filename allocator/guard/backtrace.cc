@@ -112,8 +112,8 @@ void AppendModule(Printer* text, uintptr_t address) {
 bool CanUnwind() {
   const ElfW(Ehdr)* header = &__ehdr_start;
   if (header == nullptr || header->e_type != ET_EXEC) return true;
-  const auto* part = reinterpret_cast<const ElfW(Phdr)*>(AddressOf(header) +
-                                                         header->e_phoff);
+  const auto* part =
+      reinterpret_cast<const ElfW(Phdr)*>(AddressOf(header) + header->e_phoff);
   for (int i = 0; i < header->e_phnum; ++i) {
     if (part[i].p_type == PT_INTERP) return true;
   }

@@ -13,9 +13,9 @@
 
 namespace myonly::internal {
 
-// Whether stacks can be read here. Not in a program that is linked statically to
-// fixed addresses: what its start code tells the unwinder comes after the first
-// calls of malloc, and makes the unwinder allocate with its lock held.
+// Whether stacks can be read here. Not in a program that is linked statically
+// to fixed addresses: what its start code tells the unwinder comes after the
+// first calls of malloc, and makes the unwinder allocate with its lock held.
 ABSL_ATTRIBUTE_COLD bool CanUnwind();
 
 // Writes up to `max` addresses of calls, the innermost first: the caller of

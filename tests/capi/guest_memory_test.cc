@@ -44,8 +44,8 @@ void UseArenaIn(void* buffer, size_t bytes) {
 }
 
 TEST(GuestMemoryTest, ABlockOfAnySizeWillDo) {
-  for (size_t bytes : {64 * kKiB, 65000 + kKiB, 200000 * size_t{1}, kMiB,
-                       5 * kMiB}) {
+  for (size_t bytes :
+       {64 * kKiB, 65000 + kKiB, 200000 * size_t{1}, kMiB, 5 * kMiB}) {
     void* buffer = myonly_alloc(bytes);
     ASSERT_NE(buffer, nullptr);
     UseArenaIn(buffer, bytes);

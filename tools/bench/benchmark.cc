@@ -113,7 +113,7 @@ class Session {
   size_t runs_ = 0;
   std::vector<Cell> cells_;
   std::minstd_rand random_;  // the same in every session
-  std::string answer_;  // of the workload that is running
+  std::string answer_;       // of the workload that is running
   bool has_answer_ = false;
   bool interrupted_ = false;
 };

@@ -22,9 +22,9 @@ struct Plan {
 
 // In each round the order is another one, at random: what ran before leaves the
 // machine warm or cold, so that nobody may always follow the same one. The
-// first round is a warm-up and doesn't count. A cell whose run isn't well runs no more; a run
-// whose answer differs from that of the first allocator that was well is a
-// wrong answer.
+// first round is a warm-up and doesn't count. A cell whose run isn't well runs
+// no more; a run whose answer differs from that of the first allocator that was
+// well is a wrong answer.
 //
 // Progress with the time left goes to standard error: on one line if
 // `terminal`, else a line for each workload. `*interrupted` says that the user

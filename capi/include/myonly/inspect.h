@@ -51,10 +51,10 @@ typedef struct myonly_walk_options {
  * threads allocate and free as they like. A block that is live from before the
  * call until after it is visited exactly once, and no address is visited twice;
  * blocks that come or go meanwhile may be visited or not, and the walk has an
- * end also where each visit allocates. Blocks that were freed and wait somewhere
- * to be used again are not visited; but up to 128 blocks are read ahead, and of
- * these visit() is still told after it has freed them, or reset or destroyed the
- * arena, itself. `options` may be NULL.
+ * end also where each visit allocates. Blocks that were freed and wait
+ * somewhere to be used again are not visited; but up to 128 blocks are read
+ * ahead, and of these visit() is still told after it has freed them, or reset
+ * or destroyed the arena, itself. `options` may be NULL.
  *
  * Time grows with the slices (32 KiB) of the process and the blocks of the
  * arena. MYONLY_ERR_STALE: the arena was destroyed meanwhile.

@@ -18,8 +18,8 @@ std::vector<std::string> Names(const std::vector<std::string>& patterns) {
 }
 
 TEST(CatalogTest, NamesAreUniqueAndKindsKnown) {
-  const std::set<std::string> kinds = {
-      "single", "threads", "arenas", "latency", "memory", "sizes", "program"};
+  const std::set<std::string> kinds = {"single", "threads", "arenas", "latency",
+                                       "memory", "sizes",   "program"};
   std::set<std::string> names;
   std::set<std::string> seen;
   for (const Workload& workload : AllWorkloads()) {

@@ -15,7 +15,7 @@ struct Measure {
   const char* title;
   // What it is divided by for the bar, another measure's name; NULL: nothing.
   const char* over;
-  double bar;  // 0: none
+  double bar;          // 0: none
   bool one_processor;  // it has one thread, which stays where it is
   // `scale` 1 takes a tenth of a second or so. Negative: it failed.
   double (*run)(const HeapFunctions& functions, double scale);
