@@ -22,7 +22,6 @@ using myonly::internal::Checked;
 using myonly::internal::HasSize;
 using myonly::internal::Heap;
 using myonly::internal::kMinAlignment;
-using myonly::internal::Min;
 using myonly::internal::Status;
 using myonly::internal::StoreStats;
 

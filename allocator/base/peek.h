@@ -17,6 +17,7 @@ namespace myonly::internal {
 template <typename T>
 ABSL_ATTRIBUTE_NO_SANITIZE_THREAD ABSL_ATTRIBUTE_NO_SANITIZE_ADDRESS T
 Peek(const T& word) {
+  // NOLINTNEXTLINE(bugprone-sizeof-expression): of pointers, too.
   static_assert(sizeof(T) <= sizeof(void*), "larger ones are read in parts");
   const T value = *static_cast<const volatile T*>(&word);
 #ifndef ABSL_HAVE_THREAD_SANITIZER

@@ -53,6 +53,15 @@ void HugeMappings::LookAtNewest() {
   newest_ = nullptr;
 }
 
+// Zeros are often wanted for tables that are never filled.
+ABSL_ATTRIBUTE_ALWAYS_INLINE inline bool HugeMappings::WantsHugePages(
+    size_t bytes, bool zeroed) {
+  return !zeroed && bytes >= 2 * kPieceAlignment &&
+         (are_filled_ || bytes >= kAlwaysFilledBytes) &&
+         wants_huge_pages_.load(std::memory_order_relaxed) &&
+         huge_pages_.ShallTry(bytes);
+}
+
 HugeMapping* HugeMappings::Allocate(size_t bytes, size_t alignment, bool zeroed,
                                     void* owner, size_t* fresh_bytes) {
   if (bytes > kMaxBytes) return nullptr;
@@ -64,11 +73,7 @@ HugeMapping* HugeMappings::Allocate(size_t bytes, size_t alignment, bool zeroed,
   {
     MutexLock lock(mutex_);
     LookAtNewest();
-    // Zeros are often wanted for tables that are never filled.
-    wants_huge_pages = !zeroed && bytes >= 2 * kPieceAlignment &&
-                       (are_filled_ || bytes >= kAlwaysFilledBytes) &&
-                       wants_huge_pages_.load(std::memory_order_relaxed) &&
-                       huge_pages_.ShallTry(bytes);
+    wants_huge_pages = WantsHugePages(bytes, zeroed);
     shall_try = wants_huge_pages && are_filled_;
     mapping = NewRecord();
     if (mapping == nullptr) return nullptr;

@@ -192,6 +192,8 @@ class HugeMappings {
   bool TakeGuardOff(const HugeMapping& mapping);
   // Whether the program fills its mappings, as the newest fresh one tells.
   ABSL_ATTRIBUTE_COLD void LookAtNewest() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  bool WantsHugePages(size_t bytes, bool zeroed)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   ABSL_ATTRIBUTE_COLD void InsertLive(HugeMapping* mapping)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   ABSL_ATTRIBUTE_COLD HugeMapping* FirstEndingBehind(const char* address)

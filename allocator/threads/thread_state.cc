@@ -21,7 +21,7 @@ SubHeap** ThreadState::PlaceFor(size_t slot, MetadataAllocator& metadata) {
   SubHeap**& page = shares_[slot / kSharesPerPage];
   if (page == nullptr) {
     page = static_cast<SubHeap**>(
-        metadata.Allocate(kSharesPerPage * sizeof(SubHeap*)));
+        metadata.Allocate(kSharesPerPage * sizeof(void*)));
     if (page == nullptr) return nullptr;
   }
   return &page[slot % kSharesPerPage];

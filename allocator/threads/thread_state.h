@@ -188,7 +188,7 @@ class alignas(kPageSize) ThreadState {
   };
 
   static constexpr size_t kMaxSlots = size_t{1} << 20;
-  static constexpr size_t kSharesPerPage = kPageSize / sizeof(SubHeap*);
+  static constexpr size_t kSharesPerPage = kPageSize / sizeof(void*);
   static constexpr size_t kSharePages = kMaxSlots / kSharesPerPage;
 
   // Calls visit(SubHeap*) for each of its shares but the default arena's.

@@ -44,7 +44,7 @@ std::string FindLibrary(const Peer& peer) {
       "/usr/local/lib", "/usr/lib/" + multiarch, "/usr/lib64", "/usr/lib"};
   for (const char* file : peer.files) {
     for (const std::string& folder : folders) {
-      const std::string full = folder + "/" + file;
+      std::string full = folder + "/" + file;
       std::error_code error;
       if (fs::exists(full, error)) return full;
     }

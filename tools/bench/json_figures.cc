@@ -103,6 +103,7 @@ std::string JsonOf(const Workload& workload) {
 template <typename Value>
 std::string ArrayOf(const std::vector<Value>& values) {
   std::vector<std::string> texts;
+  texts.reserve(values.size());
   for (const Value& value : values) texts.push_back(JsonOf(value));
   return Array(texts);
 }

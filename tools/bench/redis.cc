@@ -90,6 +90,7 @@ class Client {
                                       "-t",
                                       "set,get,incr,lpush,lpop,sadd,hset"};
     std::vector<char*> argv;
+    argv.reserve(words.size() + 1);
     for (std::string& word : words) argv.push_back(word.data());
     argv.push_back(nullptr);
     posix_spawn_file_actions_t actions;

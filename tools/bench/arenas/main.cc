@@ -90,7 +90,8 @@ std::string Parse(int argc, char** argv, Arguments* arguments) {
       value = argv[++i];
     }
     if (!Store(option, value, arguments)) {
-      return option + (value.empty() ? "" : "=" + value) + ": see --help";
+      if (!value.empty()) option += "=" + value;
+      return option += ": see --help";
     }
   }
   return "";
