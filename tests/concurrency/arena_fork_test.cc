@@ -60,8 +60,11 @@ bool ChildGoesOn(myonly_arena* arena) {
 int forks = 0;
 int good_children = 0;
 
+// Until a child has failed: each that hangs takes its time.
+bool IsToGoOn() { return forks < kForks && good_children == forks; }
+
 void ForkHere(myonly_arena* arena) {
-  if (forks == kForks) return;
+  if (!IsToGoOn()) return;
   ++forks;
   const pid_t child = fork();
   if (child == 0) {
@@ -112,7 +115,7 @@ TEST_F(ArenaForkTest, AVisitorOfAWalkMayFork) {
     ForkHere(static_cast<myonly_arena*>(arena));
     return forks % 3 == 0;
   };
-  while (forks < kForks) myonly_arena_walk(arena_, nullptr, visit, arena_);
+  while (IsToGoOn()) myonly_arena_walk(arena_, nullptr, visit, arena_);
 }
 
 TEST_F(ArenaForkTest, APressureCallbackMayFork) {
@@ -123,7 +126,7 @@ TEST_F(ArenaForkTest, APressureCallbackMayFork) {
   };
   Create(options);
   StartThreads();
-  while (forks < kForks) {
+  while (IsToGoOn()) {
     void* block = myonly_arena_alloc(arena_, size_t{17} << 20);
     ASSERT_NE(block, nullptr);
     myonly_free(block);
