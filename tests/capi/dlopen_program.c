@@ -1,5 +1,6 @@
 /* Loads the library late, as a plugin does: libc's malloc stays in force, and
- * the C API works beside it. Argument: the library's path. */
+ * the C API works beside it; and closes it before a thread that used it has
+ * ended. Argument: the library's path. */
 #include <dlfcn.h>
 #include <pthread.h>
 #include <stdio.h>
@@ -36,6 +37,34 @@ static int UseBothInThread(void) {
          pthread_join(thread, &result) == 0 && result != NULL;
 }
 
+/* Ends when the library is closed: what the library does at a thread's end must
+ * still be there. */
+static pthread_barrier_t barrier;
+
+static void* LateThread(void* unused) {
+  void* result = (void*)1;
+  int i;
+  /* So often that the thread has memory of its own. */
+  for (i = 0; i < 10; ++i) {
+    if (Thread(unused) == NULL) result = NULL;
+  }
+  pthread_barrier_wait(&barrier);
+  pthread_barrier_wait(&barrier);
+  return result;
+}
+
+static int CloseBeforeAThreadEnds(void* library) {
+  pthread_t thread;
+  void* result = NULL;
+  int closed;
+  pthread_barrier_init(&barrier, NULL, 2);
+  if (pthread_create(&thread, NULL, LateThread, NULL) != 0) return 0;
+  pthread_barrier_wait(&barrier);
+  closed = dlclose(library) == 0;
+  pthread_barrier_wait(&barrier);
+  return pthread_join(thread, &result) == 0 && result != NULL && closed;
+}
+
 /* By memcpy: ISO C does not convert data pointers to functions. */
 static int Find(void* library, const char* name, void* function) {
   void* symbol = dlsym(library, name);
@@ -60,7 +89,7 @@ int main(int argc, char** argv) {
     }
     if (is_process_allocator() != 0) return 5;
     if (!UseBoth() || !UseBothInThread()) return 6;
-    if (dlclose(library) != 0) return 7;
+    if (!CloseBeforeAThreadEnds(library)) return 7;
     /* Libc's heap is as it was. */
     free(realloc(malloc(100), 100000));
   }

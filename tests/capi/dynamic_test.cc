@@ -11,7 +11,7 @@
 namespace myonly::testing {
 namespace {
 
-TEST(DlopenTest, ServesBesideLibcsMallocAndMayBeClosed) {
+TEST(DlopenTest, ServesBesideLibcsMallocAndMayBeClosedBeforeItsThreadsEnd) {
   ChildOptions options;
   options.argv = {RunfilePath("tests/capi/dlopen_program"),
                   RunfilePath("capi/libmyonlymalloc.so")};

@@ -113,6 +113,79 @@ bool FromThreads() {
   return good;
 }
 
+// Each thread forks, while the others do; its child leaves as a thread does, or
+// as a process.
+bool ByEachThread() {
+  std::atomic<int> failed{0};
+  std::vector<std::thread> threads;
+  for (int t = 0; t < 4; ++t) {
+    threads.emplace_back([&failed, t] {
+      for (int i = 0; i < 15; ++i) {
+        free(malloc(static_cast<size_t>(i) * 1000));
+        const bool well = Fork(
+            [i] {
+              if (!HeapWorks()) return false;
+              if (i % 3 == 0) pthread_exit(nullptr);
+              return true;
+            },
+            (i + t) % 2 == 0);
+        if (!well) ++failed;
+      }
+    });
+  }
+  for (std::thread& thread : threads) thread.join();
+  return failed == 0 && HeapWorks();
+}
+
+// In the destructors of a thread's data, when its own share is given up.
+pthread_key_t key;
+std::atomic<int> forks_in_destructors{0};
+
+void ForkAndFree(void* rounds) {
+  if (Fork(HeapWorks, false)) ++forks_in_destructors;
+  const int left = *static_cast<int*>(rounds) - 1;
+  free(rounds);
+  if (left == 0) return;
+  auto* again = static_cast<int*>(malloc(sizeof(int)));
+  *again = left;
+  pthread_setspecific(key, again);
+}
+
+bool InDestructors() {
+  if (pthread_key_create(&key, ForkAndFree) != 0) return false;
+  for (int i = 0; i < 8; ++i) {
+    std::thread([] {
+      auto* rounds = static_cast<int*>(malloc(sizeof(int)));
+      *rounds = 4;
+      pthread_setspecific(key, rounds);
+      free(malloc(5000));
+    }).join();
+  }
+  return forks_in_destructors == 8 * 4 && HeapWorks();
+}
+
+// What libc allocates under locks of its own.
+bool Environment() {
+  std::atomic<bool> done{false};
+  std::thread other([&done] {
+    while (!done) free(malloc(3000));
+  });
+  bool good = true;
+  for (int i = 0; i < 60 && good; ++i) {
+    good = Fork(
+        [] {
+          for (const char* value : {"a text", "another, which is longer"}) {
+            if (setenv("MYONLY_TEST_CHILD", value, 1) != 0) return false;
+          }
+          return unsetenv("MYONLY_TEST_CHILD") == 0;
+        },
+        i % 2 == 0);
+  }
+  done = true;
+  other.join();
+  return good;
+}
+
 char true_program[] = "/bin/true";
 char* const true_argv[] = {true_program, nullptr};
 
@@ -164,10 +237,17 @@ struct Mode {
 };
 
 constexpr Mode kModes[] = {
-    {"handlers", WithHandlers}, {"early_handlers", WithHandlers},
-    {"nested", Nested},         {"threads", FromThreads},
-    {"vfork", Vfork},           {"spawn", Spawn},
-    {"system", System},         {"daemon", Daemon},
+    {"handlers", WithHandlers},
+    {"early_handlers", WithHandlers},
+    {"nested", Nested},
+    {"threads", FromThreads},
+    {"vfork", Vfork},
+    {"spawn", Spawn},
+    {"system", System},
+    {"daemon", Daemon},
+    {"each_thread", ByEachThread},
+    {"destructors", InDestructors},
+    {"environment", Environment},
 };
 
 }  // namespace

@@ -1,7 +1,7 @@
 // Uses the heap at every point of a program's life, from before the first
 // constructor to after the last destructor, and writes each point's name.
 //
-//   life_program return|exit|quick_exit
+//   life_program return|exit|quick_exit|thread_exit
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
@@ -60,6 +60,12 @@ void Thread() {
   UseHeap("thread");
 }
 
+// Waits until `main` has ended, and is the last thread then.
+void OutliveMain(pthread_t main) {
+  if (pthread_join(main, nullptr) != 0) abort();
+  UseHeap("last thread");
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
@@ -72,5 +78,9 @@ int main(int argc, char** argv) {
   const char* end = argc == 2 ? argv[1] : "";
   if (strcmp(end, "quick_exit") == 0) quick_exit(0);
   if (strcmp(end, "exit") == 0) exit(0);
+  if (strcmp(end, "thread_exit") == 0) {
+    std::thread(OutliveMain, pthread_self()).detach();
+    pthread_exit(nullptr);
+  }
   return 0;
 }

@@ -63,6 +63,24 @@ TEST_P(LifeTest, FromPreinitToTheLastDestructor) {
   ExpectOutput(RunProgram(GetParam(), "life_program", "exit"), expected);
 }
 
+// The last thread ends the process then; libc leaves main's own thread_local
+// objects out.
+TEST_P(LifeTest, AfterTheEndOfTheMainThread) {
+  ExpectOutput(RunProgram(GetParam(), "life_program", "thread_exit"),
+               std::string(kUntilMainEnds) +
+                   "last thread\natexit\nglobal object's end\n"
+                   "destructor 101\n");
+}
+
+TEST_P(LifeTest, AnyCallMayBeTheFirst) {
+  for (const char* call :
+       {"small", "zero", "large", "huge", "too-large", "calloc", "realloc",
+        "aligned", "free", "usable-size", "trim"}) {
+    SCOPED_TRACE(call);
+    ExpectOutput(RunProgram(GetParam(), "first_call_program", call), "good\n");
+  }
+}
+
 TEST_P(LifeTest, UntilQuickExit) {
   ExpectOutput(RunProgram(GetParam(), "life_program", "quick_exit"),
                std::string(kUntilMainEnds) + "at_quick_exit\n");

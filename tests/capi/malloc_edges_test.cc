@@ -254,6 +254,25 @@ TEST(ReallocTest, GrowingAndShrinkingKeepsContents) {
   free(block);
 }
 
+// Programs that ask how much they have use it all, and then want more.
+TEST(ReallocTest, KeepsAllThatWasUsable) {
+  for (size_t size = 1; size < (size_t{9} << 20); size += size / 3 + 5) {
+    for (size_t new_size : {size * 2, size * 5 + 70000, size / 2 + 1}) {
+      auto* block = static_cast<char*>(malloc(size));
+      ASSERT_NE(block, nullptr);
+      const size_t usable = malloc_usable_size(block);
+      for (size_t i = 0; i < usable; ++i) block[i] = static_cast<char>(i / 3);
+      block = static_cast<char*>(realloc(block, new_size));
+      ASSERT_NE(block, nullptr);
+      const size_t kept = std::min(usable, new_size);
+      size_t same = 0;
+      while (same < kept && block[same] == static_cast<char>(same / 3)) ++same;
+      EXPECT_EQ(same, kept) << "from " << size << " to " << new_size;
+      free(block);
+    }
+  }
+}
+
 TEST(ReallocTest, TakesAlignedBlocks) {
   for (size_t alignment : {size_t{64}, kPage, kMiB}) {
     auto* block = static_cast<char*>(aligned_alloc(alignment, 1000));

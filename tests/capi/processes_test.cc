@@ -46,7 +46,8 @@ INSTANTIATE_TEST_SUITE_P(
     By, ProcessesTest,
     ::testing::Combine(::testing::Values("handlers", "early_handlers", "nested",
                                          "threads", "vfork", "spawn", "system",
-                                         "daemon"),
+                                         "daemon", "each_thread", "destructors",
+                                         "environment"),
                        ::testing::ValuesIn(kWays)),
     [](const ::testing::TestParamInfo<ProcessesTest::ParamType>& info) {
       return std::string(std::get<0>(info.param)) +

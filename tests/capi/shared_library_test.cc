@@ -1,5 +1,7 @@
 // What libmyonlymalloc.so shows to the loader and to programs.
+#include <dlfcn.h>
 #include <elf.h>
+#include <stdio.h>
 
 #include <fstream>
 #include <set>
@@ -71,6 +73,49 @@ TEST_F(SharedLibraryTest, ExportsTheGoldenSymbols) {
   for (const std::string& name : exported) {
     EXPECT_EQ(golden.count(name), 1u) << name << " is not in the list";
   }
+}
+
+// A function that allocates or frees, or is about what is allocated: libc's
+// must not be called with a block of ours.
+bool IsOfTheFamily(std::string name) {
+  static const std::set<std::string> kNames = {
+      "malloc",  "calloc",   "free",          "cfree",          "valloc",
+      "pvalloc", "memalign", "aligned_alloc", "posix_memalign", "mallopt"};
+  for (const std::string prefix : {"__libc_", "__"}) {
+    if (name.rfind(prefix, 0) != 0) continue;
+    name = name.substr(prefix.size());
+    break;
+  }
+  const std::string hook = "_hook";  // a variable of old programs
+  if (name.size() > hook.size() &&
+      name.substr(name.size() - hook.size()) == hook) {
+    return false;
+  }
+  for (const char* start : {"malloc_", "mallinfo", "realloc", "free_"}) {
+    if (name.rfind(start, 0) == 0) return true;
+  }
+  return kNames.count(name) != 0;
+}
+
+// What a new libc has is a new name here, or a block of one heap comes to the
+// other.
+TEST_F(SharedLibraryTest, HasEachMallocFunctionOfLibc) {
+  // They answer about libc's own heap, and take no block.
+  std::set<std::string> ours = {"__libc_mallinfo", "__libc_mallopt"};
+  for (const DynamicSymbol& symbol : library_.Symbols()) {
+    if (symbol.defined) ours.insert(symbol.name);
+  }
+  Dl_info libc = {};
+  ASSERT_NE(dladdr(reinterpret_cast<void*>(&puts), &libc), 0);
+  const ElfImage image(libc.dli_fname);
+  ASSERT_TRUE(image.valid()) << libc.dli_fname;
+  size_t found = 0;
+  for (const DynamicSymbol& symbol : image.Symbols()) {
+    if (!symbol.defined || !IsOfTheFamily(symbol.name)) continue;
+    ++found;
+    EXPECT_EQ(ours.count(symbol.name), 1u) << symbol.name;
+  }
+  EXPECT_GE(found, 20u);
 }
 
 TEST_F(SharedLibraryTest, HasItsSoname) {

@@ -140,6 +140,62 @@ TEST(BirthsTest, ThreadsComeAndGoAndNothingGrows) {
          before >> 10, after >> 10);
 }
 
+// All kinds of blocks, on a stack that has little beside what libc wants.
+void* LiveOnLittle(void*) {
+  ThreadRandom random(3);
+  TaggedBlock blocks[8];
+  for (size_t i = 0; i < 300; ++i) {
+    TaggedBlock& block = blocks[random.Below(8)];
+    if (block.start != nullptr && !block.Holds()) ++wrong;
+    if (i % 5 == 0) {
+      block.size = random.Size();
+      block.start = static_cast<char*>(realloc(block.start, block.size));
+    } else {
+      free(block.start);
+      block = NewBlock(random.Size(), i);
+    }
+    if (block.start == nullptr) ++wrong;
+    block.Fill();
+  }
+  for (const TaggedBlock& block : blocks) free(block.start);
+  return nullptr;
+}
+
+TEST(BirthsTest, TheSmallestStackIsEnough) {
+  pthread_attr_t attributes;
+  pthread_attr_init(&attributes);
+  const auto smallest = static_cast<size_t>(sysconf(_SC_THREAD_STACK_MIN));
+  ASSERT_EQ(pthread_attr_setstacksize(&attributes, smallest), 0);
+  for (int i = 0; i < 50; ++i) {
+    pthread_t thread;
+    ASSERT_EQ(pthread_create(&thread, &attributes, LiveOnLittle, nullptr), 0);
+    pthread_join(thread, nullptr);
+  }
+  pthread_attr_destroy(&attributes);
+  EXPECT_EQ(wrong, 0u);
+}
+
+void* OnlyFree(void* block) {
+  free(block);
+  return nullptr;
+}
+
+// What others have allocated, in threads that make no other call.
+TEST(BirthsTest, ThreadsThatOnlyFreeLeaveNothingBehind) {
+  size_t before = 0;
+  for (size_t i = 0; i < 6000; ++i) {
+    if (i == 1000) before = ResidentBytes();
+    const TaggedBlock block = NewBlock(i % 2 == 0 ? 100 : 5000, i);
+    ASSERT_NE(block.start, nullptr);
+    pthread_t thread;
+    ASSERT_EQ(pthread_create(&thread, nullptr, OnlyFree, block.start), 0);
+    pthread_join(thread, nullptr);
+  }
+  if (!kIsDebug) {
+    EXPECT_LT(ResidentBytes(), before + 4 * kMiB);
+  }
+}
+
 TEST(BirthsTest, SixtyFourThreadsOnFewCores) {
   const size_t rounds = ShortOrLong<size_t>(20'000, 1'000'000);
   std::vector<std::thread> threads;

@@ -7,9 +7,12 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
+#include <fstream>
+#include <iterator>
 #include <thread>
 #include <vector>
 
@@ -287,6 +290,29 @@ TEST_F(ProcessHeapDeathTest, BadPointersAbortWithOneLine) {
     EXPECT_DEATH(ProcessHeap::Free(ptr), "myonlymalloc: double free at 0x");
     EXPECT_DEATH(ProcessHeap::Reallocate(ptr, 10), "myonlymalloc: ");
   }
+}
+
+// --- Mappings, of which a process may have 65,530. ---
+
+size_t Mappings() {
+  std::ifstream maps("/proc/self/maps");
+  return static_cast<size_t>(std::count(std::istreambuf_iterator<char>(maps),
+                                        std::istreambuf_iterator<char>(),
+                                        '\n'));
+}
+
+TEST_F(ProcessHeapTest, SeventyThousandLargeBlocksTakeFewMappings) {
+  constexpr size_t kBlocks = 70'000;
+  std::vector<void*> blocks(kBlocks);
+  const size_t before = Mappings();
+  for (void*& block : blocks) {
+    block = ProcessHeap::Allocate(140'000);
+    ASSERT_NE(block, nullptr);
+  }
+  EXPECT_LT(Mappings(), before + 1000);
+  for (size_t i = 0; i < kBlocks; i += 2) ProcessHeap::Free(blocks[i]);
+  EXPECT_LT(Mappings(), before + 1000);
+  for (size_t i = 1; i < kBlocks; i += 2) ProcessHeap::Free(blocks[i]);
 }
 
 // --- Fork. ---
