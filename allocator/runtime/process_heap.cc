@@ -1,6 +1,5 @@
 #include "allocator/runtime/process_heap.h"
 
-#include <limits.h>
 #include <pthread.h>
 
 #include <cstring>
@@ -35,7 +34,6 @@ __attribute__((tls_model("initial-exec"))) __thread ThisThread this_thread = {
      &no_share, &no_share},
     nullptr,
     0,
-    0,
     false,
     Status::kOk};
 
@@ -57,17 +55,12 @@ constexpr uint32_t kRequestsBeforeState = 8;
 pthread_key_t thread_end_key;
 bool is_watching_threads = false;
 
-// In the last round but one of a thread's end, so that what other keys'
-// destructors free still finds the state.
+// In whichever round of the thread's end this is first: a thread whose first
+// calls came from another key's destructor may be in its last one, which nobody
+// can tell. What other destructors do later goes without a state.
 void OnThreadEnd(void* /*state*/) {
-  constexpr uint8_t kLastRound = PTHREAD_DESTRUCTOR_ITERATIONS - 1;
   RequestGate::Open();
   ThisThread& thread = this_thread;
-  // It may have no state, and get one before the next round.
-  if (++thread.end_rounds < kLastRound &&
-      pthread_setspecific(thread_end_key, &thread) == 0) {
-    return;
-  }
   if constexpr (kIsSecure) GuardedHeap::FlushQuarantine();
   ThreadState* state = thread.state;
   thread.ended = true;

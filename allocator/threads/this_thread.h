@@ -40,9 +40,8 @@ struct ThisThread {
   // A thread whose requests are asked for first (runtime/request_gate.h) has no
   // state at hand; its own is here.
   ThreadState* gated;
-  uint8_t requests;    // made without a state, as far as it counts them
-  uint8_t end_rounds;  // of its destructors, so far
-  bool ended;          // its state is given up for good
+  uint8_t requests;  // made without a state, as far as it counts them
+  bool ended;        // its state is given up for good
   Status last_status;
 
   bool HasStarted() const { return token != 0; }

@@ -196,6 +196,45 @@ TEST(BirthsTest, ThreadsThatOnlyFreeLeaveNothingBehind) {
   }
 }
 
+pthread_key_t late_key;
+int late_round;  // of the destructors, counted from 1
+
+void CallInRound(void* rounds) {
+  int& round = *static_cast<int*>(rounds);
+  if (++round < late_round) {
+    pthread_setspecific(late_key, rounds);
+    return;
+  }
+  void* blocks[40];
+  for (void*& block : blocks) block = malloc(100);
+  for (void* block : blocks) free(block);
+}
+
+void* LiveLate(void* rounds) {
+  pthread_setspecific(late_key, rounds);
+  return nullptr;
+}
+
+// The last of the four rounds is left out: nobody is called after it.
+TEST(BirthsTest, ThreadsThatBeginInTheirDestructorsLeaveNothingBehind) {
+  ASSERT_EQ(pthread_key_create(&late_key, CallInRound), 0);
+  for (late_round = 1; late_round < PTHREAD_DESTRUCTOR_ITERATIONS;
+       ++late_round) {
+    size_t before = 0;
+    for (int i = 0; i < 3000; ++i) {
+      if (i == 1000) before = ResidentBytes();
+      int rounds = 0;
+      pthread_t thread;
+      ASSERT_EQ(pthread_create(&thread, nullptr, LiveLate, &rounds), 0);
+      pthread_join(thread, nullptr);
+    }
+    if (!kIsDebug) {
+      EXPECT_LT(ResidentBytes(), before + 4 * kMiB) << late_round;
+    }
+  }
+  pthread_key_delete(late_key);
+}
+
 TEST(BirthsTest, SixtyFourThreadsOnFewCores) {
   const size_t rounds = ShortOrLong<size_t>(20'000, 1'000'000);
   std::vector<std::thread> threads;

@@ -23,7 +23,8 @@ extern "C" {
  * created. The functions are called by any thread, under the arena's lock: they
  * must not call this library for that arena. They may allocate elsewhere, also
  * the pages, but these not in another arena with such memory. They must not
- * throw. */
+ * throw, nor fork, which waits for that lock, nor start the first thread that
+ * the process has beside its own: the lock is real from the second one on. */
 struct myonly_page_source {
   uint32_t struct_size;
   uint32_t version; /* of this struct: 0 */
