@@ -203,6 +203,29 @@ TEST_F(ProcessHeapTest, AddressesOfOthersHaveNoArena) {
     EXPECT_EQ(ArenaOf(ptr), ~ArenaHandle{0}) << ptr;
 }
 
+TEST_F(ProcessHeapTest, WhoAsksAnArenaOftenHasAShareOfIt) {
+  const ArenaHandle handle = CreateArena();
+  BlockInfo block = {};
+  for (int i = 0; i < 1000; ++i) {
+    void* ptr = ProcessHeap::AllocateIn(handle, 100);
+    ASSERT_NE(ptr, nullptr);
+    ASSERT_EQ(ProcessHeap::BlockOf(ptr, &block), Status::kOk);
+    EXPECT_EQ(block.arena, handle);
+  }
+  EXPECT_NE(block.thread, 0U);
+  BlockInfo of_other = {};
+  std::thread([handle, &of_other] {
+    for (int i = 0; i < 1000; ++i) {
+      void* ptr = ProcessHeap::AllocateIn(handle, 100);
+      ProcessHeap::BlockOf(ptr, &of_other);
+    }
+  }).join();
+  EXPECT_EQ(of_other.arena, handle);
+  EXPECT_NE(of_other.thread, 0U);
+  EXPECT_NE(of_other.thread, block.thread);
+  EXPECT_EQ(ProcessHeap::DestroyArena(handle, false), Status::kOk);
+}
+
 // --- Purging and options. ---
 
 TEST_F(ProcessHeapTest, PurgeKeepsNoMoreThanItIsAllowedTo) {

@@ -206,6 +206,23 @@ TEST(ProcessLimitsTest, ALargeBlockTakesItsChargeToAnotherArena) {
   EXPECT_EQ(to.Take(), Events{Pressure::kLimit});
 }
 
+TEST(ProcessLimitsTest, WhatAnArenaKeepsFreeMakesRoomForABlock) {
+  Watched root(0, 0);
+  Watched from(0, 0, root.handle);
+  Watched to(0, 0, root.handle);
+  ProcessHeap::Free(to.Allocate(60000));
+  const size_t spare = to.Find().quota().charged_bytes();
+  ASSERT_GT(spare, 0U);
+  void* ptr = from.Allocate(2 * kMiB);
+  const size_t bytes = from.Find().quota().charged_bytes();
+  ASSERT_EQ(ProcessHeap::SetLimit(to.handle, &Quota::set_limit_bytes, bytes),
+            Status::kOk);
+  EXPECT_EQ(ProcessHeap::Transfer(ptr, to.handle), Status::kOk);
+  EXPECT_EQ(to.Find().quota().charged_bytes(), bytes);
+  EXPECT_EQ(from.Find().quota().charged_bytes(), 0U);
+  EXPECT_EQ(to.Find().quota().refusals(), 0U);
+}
+
 TEST(ProcessLimitsTest, OnlyLargeBlocksChangeTheirArena) {
   Watched root(0, 0);
   Watched from(0, 0, root.handle);
