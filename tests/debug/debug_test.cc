@@ -216,6 +216,27 @@ TEST(DebugTest, AnAddressOfWhichABlockHasHalfIsLost) {
   EXPECT_LE(LostBlocks(result.err), 50) << result.err;
 }
 
+// They go with it; but where memory can't be searched, all is told.
+TEST(DebugTest, WhatAnArenaHasIsNotLostAndWhatItHadIsGone) {
+  ChildOptions child;
+  child.argv = {RunfilePath("tests/debug/arena_leaks_program")};
+  child.environment = {{"MYONLY_LEAKS", "1000"}};
+  ChildResult result = RunChild(child);
+  EXPECT_EQ(result.exit_code, 0) << result.Describe();
+  EXPECT_EQ(result.err.find("4000"), std::string::npos) << result.err;
+  child.argv.emplace_back("refused");
+  result = RunChild(child);
+  if (result.exit_code == 77) GTEST_SKIP() << "no seccomp here";
+  EXPECT_EQ(result.exit_code, 0) << result.Describe();
+  EXPECT_TRUE(Says(result, "not freed at exit: ")) << result.err;
+  // Of 100 that it had before nothing is left.
+  EXPECT_NE(result.err.find("  12000 bytes in 3 blocks, made by:"),
+            std::string::npos)
+      << result.err;
+  EXPECT_EQ(result.err.find("00 bytes in 9"), std::string::npos) << result.err;
+  EXPECT_EQ(result.err.find("00 bytes in 1"), std::string::npos) << result.err;
+}
+
 TEST(DebugTest, CallsInHandlersThatInterruptAreReported) {
   const ChildResult result = RunProgram("interrupt");
   EXPECT_EQ(result.signal, SIGABRT) << result.Describe();
