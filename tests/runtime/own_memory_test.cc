@@ -70,6 +70,27 @@ TEST(OwnMemoryTest, InvariantsHoldAndADamagedOneIsTold) {
   EXPECT_EQ(ProcessHeap::DestroyArena(handle, false), Status::kOk);
 }
 
+void* ReserveNone(void* /*ctx*/, size_t /*bytes*/, size_t /*alignment*/) {
+  return nullptr;
+}
+
+// What is kept of one over page functions is in memory of this library.
+TEST(OwnMemoryTest, ArenasOverPageFunctionsLeaveNothingBehind) {
+  PageFunctions pages;
+  pages.reserve = ReserveNone;
+  size_t first = 0;
+  for (int i = 0; i < 1000; ++i) {
+    ArenaHandle handle = 0;
+    ASSERT_EQ(ProcessHeap::CreateArenaOver(pages, ArenaOptions(), &handle),
+              Status::kOk);
+    EXPECT_EQ(ProcessHeap::AllocateIn(handle, 100), nullptr);
+    EXPECT_EQ(ProcessHeap::LastStatus(), Status::kNoMemory);
+    EXPECT_EQ(ProcessHeap::DestroyArena(handle, true), Status::kOk);
+    if (i == 0) first = process_globals.metadata.reserved_bytes();
+  }
+  EXPECT_EQ(process_globals.metadata.reserved_bytes(), first);
+}
+
 // An arena in a block of another one, which must not go before it.
 TEST(OwnMemoryTest, TheArenaAroundItWaits) {
   ArenaHandle host = 0;
