@@ -89,6 +89,17 @@ TEST_F(ProcessHeapTest, AllocatesAndFreesEveryKind) {
   EXPECT_EQ(ProcessHeap::LastStatus(), Status::kOk);
 }
 
+TEST_F(ProcessHeapTest, BlocksOfNoBytesAreCountedAsOthers) {
+  const ArenaStats before = ProcessHeap::Stats();
+  void* ptr = ProcessHeap::Allocate(0);
+  ASSERT_NE(ptr, nullptr);
+  EXPECT_EQ(ProcessHeap::Stats().live_blocks, before.live_blocks + 1);
+  EXPECT_EQ(ProcessHeap::Stats().allocations, before.allocations + 1);
+  ProcessHeap::Free(ptr);
+  EXPECT_EQ(ProcessHeap::Stats().live_blocks, before.live_blocks);
+  EXPECT_EQ(ProcessHeap::Stats().frees, before.frees + 1);
+}
+
 TEST_F(ProcessHeapTest, FailuresSayWhy) {
   EXPECT_EQ(ProcessHeap::Allocate(SIZE_MAX), nullptr);
   EXPECT_EQ(ProcessHeap::LastStatus(), Status::kNoMemory);
@@ -224,6 +235,25 @@ TEST_F(ProcessHeapTest, WhoAsksAnArenaOftenHasAShareOfIt) {
   EXPECT_NE(of_other.thread, 0U);
   EXPECT_NE(of_other.thread, block.thread);
   EXPECT_EQ(ProcessHeap::DestroyArena(handle, false), Status::kOk);
+}
+
+TEST_F(ProcessHeapTest, AnArenaZeroesBlocksOfEveryKind) {
+  const ArenaHandle handle = CreateArena();
+  for (int round = 0; round < 3; ++round) {
+    for (size_t size : kSizes) {
+      void* ptr = ProcessHeap::AllocateZeroedIn(handle, size, 1);
+      ASSERT_NE(ptr, nullptr) << size;
+      EXPECT_TRUE(IsZero(ptr, size)) << size;
+      EXPECT_EQ(ArenaOf(ptr), handle);
+      Fill(ptr, size, 6);
+      ProcessHeap::Free(ptr);
+    }
+  }
+  EXPECT_EQ(ProcessHeap::AllocateZeroedIn(handle, SIZE_MAX / 2, 3), nullptr);
+  EXPECT_EQ(ProcessHeap::LastStatus(), Status::kNoMemory);
+  EXPECT_EQ(ProcessHeap::DestroyArena(handle, true), Status::kOk);
+  EXPECT_EQ(ProcessHeap::AllocateZeroedIn(handle, 1, kMiB), nullptr);
+  EXPECT_EQ(ProcessHeap::LastStatus(), Status::kStale);
 }
 
 // --- Purging and options. ---
