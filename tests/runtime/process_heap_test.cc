@@ -342,7 +342,47 @@ TEST_F(ProcessHeapDeathTest, BadPointersAbortWithOneLine) {
   }
 }
 
-// --- Fork. ---
+TEST_F(ProcessHeapDeathTest, AddressesInsideOfBlocksAbort) {
+  for (size_t size : {size_t{100}, size_t{20000}, kMiB, 9 * kMiB}) {
+    char* ptr = nullptr;
+    // The first requests of a size are served in another way.
+    for (int i = 0; i < 20; ++i) {
+      ptr = static_cast<char*>(ProcessHeap::Allocate(size));
+      ASSERT_NE(ptr, nullptr);
+    }
+    EXPECT_DEATH(ProcessHeap::UsableSize(ptr + 16), "myonlymalloc: ") << size;
+    EXPECT_DEATH(ProcessHeap::Free(ptr + 16), "myonlymalloc: ") << size;
+    EXPECT_DEATH(ProcessHeap::TryResize(ptr + 16, size), "myonlymalloc: ");
+    EXPECT_DEATH(ProcessHeap::Reallocate(ptr + 16, 1), "myonlymalloc: ");
+    ProcessHeap::Free(ptr);
+  }
+}
+
+// --- Threads and fork. ---
+
+TEST_F(ProcessHeapTest, BlocksOfAnotherThreadAreResizedAsOnesOwn) {
+  constexpr int kBlocks = 20;
+  for (size_t size : kSizes) {
+    std::vector<void*> blocks(kBlocks);
+    std::thread([size, &blocks] {
+      for (void*& ptr : blocks) {
+        ptr = ProcessHeap::Allocate(size);
+        Fill(ptr, size, 7);
+      }
+    }).join();
+    for (void*& ptr : blocks) {
+      EXPECT_GE(ProcessHeap::UsableSize(ptr), size);
+      ptr = ProcessHeap::Reallocate(ptr, size + 1);
+      ASSERT_NE(ptr, nullptr);
+      ptr = ProcessHeap::Reallocate(ptr, size * 2);
+      ASSERT_NE(ptr, nullptr);
+      EXPECT_GE(ProcessHeap::UsableSize(ptr), size * 2);
+      EXPECT_TRUE(IsFilled(ptr, size, 7)) << size;
+      EXPECT_EQ(ArenaOf(ptr), 0U);
+    }
+    for (void* ptr : blocks) ProcessHeap::Free(ptr);
+  }
+}
 
 // Other threads hold the locks at any time; the child's are free.
 TEST_F(ProcessHeapTest, AChildCanAllocateWhateverOthersWereDoing) {
