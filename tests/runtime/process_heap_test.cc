@@ -344,17 +344,16 @@ TEST_F(ProcessHeapDeathTest, BadPointersAbortWithOneLine) {
 
 TEST_F(ProcessHeapDeathTest, AddressesInsideOfBlocksAbort) {
   for (size_t size : {size_t{100}, size_t{20000}, kMiB, 9 * kMiB}) {
-    char* ptr = nullptr;
     // The first requests of a size are served in another way.
-    for (int i = 0; i < 20; ++i) {
-      ptr = static_cast<char*>(ProcessHeap::Allocate(size));
-      ASSERT_NE(ptr, nullptr);
-    }
+    std::vector<void*> blocks(20);
+    for (void*& block : blocks) block = ProcessHeap::Allocate(size);
+    char* ptr = static_cast<char*>(blocks.back());
+    ASSERT_NE(ptr, nullptr);
     EXPECT_DEATH(ProcessHeap::UsableSize(ptr + 16), "myonlymalloc: ") << size;
     EXPECT_DEATH(ProcessHeap::Free(ptr + 16), "myonlymalloc: ") << size;
     EXPECT_DEATH(ProcessHeap::TryResize(ptr + 16, size), "myonlymalloc: ");
     EXPECT_DEATH(ProcessHeap::Reallocate(ptr + 16, 1), "myonlymalloc: ");
-    ProcessHeap::Free(ptr);
+    for (void* block : blocks) ProcessHeap::Free(block);
   }
 }
 
