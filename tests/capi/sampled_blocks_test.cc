@@ -1,5 +1,5 @@
-// Walks where every block of the process heap is a sampled one: a walk of the
-// heap has them, one of an arena has not.
+// Where every block of the process heap is a sampled one: a walk of the heap
+// has them, one of an arena has not; alignments are what they are else.
 #include <stdint.h>
 
 #include <algorithm>
@@ -88,6 +88,20 @@ TEST_F(SampledWalkTest, AnArenasWalkHasItsOwnBlocksOnly) {
   EXPECT_EQ(seen.blocks.size(), 3u);
   EXPECT_EQ(seen.arenas, std::set<myonly_arena*>{arena});
   EXPECT_EQ(myonly_arena_destroy(arena, MYONLY_DESTROY_FREE), MYONLY_OK);
+}
+
+TEST(SampledAlignmentTest, OnlyPowersOfTwoAreServed) {
+  for (size_t alignment : {3, 24, 48, 100, 4097}) {
+    EXPECT_EQ(myonly_aligned_alloc(alignment, kBytes), nullptr) << alignment;
+    EXPECT_EQ(myonly_last_status(), MYONLY_ERR_INVALID) << alignment;
+  }
+  for (size_t alignment = 1; alignment <= 4096; alignment *= 2) {
+    void* block = myonly_aligned_alloc(alignment, kBytes);
+    ASSERT_NE(block, nullptr) << alignment;
+    EXPECT_EQ(reinterpret_cast<uintptr_t>(block) % alignment, 0u);
+    EXPECT_GE(myonly_usable_size(block), kBytes);
+    myonly_free(block);
+  }
 }
 
 }  // namespace
