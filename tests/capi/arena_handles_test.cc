@@ -300,6 +300,65 @@ void ExpectOwner(const void* ptr, myonly_arena* expected) {
 
 int global = 0;
 
+// An arena that is destroyed by its parent's callback as soon as its charge has
+// fallen: what another thread has freed is only taken in by who asks for it.
+class Doomed {
+ public:
+  Doomed() {
+    myonly_arena_options options = MYONLY_ARENA_OPTIONS_INIT;
+    options.soft_limit_bytes = 2 * kMiB;
+    options.on_pressure = OnPressure;
+    options.ctx = this;
+    EXPECT_EQ(myonly_arena_create(&options, &parent_), MYONLY_OK);
+    myonly_arena_options of_child = MYONLY_ARENA_OPTIONS_INIT;
+    of_child.parent = parent_;
+    EXPECT_EQ(myonly_arena_create(&of_child, &arena), MYONLY_OK);
+    std::vector<void*> blocks(6 * kMiB / kBlock);
+    for (void*& block : blocks) block = myonly_arena_alloc(arena, kBlock);
+    std::thread([&blocks] {
+      for (void* block : blocks) myonly_free(block);
+    }).join();
+  }
+  Doomed(const Doomed&) = delete;
+  Doomed& operator=(const Doomed&) = delete;
+  ~Doomed() {
+    EXPECT_EQ(myonly_arena_destroy(parent_, MYONLY_DESTROY_FREE), MYONLY_OK);
+  }
+
+  myonly_arena* arena = nullptr;
+  bool is_destroyed = false;
+
+ private:
+  static constexpr size_t kBlock = 100;
+
+  static void OnPressure(void* ctx, myonly_arena*, int32_t event) {
+    auto* doomed = static_cast<Doomed*>(ctx);
+    if (event != MYONLY_PRESSURE_RELIEVED || doomed->is_destroyed) return;
+    EXPECT_EQ(myonly_arena_destroy(doomed->arena, MYONLY_DESTROY_FREE),
+              MYONLY_OK);
+    doomed->is_destroyed = true;
+  }
+
+  myonly_arena* parent_ = nullptr;
+};
+
+TEST(ArenaHandleTest, AQuestionInWhichACallbackDestroysTheArenaIsStale) {
+  const auto ask = [](myonly_arena* arena, int how) {
+    const auto write = [](void*, const char*, size_t) {};
+    myonly_arena_stats_t stats = MYONLY_ARENA_STATS_INIT;
+    if (how == 0) return myonly_arena_check(arena);
+    if (how == 1) return myonly_arena_stats(arena, &stats);
+    if (how == 2) return myonly_arena_purge(arena, 0);
+    return myonly_arena_stats_write(arena, MYONLY_FORMAT_JSON, write, nullptr);
+  };
+  for (int how = 0; how < 4; ++how) {
+    Doomed doomed;
+    ASSERT_FALSE(doomed.is_destroyed) << how;
+    EXPECT_EQ(ask(doomed.arena, how), MYONLY_ERR_STALE) << how;
+    EXPECT_TRUE(doomed.is_destroyed) << how;
+  }
+}
+
 TEST(ArenaOfTest, ForeignAddressesAreInvalid) {
   int local = 0;
   thread_local int thread_local_value = 0;

@@ -99,6 +99,40 @@ TEST_F(NewTest, EveryAlignedDeleteTakesWhatItsNewGave) {
   }
 }
 
+// Each form in turn, often: what it left would be far more than is kept.
+TEST_F(NewTest, EveryDeleteFrees) {
+  constexpr auto kAligned = std::align_val_t{64};
+  constexpr int kForms = 12;
+  constexpr size_t kRounds = 2000;
+  const auto free_by = [](int form, void* block, size_t size) {
+    if (form == 0) ::operator delete(block);
+    if (form == 1) ::operator delete(block, size);
+    if (form == 2) ::operator delete(block, std::nothrow);
+    if (form == 3) ::operator delete[](block);
+    if (form == 4) ::operator delete[](block, size);
+    if (form == 5) ::operator delete[](block, std::nothrow);
+    if (form == 6) ::operator delete(block, kAligned);
+    if (form == 7) ::operator delete(block, size, kAligned);
+    if (form == 8) ::operator delete(block, kAligned, std::nothrow);
+    if (form == 9) ::operator delete[](block, kAligned);
+    if (form == 10) ::operator delete[](block, size, kAligned);
+    if (form == 11) ::operator delete[](block, kAligned, std::nothrow);
+  };
+  for (int form = 0; form < kForms; ++form) {
+    for (size_t size : {size_t{20000}, size_t{70000}}) {
+      const size_t before = mallinfo2().uordblks;
+      for (size_t i = 0; i < kRounds; ++i) {
+        free_by(form,
+                Hidden(form < 6 ? ::operator new(size)
+                                : ::operator new(size, kAligned)),
+                size);
+      }
+      EXPECT_LT(mallinfo2().uordblks, before + kRounds * size / 2)
+          << form << " " << size;
+    }
+  }
+}
+
 TEST_F(NewTest, DeletesOfNullDoNothing) {
   constexpr auto kAlignment = std::align_val_t{64};
   ::operator delete(nullptr);

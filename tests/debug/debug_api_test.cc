@@ -69,6 +69,23 @@ TEST_P(DebugApiTest, GrowingInPlaceKeepsAllThatWasUsable) {
   }
 }
 
+// A block that shrank and grows again has what was between for new.
+TEST(DebugResizeTest, GrowingInPlaceFillsWhatIsNew) {
+  for (size_t size : {300, 2000, 30000}) {
+    auto* block = static_cast<unsigned char*>(myonly_alloc(size));
+    ASSERT_NE(block, nullptr);
+    memset(block, 7, size);
+    const size_t less = size - size / 4;
+    ASSERT_EQ(myonly_try_resize(block, less, nullptr), 1) << size;
+    ASSERT_EQ(myonly_usable_size(block), less);
+    ASSERT_EQ(myonly_try_resize(block, size, nullptr), 1) << size;
+    for (size_t i = 0; i < size; ++i) {
+      ASSERT_EQ(block[i], i < less ? 7 : 0xab) << size << " " << i;
+    }
+    myonly_free(block);
+  }
+}
+
 // It moves blocks that shrink, but where that would be a request.
 TEST(DebugSectionTest, ShrinkingIsNoRequest) {
   for (size_t size : {100, 2000, 40000, 100000}) {

@@ -107,6 +107,23 @@ void Leak() {
   memset(kept, 0, sizeof(kept));
 }
 
+// Fifty blocks whose addresses nothing has. Each is held by half: its lower
+// four bytes end a block of 20 bytes that is found. What is found just before
+// has the upper half at the same place: words must not be made of both.
+int Halves() {
+  for (int i = 0; i < 50; ++i) {
+    char* lost = make_block(1000);
+    char* half = make_block(20);
+    memset(half, 0, 16);
+    memcpy(half + 16, &lost, 4);
+    char* before = make_block(24);
+    char* const words[] = {half, nullptr, before};
+    memcpy(before, words, sizeof(words));
+    kept[i] = before;
+  }
+  return 0;
+}
+
 // A list of blocks, the first held by its inside; another one held by a thread
 // that waits for ever; a large one that holds a small one.
 struct Link {
@@ -220,6 +237,7 @@ int main(int argc, char** argv) {
   if (is("size")) DeleteWithWrongSize();
   if (is("leak")) Leak();
   if (is("keep")) return Keep();
+  if (is("halves")) return Halves();
   if (is("interrupt")) return Interrupt();
   if (is("raise")) return RaiseOutside();
   if (is("abort")) AbortWithHandler();

@@ -79,6 +79,13 @@ bool Says(const ChildResult& result, const std::string& line) {
   return result.err.find("myonlymalloc: " + line) != std::string::npos;
 }
 
+// How many blocks of 1000 bytes are told to be lost.
+int LostBlocks(const std::string& text) {
+  const std::regex kGroup("  [0-9]+000 bytes in ([0-9]+) blocks, made by:\n");
+  std::smatch lost;
+  return std::regex_search(text, lost, kGroup) ? std::stoi(lost[1]) : 0;
+}
+
 TEST(DebugTest, FillsWhatIsMadeAndWhatIsFreed) {
   const ChildResult result = RunProgram("fill");
   EXPECT_EQ(result.exit_code, 0) << result.Describe();
@@ -188,11 +195,8 @@ TEST(DebugTest, LeaksAreToldByStackIfAskedFor) {
   const ChildResult result = RunProgram("leak", {{"MYONLY_LEAKS", "10"}});
   EXPECT_EQ(result.exit_code, 0) << result.Describe();
   // A few may still be named by what is left on the stack.
-  std::smatch lost;
-  const std::regex kGroup("  [0-9]+000 bytes in ([0-9]+) blocks, made by:\n");
-  ASSERT_TRUE(std::regex_search(result.err, lost, kGroup)) << result.err;
-  EXPECT_GE(std::stoi(lost[1]), 45);
-  EXPECT_LE(std::stoi(lost[1]), 50);
+  EXPECT_GE(LostBlocks(result.err), 45) << result.err;
+  EXPECT_LE(LostBlocks(result.err), 50) << result.err;
   EXPECT_TRUE(Says(result, "lost at exit: ")) << result.err;
   ExpectCalls(result.err, " blocks, made by:", "make_block", "");
 }
@@ -202,6 +206,35 @@ TEST(DebugTest, WhatIsReachedIsNotLost) {
   const ChildResult result = RunProgram("keep", {{"MYONLY_LEAKS", "10"}});
   EXPECT_EQ(result.exit_code, 0) << result.Describe();
   EXPECT_EQ(result.err, "");
+}
+
+// The last bytes of a block are no word: what was read before is not behind it.
+TEST(DebugTest, AnAddressOfWhichABlockHasHalfIsLost) {
+  const ChildResult result = RunProgram("halves", {{"MYONLY_LEAKS", "10"}});
+  EXPECT_EQ(result.exit_code, 0) << result.Describe();
+  EXPECT_GE(LostBlocks(result.err), 45) << result.err;
+  EXPECT_LE(LostBlocks(result.err), 50) << result.err;
+}
+
+// They go with it; but where memory can't be searched, all is told.
+TEST(DebugTest, WhatAnArenaHasIsNotLostAndWhatItHadIsGone) {
+  ChildOptions child;
+  child.argv = {RunfilePath("tests/debug/arena_leaks_program")};
+  child.environment = {{"MYONLY_LEAKS", "1000"}};
+  ChildResult result = RunChild(child);
+  EXPECT_EQ(result.exit_code, 0) << result.Describe();
+  EXPECT_EQ(result.err.find("4000"), std::string::npos) << result.err;
+  child.argv.emplace_back("refused");
+  result = RunChild(child);
+  if (result.exit_code == 77) GTEST_SKIP() << "no seccomp here";
+  EXPECT_EQ(result.exit_code, 0) << result.Describe();
+  EXPECT_TRUE(Says(result, "not freed at exit: ")) << result.err;
+  // Of 100 that it had before nothing is left.
+  EXPECT_NE(result.err.find("  12000 bytes in 3 blocks, made by:"),
+            std::string::npos)
+      << result.err;
+  EXPECT_EQ(result.err.find("00 bytes in 9"), std::string::npos) << result.err;
+  EXPECT_EQ(result.err.find("00 bytes in 1"), std::string::npos) << result.err;
 }
 
 TEST(DebugTest, CallsInHandlersThatInterruptAreReported) {

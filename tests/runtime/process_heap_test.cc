@@ -92,6 +92,17 @@ TEST_F(ProcessHeapTest, AllocatesAndFreesEveryKind) {
   EXPECT_EQ(ProcessHeap::LastStatus(), Status::kOk);
 }
 
+TEST_F(ProcessHeapTest, BlocksOfNoBytesAreCountedAsOthers) {
+  const ArenaStats before = ProcessHeap::Stats();
+  void* ptr = ProcessHeap::Allocate(0);
+  ASSERT_NE(ptr, nullptr);
+  EXPECT_EQ(ProcessHeap::Stats().live_blocks, before.live_blocks + 1);
+  EXPECT_EQ(ProcessHeap::Stats().allocations, before.allocations + 1);
+  ProcessHeap::Free(ptr);
+  EXPECT_EQ(ProcessHeap::Stats().live_blocks, before.live_blocks);
+  EXPECT_EQ(ProcessHeap::Stats().frees, before.frees + 1);
+}
+
 TEST_F(ProcessHeapTest, FailuresSayWhy) {
   EXPECT_EQ(ProcessHeap::Allocate(SIZE_MAX), nullptr);
   EXPECT_EQ(ProcessHeap::LastStatus(), Status::kNoMemory);
@@ -206,6 +217,48 @@ TEST_F(ProcessHeapTest, AddressesOfOthersHaveNoArena) {
     EXPECT_EQ(ArenaOf(ptr), ~ArenaHandle{0}) << ptr;
 }
 
+TEST_F(ProcessHeapTest, WhoAsksAnArenaOftenHasAShareOfIt) {
+  const ArenaHandle handle = CreateArena();
+  BlockInfo block = {};
+  for (int i = 0; i < 1000; ++i) {
+    void* ptr = ProcessHeap::AllocateIn(handle, 100);
+    ASSERT_NE(ptr, nullptr);
+    ASSERT_EQ(ProcessHeap::BlockOf(ptr, &block), Status::kOk);
+    EXPECT_EQ(block.arena, handle);
+  }
+  EXPECT_NE(block.thread, 0U);
+  BlockInfo of_other = {};
+  std::thread([handle, &of_other] {
+    for (int i = 0; i < 1000; ++i) {
+      void* ptr = ProcessHeap::AllocateIn(handle, 100);
+      ProcessHeap::BlockOf(ptr, &of_other);
+    }
+  }).join();
+  EXPECT_EQ(of_other.arena, handle);
+  EXPECT_NE(of_other.thread, 0U);
+  EXPECT_NE(of_other.thread, block.thread);
+  EXPECT_EQ(ProcessHeap::DestroyArena(handle, false), Status::kOk);
+}
+
+TEST_F(ProcessHeapTest, AnArenaZeroesBlocksOfEveryKind) {
+  const ArenaHandle handle = CreateArena();
+  for (int round = 0; round < 3; ++round) {
+    for (size_t size : kSizes) {
+      void* ptr = ProcessHeap::AllocateZeroedIn(handle, size, 1);
+      ASSERT_NE(ptr, nullptr) << size;
+      EXPECT_TRUE(IsZero(ptr, size)) << size;
+      EXPECT_EQ(ArenaOf(ptr), handle);
+      Fill(ptr, size, 6);
+      ProcessHeap::Free(ptr);
+    }
+  }
+  EXPECT_EQ(ProcessHeap::AllocateZeroedIn(handle, SIZE_MAX / 2, 3), nullptr);
+  EXPECT_EQ(ProcessHeap::LastStatus(), Status::kNoMemory);
+  EXPECT_EQ(ProcessHeap::DestroyArena(handle, true), Status::kOk);
+  EXPECT_EQ(ProcessHeap::AllocateZeroedIn(handle, 1, kMiB), nullptr);
+  EXPECT_EQ(ProcessHeap::LastStatus(), Status::kStale);
+}
+
 // --- Purging and options. ---
 
 TEST_F(ProcessHeapTest, PurgeKeepsNoMoreThanItIsAllowedTo) {
@@ -292,6 +345,21 @@ TEST_F(ProcessHeapDeathTest, BadPointersAbortWithOneLine) {
   }
 }
 
+TEST_F(ProcessHeapDeathTest, AddressesInsideOfBlocksAbort) {
+  for (size_t size : {size_t{100}, size_t{20000}, kMiB, 9 * kMiB}) {
+    // The first requests of a size are served in another way.
+    std::vector<void*> blocks(20);
+    for (void*& block : blocks) block = ProcessHeap::Allocate(size);
+    char* ptr = static_cast<char*>(blocks.back());
+    ASSERT_NE(ptr, nullptr);
+    EXPECT_DEATH(ProcessHeap::UsableSize(ptr + 16), "myonlymalloc: ") << size;
+    EXPECT_DEATH(ProcessHeap::Free(ptr + 16), "myonlymalloc: ") << size;
+    EXPECT_DEATH(ProcessHeap::TryResize(ptr + 16, size), "myonlymalloc: ");
+    EXPECT_DEATH(ProcessHeap::Reallocate(ptr + 16, 1), "myonlymalloc: ");
+    for (void* block : blocks) ProcessHeap::Free(block);
+  }
+}
+
 // --- Mappings, of which a process may have 65,530. ---
 
 size_t Mappings() {
@@ -315,7 +383,31 @@ TEST_F(ProcessHeapTest, SeventyThousandLargeBlocksTakeFewMappings) {
   for (size_t i = 1; i < kBlocks; i += 2) ProcessHeap::Free(blocks[i]);
 }
 
-// --- Fork. ---
+// --- Threads and fork. ---
+
+TEST_F(ProcessHeapTest, BlocksOfAnotherThreadAreResizedAsOnesOwn) {
+  constexpr int kBlocks = 20;
+  for (size_t size : kSizes) {
+    std::vector<void*> blocks(kBlocks);
+    std::thread([size, &blocks] {
+      for (void*& ptr : blocks) {
+        ptr = ProcessHeap::Allocate(size);
+        Fill(ptr, size, 7);
+      }
+    }).join();
+    for (void*& ptr : blocks) {
+      EXPECT_GE(ProcessHeap::UsableSize(ptr), size);
+      ptr = ProcessHeap::Reallocate(ptr, size + 1);
+      ASSERT_NE(ptr, nullptr);
+      ptr = ProcessHeap::Reallocate(ptr, size * 2);
+      ASSERT_NE(ptr, nullptr);
+      EXPECT_GE(ProcessHeap::UsableSize(ptr), size * 2);
+      EXPECT_TRUE(IsFilled(ptr, size, 7)) << size;
+      EXPECT_EQ(ArenaOf(ptr), 0U);
+    }
+    for (void* ptr : blocks) ProcessHeap::Free(ptr);
+  }
+}
 
 // Other threads hold the locks at any time; the child's are free.
 TEST_F(ProcessHeapTest, AChildCanAllocateWhateverOthersWereDoing) {

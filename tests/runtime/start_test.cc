@@ -5,6 +5,7 @@
 #include <regex.h>
 #include <unistd.h>
 
+#include <csignal>
 #include <cstddef>
 #include <cstdio>
 #include <fstream>
@@ -130,6 +131,30 @@ TEST(StartDeathTest, WrongOptionsNameThemselvesAndAreIgnored) {
   ExpectStderr({"MYONLY_STATS_FILE="}, "myonlymalloc: MYONLY_STATS_FILE");
   // The good ones beside it count.
   ExpectStderr({"MYONLY_NONSENSE=1", "MYONLY_VERBOSE=1"}, "malloc is ours");
+}
+
+TEST(StartDeathTest, WhatMisuseDoesHasTwoNames) {
+  EXPECT_EQ(StderrOf({"MYONLY_ON_MISUSE=abort"}), "");
+  EXPECT_EQ(StderrOf({"MYONLY_ON_MISUSE=report"}), "");
+  ExpectStderr({"MYONLY_ON_MISUSE=ignore"},
+               "myonlymalloc: MYONLY_ON_MISUSE is neither abort nor report");
+}
+
+// Ends well if the second free has not ended the process.
+[[noreturn]] void FreeTwice(const char* variable) {
+  const char* const environment[] = {variable, nullptr};
+  Start(environment, "1.2.3", true);
+  void* ptr = ProcessHeap::Allocate(70000);
+  ProcessHeap::Free(ptr);
+  ProcessHeap::Free(ptr);
+  _exit(0);
+}
+
+TEST(StartDeathTest, MisuseEndsTheProcessUnlessItIsToBeReported) {
+  EXPECT_EXIT(FreeTwice("MYONLY_ON_MISUSE=abort"),
+              ::testing::KilledBySignal(SIGABRT), "double free at 0x");
+  EXPECT_EXIT(FreeTwice("MYONLY_ON_MISUSE=report"),
+              ::testing::ExitedWithCode(0), "double free at 0x");
 }
 
 [[noreturn]] void ExitWithMappingsKept() {

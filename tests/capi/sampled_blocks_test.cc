@@ -1,0 +1,107 @@
+// Where every block of the process heap is a sampled one: a walk of the heap
+// has them, one of an arena has not; alignments are what they are else.
+#include <stdint.h>
+
+#include <algorithm>
+#include <cstddef>
+#include <set>
+#include <vector>
+
+#include "gtest/gtest.h"
+#include "myonly/myonly.h"
+
+namespace {
+
+constexpr size_t kBytes = 100;
+
+// What a walk shows; it ends after `most`.
+struct Seen {
+  size_t most = SIZE_MAX;
+  std::vector<void*> blocks;
+  std::set<myonly_arena*> arenas;
+
+  static int Visit(void* ctx, const myonly_block_info* info) {
+    auto* seen = static_cast<Seen*>(ctx);
+    seen->blocks.push_back(info->start);
+    seen->arenas.insert(info->arena);
+    return seen->blocks.size() == seen->most ? 1 : 0;
+  }
+  size_t CountOf(const void* block) const {
+    return static_cast<size_t>(std::count(blocks.begin(), blocks.end(), block));
+  }
+};
+
+class SampledWalkTest : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    for (void*& block : blocks_) {
+      block = myonly_alloc(kBytes);
+      ASSERT_NE(block, nullptr);
+    }
+  }
+  void TearDown() override {
+    for (void* block : blocks_) myonly_free(block);
+  }
+
+  void* blocks_[50] = {};
+};
+
+TEST_F(SampledWalkTest, TheHeapsWalkHasEachBlockOnce) {
+  for (uint64_t least : {uint64_t{0}, uint64_t{kBytes}}) {
+    Seen seen;
+    myonly_walk_options options = MYONLY_WALK_OPTIONS_INIT;
+    options.least_bytes = least;
+    ASSERT_EQ(myonly_arena_walk(nullptr, &options, Seen::Visit, &seen),
+              MYONLY_OK);
+    for (void* block : blocks_) EXPECT_EQ(seen.CountOf(block), 1u) << least;
+    EXPECT_EQ(seen.arenas.size(), 1u);
+  }
+}
+
+TEST_F(SampledWalkTest, LargerOnesAreAskedForWithoutThem) {
+  Seen seen;
+  myonly_walk_options options = MYONLY_WALK_OPTIONS_INIT;
+  options.least_bytes = 2 * kBytes;
+  ASSERT_EQ(myonly_arena_walk(nullptr, &options, Seen::Visit, &seen),
+            MYONLY_OK);
+  for (void* block : blocks_) EXPECT_EQ(seen.CountOf(block), 0u);
+}
+
+TEST_F(SampledWalkTest, AVisitorEndsIt) {
+  for (size_t most : {1, 7, 50}) {
+    Seen seen;
+    seen.most = most;
+    ASSERT_EQ(myonly_arena_walk(nullptr, nullptr, Seen::Visit, &seen),
+              MYONLY_OK);
+    EXPECT_EQ(seen.blocks.size(), most);
+  }
+}
+
+TEST_F(SampledWalkTest, AnArenasWalkHasItsOwnBlocksOnly) {
+  myonly_arena* arena = nullptr;
+  ASSERT_EQ(myonly_arena_create(nullptr, &arena), MYONLY_OK);
+  for (int i = 0; i < 3; ++i) {
+    ASSERT_NE(myonly_arena_alloc(arena, kBytes), nullptr);
+  }
+  Seen seen;
+  ASSERT_EQ(myonly_arena_walk(arena, nullptr, Seen::Visit, &seen), MYONLY_OK);
+  EXPECT_EQ(seen.blocks.size(), 3u);
+  EXPECT_EQ(seen.arenas, std::set<myonly_arena*>{arena});
+  EXPECT_EQ(myonly_arena_destroy(arena, MYONLY_DESTROY_FREE), MYONLY_OK);
+}
+
+TEST(SampledAlignmentTest, OnlyPowersOfTwoAreServed) {
+  for (size_t alignment : {3, 24, 48, 100, 4097}) {
+    EXPECT_EQ(myonly_aligned_alloc(alignment, kBytes), nullptr) << alignment;
+    EXPECT_EQ(myonly_last_status(), MYONLY_ERR_INVALID) << alignment;
+  }
+  for (size_t alignment = 1; alignment <= 4096; alignment *= 2) {
+    void* block = myonly_aligned_alloc(alignment, kBytes);
+    ASSERT_NE(block, nullptr) << alignment;
+    EXPECT_EQ(reinterpret_cast<uintptr_t>(block) % alignment, 0u);
+    EXPECT_GE(myonly_usable_size(block), kBytes);
+    myonly_free(block);
+  }
+}
+
+}  // namespace
