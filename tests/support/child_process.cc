@@ -48,8 +48,10 @@ std::vector<std::string> ChildEnvironment(const ChildOptions& options) {
   std::vector<std::string> result;
   for (char** entry = environ; *entry != nullptr; ++entry) {
     const std::string text = *entry;
-    bool replaced =
-        text.rfind("LD_PRELOAD=", 0) == 0 || text.rfind("MYONLY_", 0) == 0;
+    // That nothing is sampled holds for children, too: see .bazelrc.
+    bool replaced = text.rfind("LD_PRELOAD=", 0) == 0 ||
+                    (text.rfind("MYONLY_", 0) == 0 &&
+                     text.rfind("MYONLY_SAMPLE_RATE=", 0) != 0);
     for (const auto& [name, value] : options.environment) {
       if (text.rfind(name + "=", 0) == 0) replaced = true;
     }
