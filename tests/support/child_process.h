@@ -16,7 +16,8 @@ struct ChildOptions {
   // argv[0] is looked up in PATH if it has no slash.
   std::vector<std::string> argv;
   // Set in the child's environment; the rest is inherited, except LD_PRELOAD
-  // and MYONLY_*, of which MYONLY_SAMPLE_RATE is.
+  // and MYONLY_*, which would leak the caller's allocator into the child; but
+  // MYONLY_SAMPLE_RATE is.
   std::vector<std::pair<std::string, std::string>> environment;
   std::string directory;  // Empty: the caller's.
   int timeout_seconds = 60;
