@@ -49,6 +49,18 @@ def core_library(
         asan_defines = [],
         valgrind_defines = [],
         **kwargs):
+    """A library of the core, and the same for the presets secure and debug.
+
+    Args:
+      name: of the library; the others have a suffix.
+      deps: of each; those of the core are the same preset's.
+      debug_deps: more of them in the preset debug.
+      debug_defines: what the preset debug defines.
+      asan_deps: more of them where AddressSanitizer is told of arenas.
+      asan_defines: what is defined there.
+      valgrind_defines: what is defined where valgrind is told.
+      **kwargs: of cc_library.
+    """
     asan = {} if not asan_defines else {"defines": select({
         "//tools:tells_asan": asan_defines,
         "//tools:tells_valgrind": valgrind_defines,

@@ -6,7 +6,6 @@
 
 #include <condition_variable>
 #include <cstddef>
-#include <cstdio>
 #include <functional>
 #include <mutex>
 #include <thread>
@@ -15,21 +14,15 @@
 #include "gtest/gtest.h"
 #include "myonly/myonly.h"
 #include "myonly/testing.h"
+#include "tests/support/resident.h"
 
 namespace {
+
+using myonly::testing::ResidentBytes;
 
 constexpr size_t kKiB = 1024;
 constexpr size_t kMiB = 1024 * kKiB;
 constexpr size_t kSmall = 200;
-
-size_t ResidentBytes() {
-  FILE* file = fopen("/proc/self/statm", "r");
-  size_t total = 0;
-  size_t resident = 0;
-  EXPECT_EQ(fscanf(file, "%zu %zu", &total, &resident), 2);
-  fclose(file);
-  return resident * 4096;
-}
 
 // A thread that does what it is told and sleeps in between.
 class Worker {

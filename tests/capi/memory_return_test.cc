@@ -4,11 +4,9 @@
 #include <signal.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
-#include <unistd.h>
 
 #include <chrono>
 #include <cstdint>
-#include <cstdio>
 #include <cstdlib>
 #include <cstring>
 #include <filesystem>
@@ -21,20 +19,14 @@
 
 #include "gtest/gtest.h"
 #include "tests/support/preset.h"
+#include "tests/support/resident.h"
 
 namespace {
 
+using myonly::testing::ResidentBytes;
+
 constexpr size_t kPage = 4096;
 constexpr size_t kMiB = size_t{1} << 20;
-
-size_t ResidentBytes() {
-  FILE* file = fopen("/proc/self/statm", "r");
-  size_t total = 0;
-  size_t resident = 0;
-  EXPECT_EQ(fscanf(file, "%zu %zu", &total, &resident), 2);
-  fclose(file);
-  return resident * kPage;
-}
 
 long MinorFaults() {
   rusage usage = {};

@@ -9,8 +9,11 @@
 
 #include "gtest/gtest.h"
 #include "myonly/myonly.h"
+#include "tests/support/resident.h"
 
 namespace {
+
+using myonly::testing::ResidentBytes;
 
 constexpr size_t kMiB = size_t{1} << 20;
 
@@ -61,15 +64,6 @@ TEST_P(PoisonDeathTest, ABlockFaultsAfterDestroy) {
   EXPECT_EXIT(block[0], ::testing::KilledBySignal(SIGSEGV), "");
   EXPECT_EXIT(myonly_free(const_cast<char*>(block)),
               ::testing::KilledBySignal(SIGABRT), "myonlymalloc: ");
-}
-
-size_t ResidentBytes() {
-  FILE* file = fopen("/proc/self/statm", "r");
-  if (file == nullptr) return 0;
-  size_t pages = 0;
-  EXPECT_EQ(fscanf(file, "%*u %zu", &pages), 1);
-  fclose(file);
-  return pages * 4096;
 }
 
 size_t CountMappings() {

@@ -4,7 +4,6 @@
 // each eighth; another number: in each) make it longer.
 #include <stdint.h>
 #include <stdlib.h>
-#include <unistd.h>
 
 #include <chrono>
 #include <cstddef>
@@ -15,6 +14,7 @@
 #include "gtest/gtest.h"
 #include "myonly/myonly.h"
 #include "tests/support/preset.h"
+#include "tests/support/resident.h"
 
 namespace myonly::testing {
 namespace {
@@ -34,16 +34,7 @@ size_t FromEnvironment(const char* name, size_t otherwise) {
   return text == nullptr ? otherwise : strtoul(text, nullptr, 10);
 }
 
-size_t ResidentKib() {
-  size_t total = 0;
-  size_t resident = 0;
-  FILE* file = fopen("/proc/self/statm", "r");
-  if (file == nullptr || fscanf(file, "%zu %zu", &total, &resident) != 2) {
-    resident = 0;
-  }
-  if (file != nullptr) fclose(file);
-  return resident * (static_cast<size_t>(sysconf(_SC_PAGESIZE)) / 1024);
-}
+size_t ResidentKib() { return ResidentBytes() / 1024; }
 
 myonly_arena* NewArena(myonly_arena* parent) {
   myonly_arena_options options = MYONLY_ARENA_OPTIONS_INIT;

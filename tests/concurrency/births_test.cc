@@ -19,23 +19,13 @@
 #include "tests/concurrency/block.h"
 #include "tests/concurrency/long_run.h"
 #include "tests/support/preset.h"
+#include "tests/support/resident.h"
 
 namespace myonly::testing {
 namespace {
 
 constexpr size_t kMiB = size_t{1} << 20;
 constexpr size_t kAtOnce = 8;
-
-size_t ResidentBytes() {
-  FILE* file = fopen("/proc/self/statm", "r");
-  unsigned long pages = 0;
-  unsigned long resident = 0;
-  if (file == nullptr || fscanf(file, "%lu %lu", &pages, &resident) != 2) {
-    resident = 0;
-  }
-  if (file != nullptr) fclose(file);
-  return resident * static_cast<size_t>(sysconf(_SC_PAGESIZE));
-}
 
 // Blocks that one thread leaves for others to free.
 class Shelf {

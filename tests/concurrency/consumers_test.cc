@@ -3,7 +3,6 @@
 // malloc.
 #include <stdio.h>
 #include <stdlib.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <atomic>
@@ -17,6 +16,7 @@
 
 #include "gtest/gtest.h"
 #include "tests/concurrency/block.h"
+#include "tests/support/resident.h"
 
 namespace myonly::testing {
 namespace {
@@ -24,15 +24,6 @@ namespace {
 constexpr size_t kMiB = size_t{1} << 20;
 constexpr size_t kBatch = 500;
 constexpr size_t kMostBatches = 16;
-
-size_t ResidentBytes() {
-  FILE* file = fopen("/proc/self/statm", "r");
-  size_t total = 0;
-  size_t resident = 0;
-  EXPECT_EQ(fscanf(file, "%zu %zu", &total, &resident), 2);
-  fclose(file);
-  return resident * static_cast<size_t>(sysconf(_SC_PAGESIZE));
-}
 
 // So many batches of blocks at most, in memory that is there from the start:
 // who takes one allocates nothing.

@@ -1,39 +1,22 @@
 // What this process has and no other: the seed.
 #include "allocator/runtime/process_globals.h"
 
-#include <linux/filter.h>
-#include <linux/seccomp.h>
 #include <sys/auxv.h>
-#include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include <cerrno>
-#include <cstddef>
 #include <cstdint>
 #include <cstring>
 
 #include "allocator/base/treap.h"
 #include "gtest/gtest.h"
+#include "tests/support/refused_call.h"
 
 namespace myonly::internal {
 namespace {
 
 constexpr int kNoSandbox = 77;
-
-// From now on the system gives no random bytes.
-bool RefuseGetRandom() {
-  sock_filter filter[] = {
-      BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
-      BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_getrandom, 0, 1),
-      BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | ENOSYS),
-      BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
-  };
-  const sock_fprog program = {sizeof(filter) / sizeof(filter[0]), filter};
-  return prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0 &&
-         prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program) == 0;
-}
 
 // How a child ends that has done `what`.
 template <typename What>
@@ -77,7 +60,7 @@ TEST(RandomSeedTest, IsWhatTheKernelGaveAtTheStartWhereItGivesNoMore) {
     uint64_t given;
     memcpy(&given, reinterpret_cast<const void*>(getauxval(AT_RANDOM)),
            sizeof(given));
-    if (!RefuseGetRandom()) return kNoSandbox;
+    if (!myonly::testing::RefuseCall(SYS_getrandom)) return kNoSandbox;
     return RandomSeed() == MixBits(given) ? 0 : 1;
   });
   if (code == kNoSandbox) GTEST_SKIP() << "no seccomp here";

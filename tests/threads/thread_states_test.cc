@@ -4,7 +4,6 @@
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
-#include <fstream>
 #include <vector>
 
 #include "allocator/arena/arena.h"
@@ -22,9 +21,12 @@
 #include "allocator/threads/thread_state.h"
 #include "gtest/gtest.h"
 #include "tests/arena/ground.h"
+#include "tests/support/resident.h"
 
 namespace myonly::internal {
 namespace {
+
+using myonly::testing::ResidentBytes;
 
 constexpr int kFew = 256;  // requests without a share
 
@@ -56,13 +58,6 @@ class ThreadStatesTest : public ::testing::Test {
   Object* lists_[3][kNumSizeClasses];
   ThreadState* state_ = nullptr;
 };
-
-size_t ResidentBytes() {
-  std::ifstream statm("/proc/self/statm");
-  size_t mapped = 0, resident = 0;
-  statm >> mapped >> resident;
-  return resident * kPageSize;
-}
 
 // Threads that make a few requests, which the arena serves for them, leave a
 // page of their state untouched.
