@@ -22,6 +22,9 @@ class Backoff {
   // An occasion of so many bytes: whether it shall be taken. They go by if not.
   ABSL_ATTRIBUTE_COLD bool ShallTry(size_t bytes);
 
+  // The last try has paid, or none has failed that still counts.
+  bool has_paid_last() const { return last_ == 0 || in_a_row_ != 0; }
+
   // What came of it.
   ABSL_ATTRIBUTE_COLD void Note(bool has_paid);
 

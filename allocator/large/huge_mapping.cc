@@ -70,11 +70,14 @@ HugeMapping* HugeMappings::Allocate(size_t bytes, size_t alignment, bool zeroed,
   Taken taken;
   bool wants_huge_pages;
   bool shall_try;
+  bool may_all_be_huge;
   {
     MutexLock lock(mutex_);
     LookAtNewest();
     wants_huge_pages = WantsHugePages(bytes, zeroed);
     shall_try = wants_huge_pages && are_filled_;
+    // Where some are slow, one that is fast tells little about the others.
+    may_all_be_huge = wants_huge_pages && huge_pages_.has_paid_last();
     mapping = NewRecord();
     if (mapping == nullptr) return nullptr;
     if (!zeroed) taken = TakeKept(bytes, alignment);
@@ -89,7 +92,7 @@ HugeMapping* HugeMappings::Allocate(size_t bytes, size_t alignment, bool zeroed,
     *fresh_bytes = Join(taken, bytes, mapping);
     // What a kept mapping grew by is as likely to be filled as a new one, but
     // is as its first pages were advised.
-    if (wants_huge_pages && *fresh_bytes >= kPieceAlignment) {
+    if (may_all_be_huge && *fresh_bytes >= kPieceAlignment) {
       pages_.AdviseHugePages(mapping->start, bytes, /*wanted=*/true);
     }
   }
@@ -106,7 +109,7 @@ HugeMapping* HugeMappings::Allocate(size_t bytes, size_t alignment, bool zeroed,
       if (shall_try) {
         wants_huge_pages = pages_.PopulateHuge(mapping->start, kPieceAlignment);
       }
-      if (wants_huge_pages) {
+      if (wants_huge_pages && may_all_be_huge) {
         pages_.AdviseHugePages(mapping->start, bytes + kGuardBytes,
                                /*wanted=*/true);
       }

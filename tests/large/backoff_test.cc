@@ -60,6 +60,16 @@ TEST_F(BackoffTest, ManyInARowMakeItGoodAsNew) {
   EXPECT_EQ(GoesBy(), 8u);
 }
 
+TEST_F(BackoffTest, TheLastTryTellsUntilAFailureCountsNoMore) {
+  EXPECT_TRUE(backoff_.has_paid_last());
+  backoff_.Note(false);
+  EXPECT_FALSE(backoff_.has_paid_last());
+  backoff_.Note(true);
+  EXPECT_TRUE(backoff_.has_paid_last());
+  backoff_.Note(false);
+  EXPECT_FALSE(backoff_.has_paid_last());
+}
+
 TEST_F(BackoffTest, AnOccasionOfMoreThanIsLeftIsTheLastOne) {
   backoff_.Note(false);
   EXPECT_FALSE(backoff_.ShallTry(100 * kMiB));

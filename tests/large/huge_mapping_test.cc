@@ -147,7 +147,7 @@ TEST_F(HugeMappingsTest, HugePagesAreForSystemsThatMakeThemFast) {
   }
   EXPECT_EQ(allocate(false), Tried(1, 0));
   EXPECT_EQ(allocate(true), Tried(0, 0));  // of 8 MiB that go by
-  EXPECT_EQ(allocate(true), Tried(1, 1));
+  EXPECT_EQ(allocate(true), Tried(1, 0));  // one tells little of the others
   EXPECT_EQ(allocate(true), Tried(1, 1));
   for (HugeMapping* mapping : mappings_) huge_.Free(mapping);
   mappings_.clear();
@@ -174,6 +174,29 @@ TEST_F(HugeMappingsTest, WhatAKeptMappingGrowsByMayHaveThem) {
     EXPECT_EQ(call.bytes, 12 * kMiB);
   }
   huge_.Free(mapping);
+}
+
+TEST_F(HugeMappingsTest, WhatAKeptMappingGrowsByHasNoneWhereTheyAreSlow) {
+  if (kIsSecure) GTEST_SKIP() << "none is kept";
+  huge_.set_wants_huge_pages(true);
+  pages_.set_huge_pages_are_slow(true);
+  for (size_t i = 0; i < 2; ++i) {
+    mappings_.push_back(Allocate(6 * kMiB));
+    memset(mappings_[i]->start, 1, mappings_[i]->bytes);
+  }
+  ASSERT_EQ(pages_.Count(Verb::kPopulateHuge), 1U);
+  huge_.Free(mappings_[1]);
+  pages_.set_huge_pages_are_slow(false);
+  const size_t reserved = pages_.Count(Verb::kReserve);
+  for (const size_t size : {12, 18}) {  // 8 MiB go by
+    HugeMapping* mapping = Allocate(size * kMiB);
+    memset(mapping->start, 1, mapping->bytes);
+    huge_.Free(mapping);
+  }
+  EXPECT_EQ(pages_.Count(Verb::kReserve), reserved);
+  EXPECT_EQ(pages_.Count(Verb::kAdviseHugePages), 0U);
+  huge_.Free(mappings_[0]);
+  mappings_.clear();
 }
 
 TEST_F(HugeMappingsTest, BlocksThatNobodyFillsAreNotTouched) {

@@ -78,6 +78,8 @@ C_PROGRAMS = [
     "header_low_byte_zeroed",
     "header_of_last_block_medium",
     "header_of_last_block_small",
+    "header_older_after_reuse",
+    "header_older_after_shrink",
     "header_previous_size_forged",
     "header_zeroed_medium",
     "header_zeroed_small",
