@@ -29,7 +29,7 @@ MYONLY_EXPORT int setrlimit(__rlimit_resource_t resource,
 // The name for programs that ask for 64 bits; the type has the same layout.
 static_assert(sizeof(rlimit) == sizeof(rlimit64));
 #pragma GCC diagnostic push
-#if !defined(__clang__)
+#ifndef __clang__
 #pragma GCC diagnostic ignored "-Wattribute-alias"
 #endif
 MYONLY_EXPORT int setrlimit64(__rlimit_resource_t, const rlimit64*) noexcept
