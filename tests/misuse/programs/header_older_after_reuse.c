@@ -2,13 +2,14 @@
 // then the blocks are freed, while those behind them are in use.
 #include "tests/misuse/programs/harness.h"
 
-enum { kCount = 20 };
+// With their headers, four blocks are as large as a larger one.
+enum { kCount = 20, kLarger = 4 * (kMedium + 8) - 8 };
 
 void Program(void) {
   char* larger[kCount];
   uintptr_t older[kCount];
   for (int i = 0; i < kCount; ++i) {
-    larger[i] = Get(4 * kMedium);
+    larger[i] = Get(kLarger);
     older[i] = GetWord(larger[i] - 8, 0);
   }
   for (int i = 0; i < kCount; ++i) Drop(larger[i]);
@@ -24,5 +25,5 @@ void Program(void) {
       break;
     }
   }
-  Churn(4 * kMedium, 20, 20);
+  Churn(kLarger, 20, 20);
 }
