@@ -83,15 +83,13 @@ HugeMapping* HugeMappings::Allocate(size_t bytes, size_t alignment, bool zeroed,
     if (!zeroed) taken = TakeKept(bytes, alignment);
   }
   mapping->start = nullptr;
-  mapping->bytes = 0;
-  mapping->num_pieces = 0;
+  mapping->bytes = mapping->num_pieces = 0;
   mapping->previous = mapping->next = mapping->left = mapping->right = nullptr;
   mapping->owner = owner;
   *fresh_bytes = 0;
   if (taken.count != 0) {
     *fresh_bytes = Join(taken, bytes, mapping);
-    // What a kept mapping grew by is as likely to be filled as a new one, but
-    // is as its first pages were advised.
+    // As likely to be filled as a new one, but as its first pages were advised.
     if (may_all_be_huge && *fresh_bytes >= kPieceAlignment) {
       pages_.AdviseHugePages(mapping->start, bytes, /*wanted=*/true);
     }
