@@ -236,6 +236,14 @@ class RunPool {
   // Returns the bytes that were purged.
   ABSL_ATTRIBUTE_COLD size_t Purge(size_t keep_bytes);
 
+  // More than one thread will take from it: unless it grows by as much anyway,
+  // it commits 32 MiB more now, and more whenever it grows. Where the system
+  // changes
+  // a mapping, threads that touch fresh memory of the process sleep, as do
+  // those that wait for the lock, and what sleeps may be woken on a processor
+  // that is taken.
+  ABSL_ATTRIBUTE_COLD void ExpectThreads();
+
   // For owners that have pages elsewhere, `live_bytes` of them. They have just
   // taken `taken_bytes` from the system: dirty free runs over the budget are
   // purged, twice as much.
@@ -435,6 +443,7 @@ class RunPool {
 
   // What has not grown into faults, also for who writes beyond a block.
   static constexpr size_t kFirstGrowSlices = 16;       // 512 KiB
+  static constexpr size_t kThreadsGrowSlices = 1024;   // 32 MiB
   static constexpr size_t kGrowAlignmentSlices = 64;   // 2 MiB
   static constexpr size_t kMaxGrowSlices = 2048;       // 64 MiB
   static constexpr size_t kMinReservationSlices = 64;  // 2 MiB

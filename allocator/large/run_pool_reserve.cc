@@ -16,19 +16,26 @@ size_t DescriptorBytes(size_t slices) {
 }  // namespace
 
 bool RunPool::Grow(size_t slices) {
-  for (size_t i = num_reservations_; i-- > 0;) {
+  bool has_grown = false;
+  for (size_t i = num_reservations_; !has_grown && i-- > 0;) {
     // All up to a multiple of what huge pages are, or to the end.
     const size_t before = reservations_[i].committed_slices();
     const size_t after =
         Min(AlignUp(before + Max(slices, grow_slices_), kGrowAlignmentSlices),
             reservations_[i].slices());
-    if (GrowReservation(i, Max(after - before, slices)) ||
-        GrowReservation(i, slices)) {
-      grow_slices_ = Min(grow_slices_ * 2, kMaxGrowSlices);
-      return true;
-    }
+    has_grown = GrowReservation(i, Max(after - before, slices)) ||
+                GrowReservation(i, slices);
   }
-  return AddReservation(slices);
+  if (!has_grown && !AddReservation(slices)) return false;
+  grow_slices_ = Min(grow_slices_ * 2, kMaxGrowSlices);
+  return true;
+}
+
+void RunPool::ExpectThreads() {
+  MutexLock lock(mutex_);
+  if (grow_slices_ >= kThreadsGrowSlices) return;
+  grow_slices_ = kThreadsGrowSlices;
+  Grow(1);
 }
 
 // Commits `slices` more. The call spans what is committed already, so that
@@ -96,7 +103,6 @@ bool RunPool::AddReservation(size_t slices) {
         return false;
       }
       ++num_reservations_;
-      grow_slices_ = Min(grow_slices_ * 2, kMaxGrowSlices);
       return true;
     }
     if (want == least) return false;

@@ -81,10 +81,12 @@ ABSL_ATTRIBUTE_COLD ThreadState* AcquireState() {
     return nullptr;
   }
   // Alone, there is nobody to share with.
-  if (!kIsSecure && !Mutex::IsSingleThreaded() &&
-      thread.requests < kRequestsBeforeState) {
-    ++thread.requests;
-    return nullptr;
+  if (!Mutex::IsSingleThreaded()) {
+    if (thread.requests == 0) g.runs.ExpectThreads();
+    if (!kIsSecure && thread.requests < kRequestsBeforeState) {
+      ++thread.requests;
+      return nullptr;
+    }
   }
   ThreadState* state = g.threads.Acquire(thread.lists);
   if (state == nullptr) return nullptr;

@@ -105,6 +105,35 @@ TEST_F(RunPoolEdgesTest, MemoryThatGrowsIsCommittedInEverLargerSteps) {
   EXPECT_EQ(pages_.Count(Verb::kCommit), first * (steps + 1));
 }
 
+TEST_F(RunPoolEdgesTest, BeforeThreadsGrowItMuchIsCommitted) {
+  Allocate(1);
+  const size_t commits = pages_.Count(Verb::kCommit);
+  pool_.ExpectThreads();
+  EXPECT_EQ(pool_.SlicesIn(0), 1088U);  // 16 + 1024 and up to 64
+  const size_t once = pages_.Count(Verb::kCommit) - commits;
+  for (int i = 1; i < 1088; ++i) ASSERT_NE(Allocate(1), nullptr);
+  EXPECT_EQ(pages_.Count(Verb::kCommit), commits + once);
+  ASSERT_NE(Allocate(1), nullptr);
+  EXPECT_EQ(pool_.SlicesIn(0), 1088U + 2048U);
+  EXPECT_EQ(pages_.Count(Verb::kCommit), commits + 2 * once);
+}
+
+TEST_F(RunPoolEdgesTest, WhereMuchCantBeCommittedThreadsGrowItByWhatTheyNeed) {
+  PagesWithoutMemory pages;
+  RunPool pool{pages};
+  bool zeroed;
+  ASSERT_NE(pool.Allocate(1, RunKind::kSlab, nullptr, &zeroed), nullptr);
+  pages.refusals = 1000;
+  const size_t reserved = pages.reserved_bytes();
+  pool.ExpectThreads();
+  EXPECT_EQ(pages.reserved_bytes(), reserved);
+  pages.refusals = 0;
+  for (size_t i = 1; i < 100; ++i) {
+    ASSERT_NE(pool.Allocate(1, RunKind::kSlab, nullptr, &zeroed), nullptr);
+  }
+  pool.CheckInvariants();
+}
+
 TEST_F(RunPoolEdgesTest, ADirtyRunIsCompletedIfHalfOfItIsThere) {
   for (const size_t wanted : {16, 17, 18}) {
     FakePageSource pages;

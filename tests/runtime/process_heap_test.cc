@@ -4,6 +4,8 @@
 
 #include <errno.h>
 #include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -13,6 +15,7 @@
 #include <cstdint>
 #include <fstream>
 #include <iterator>
+#include <string>
 #include <thread>
 #include <vector>
 
@@ -384,6 +387,40 @@ TEST_F(ProcessHeapTest, SeventyThousandLargeBlocksTakeFewMappings) {
 }
 
 // --- Threads and fork. ---
+
+size_t WritableBytes() {
+  std::ifstream maps("/proc/self/maps");
+  size_t bytes = 0;
+  for (std::string line; std::getline(maps, line);) {
+    unsigned long start = 0;
+    unsigned long end = 0;
+    char may[5] = "";
+    if (sscanf(line.c_str(), "%lx-%lx %4s", &start, &end, may) == 3 &&
+        may[1] == 'w') {
+      bytes += end - start;
+    }
+  }
+  return bytes;
+}
+
+void CommitsForThreads() {
+  const auto work = [] { ProcessHeap::Free(ProcessHeap::Allocate(1000)); };
+  work();
+  const size_t alone = WritableBytes();
+  std::thread(work).join();
+  const size_t one = WritableBytes();
+  std::thread(work).join();
+  const size_t two = WritableBytes();
+  const bool good = one >= alone + 32 * kMiB && two < one + 32 * kMiB;
+  if (!good) fprintf(stderr, "%zu, %zu, %zu\n", alone, one, two);
+  exit(good ? 0 : 1);
+}
+
+// Before they have much to do; or they would wait for it while they do.
+TEST_F(ProcessHeapDeathTest, WithTheFirstThreadMuchIsCommittedOnce) {
+  GTEST_FLAG_SET(death_test_style, "threadsafe");  // a process of its own
+  EXPECT_EXIT(CommitsForThreads(), ::testing::ExitedWithCode(0), "");
+}
 
 TEST_F(ProcessHeapTest, BlocksOfAnotherThreadAreResizedAsOnesOwn) {
   constexpr int kBlocks = 20;
