@@ -40,8 +40,6 @@ void BinManager::ExtendRegion(void* end, size_t bytes) {
   FreeAndCoalesce(added);
 }
 
-void BinManager::RemoveRegion(Block* first) { Remove(first, first->size()); }
-
 void BinManager::Reset() {
   const uint64_t key = key_;
   *this = BinManager();

@@ -54,7 +54,7 @@ class BinManager {
   ABSL_ATTRIBUTE_COLD void ExtendRegion(void* end, size_t bytes);
 
   // Takes a wholly free region back: `first` is its only block.
-  void RemoveRegion(Block* first);
+  void RemoveRegion(Block* first) { Remove(first, first->size()); }
 
   // Forgets all regions and blocks.
   void Reset();

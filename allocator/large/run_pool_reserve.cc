@@ -33,7 +33,6 @@ bool RunPool::Grow(size_t slices) {
 
 void RunPool::ExpectThreads() {
   MutexLock lock(mutex_);
-  if (grow_slices_ >= kThreadsGrowSlices) return;
   grow_slices_ = kThreadsGrowSlices;
   Grow(1);
 }
@@ -95,7 +94,7 @@ bool RunPool::AddReservation(size_t slices) {
             start, base - reinterpret_cast<uintptr_t>(start) + small,
             /*wanted=*/false);
       }
-      if (!GrowReservation(index, Max(slices, Min(grow_slices_, want))) &&
+      if (!GrowReservation(index, Min(Max(slices, grow_slices_), want)) &&
           !GrowReservation(index, slices)) {
         reservations_[index].Set(nullptr, 0);
         if (IsApart()) apart_.Release(index, pages_);
@@ -125,11 +124,11 @@ bool RunPool::FollowLimit() {
     Reservation& reservation = reservations_[i];
     char* base = reinterpret_cast<char*>(reservation.base());
     const size_t slices = reservation.slices();
-    // What it gave back before may be another mapping by now.
-    if (slices == reservation.committed_slices()) continue;
-    has_closed = true;
     // What lies beyond the end goes on to fault.
-    const size_t used = Min(reservation.committed_slices() + 1, slices);
+    const size_t used = reservation.committed_slices() + 1;
+    // What it gave back before may be another mapping by now.
+    if (used > slices) continue;
+    has_closed = true;
     reservation.Close();
     pages_.Release(base + used * kSliceSize, (slices - used) * kSliceSize);
     if (IsApart()) apart_.Close(i, pages_, used);

@@ -204,13 +204,17 @@ void MmapPageSource::AdviseHugePages(void* start, size_t bytes, bool wanted) {
 }
 
 size_t MmapPageSource::ReservationLimit() const {
-  rlimit limit = {RLIM_INFINITY, RLIM_INFINITY};
-  SystemCall(SystemCallNumber::kPrlimit, 0, RLIMIT_AS, 0,
-             reinterpret_cast<unsigned long>(&limit));
-  // Most of a limit stays for stacks, libraries and other mappings. Without one
-  // it is the largest number.
+  // Most of a limit stays for stacks, libraries and other mappings.
   return Min(kMaxReservation,
-             static_cast<size_t>(limit.rlim_cur / kReservationPart));
+             static_cast<size_t>(LimitOf(RLIMIT_AS) / kReservationPart));
+}
+
+uint64_t MmapPageSource::LimitOf(int resource) {
+  rlimit limit;
+  limit.rlim_cur = RLIM_INFINITY;
+  SystemCall(SystemCallNumber::kPrlimit, 0,
+             static_cast<unsigned long>(resource), 0, Bits(&limit));
+  return limit.rlim_cur;
 }
 
 }  // namespace myonly::internal

@@ -2,6 +2,9 @@
 #ifndef MYONLY_ALLOCATOR_PAGES_MMAP_PAGE_SOURCE_H_
 #define MYONLY_ALLOCATOR_PAGES_MMAP_PAGE_SOURCE_H_
 
+#include <cstddef>
+#include <cstdint>
+
 #include "allocator/pages/page_source.h"
 
 namespace myonly::internal {
@@ -26,6 +29,9 @@ class MmapPageSource final : public PageSource {
   void AdviseHugePages(void* start, size_t bytes, bool wanted) override;
   // 1/16 of RLIMIT_AS, or kMaxReservation.
   size_t ReservationLimit() const override;
+
+  // Of one of RLIMIT_...: the largest number, RLIM_INFINITY, if there is none.
+  __attribute__((noinline)) static uint64_t LimitOf(int resource);
 
   // 256 GiB of addresses cost nothing but a few microseconds.
   static constexpr size_t kMaxReservation = size_t{1} << 38;

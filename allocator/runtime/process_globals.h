@@ -40,6 +40,8 @@ struct ProcessGlobals {
   // A block stayed larger than its kind is when realloc made it smaller, as
   // there was no memory for less: whoever frees it says the smaller size.
   std::atomic<bool> has_oversized{false};
+  // A thread beside the first one has asked for memory.
+  std::atomic<bool> expects_threads{false};
 };
 static_assert(std::is_trivially_destructible<ProcessGlobals>::value,
               "nothing is destroyed at exit");

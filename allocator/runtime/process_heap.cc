@@ -1,6 +1,7 @@
 #include "allocator/runtime/process_heap.h"
 
 #include <pthread.h>
+#include <sys/resource.h>
 
 #include <cstring>
 
@@ -75,6 +76,15 @@ void WatchThisThread() {
   }
 }
 
+// What is committed counts for RLIMIT_DATA, as stacks do: under such a limit it
+// had better be used.
+void ExpectThreads() {
+  if (!g.expects_threads.exchange(true, std::memory_order_relaxed) &&
+      MmapPageSource::LimitOf(RLIMIT_DATA) == RLIM_INFINITY) {
+    g.runs.ExpectThreads();
+  }
+}
+
 ABSL_ATTRIBUTE_COLD ThreadState* AcquireState() {
   ThisThread& thread = this_thread;
   if (thread.ended || thread.gated != nullptr || !thread.HasStarted()) {
@@ -82,7 +92,7 @@ ABSL_ATTRIBUTE_COLD ThreadState* AcquireState() {
   }
   // Alone, there is nobody to share with.
   if (!Mutex::IsSingleThreaded()) {
-    if (thread.requests == 0) g.runs.ExpectThreads();
+    ExpectThreads();
     if (!kIsSecure && thread.requests < kRequestsBeforeState) {
       ++thread.requests;
       return nullptr;

@@ -6,6 +6,7 @@
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -403,7 +404,11 @@ size_t WritableBytes() {
   return bytes;
 }
 
-void CommitsForThreads() {
+// Exits with 1 if the first thread commits much and another does not, with 0 if
+// none does.
+void CommitForThreads(rlim_t data_limit) {
+  const rlimit limit = {data_limit, RLIM_INFINITY};
+  ASSERT_EQ(setrlimit(RLIMIT_DATA, &limit), 0);
   const auto work = [] { ProcessHeap::Free(ProcessHeap::Allocate(1000)); };
   work();
   const size_t alone = WritableBytes();
@@ -411,15 +416,20 @@ void CommitsForThreads() {
   const size_t one = WritableBytes();
   std::thread(work).join();
   const size_t two = WritableBytes();
-  const bool good = one >= alone + 32 * kMiB && two < one + 32 * kMiB;
-  if (!good) fprintf(stderr, "%zu, %zu, %zu\n", alone, one, two);
-  exit(good ? 0 : 1);
+  fprintf(stderr, "%zu, %zu, %zu\n", alone, one, two);
+  exit(two >= one + 32 * kMiB ? 2 : one >= alone + 32 * kMiB ? 1 : 0);
 }
 
 // Before they have much to do; or they would wait for it while they do.
 TEST_F(ProcessHeapDeathTest, WithTheFirstThreadMuchIsCommittedOnce) {
   GTEST_FLAG_SET(death_test_style, "threadsafe");  // a process of its own
-  EXPECT_EXIT(CommitsForThreads(), ::testing::ExitedWithCode(0), "");
+  EXPECT_EXIT(CommitForThreads(RLIM_INFINITY), ::testing::ExitedWithCode(1),
+              "");
+}
+
+TEST_F(ProcessHeapDeathTest, WhereWhatIsCommittedCountsThreadsGetWhatTheyNeed) {
+  GTEST_FLAG_SET(death_test_style, "threadsafe");
+  EXPECT_EXIT(CommitForThreads(1024 * kMiB), ::testing::ExitedWithCode(0), "");
 }
 
 TEST_F(ProcessHeapTest, BlocksOfAnotherThreadAreResizedAsOnesOwn) {
