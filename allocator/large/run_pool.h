@@ -237,9 +237,9 @@ class RunPool {
   ABSL_ATTRIBUTE_COLD size_t Purge(size_t keep_bytes);
 
   // More than one thread will take from it: it commits 32 MiB more now, and at
-  // least as much whenever it grows. Where the system changes a mapping, threads
-  // that touch fresh memory of the process sleep, as do those that wait for the
-  // lock, and what sleeps may be woken on a processor that is taken.
+  // least as much whenever it grows. Where the system changes a mapping,
+  // threads that touch fresh memory of the process sleep, as do those that wait
+  // for the lock, and what sleeps may be woken on a processor that is taken.
   ABSL_ATTRIBUTE_COLD void ExpectThreads();
 
   // For owners that have pages elsewhere, `live_bytes` of them. They have just
