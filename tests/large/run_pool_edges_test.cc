@@ -118,7 +118,7 @@ TEST_F(RunPoolEdgesTest, BeforeThreadsGrowItMuchIsCommitted) {
   EXPECT_EQ(pages_.Count(Verb::kCommit), commits + 2 * once);
 }
 
-TEST_F(RunPoolEdgesTest, WhereMuchCantBeCommittedThreadsGrowItByWhatTheyNeed) {
+TEST_F(RunPoolEdgesTest, WhatCantBeCommittedBeforeThreadsGrowItHarmsNothing) {
   PagesWithoutMemory pages;
   RunPool pool{pages};
   bool zeroed;
