@@ -15,8 +15,11 @@ size_t DescriptorBytes(size_t slices) {
 
 }  // namespace
 
+// Where there are addresses that can't be committed, more of them would not be
+// either, and a system that refuses much may not take them back.
 bool RunPool::Grow(size_t slices) {
   bool has_grown = false;
+  bool has_room = false;
   for (size_t i = num_reservations_; !has_grown && i-- > 0;) {
     // All up to a multiple of what huge pages are, or to the end.
     const size_t before = reservations_[i].committed_slices();
@@ -25,8 +28,9 @@ bool RunPool::Grow(size_t slices) {
             reservations_[i].slices());
     has_grown = GrowReservation(i, Max(after - before, slices)) ||
                 GrowReservation(i, slices);
+    has_room |= before + slices <= reservations_[i].slices();
   }
-  if (!has_grown && !AddReservation(slices)) return false;
+  if (!has_grown && (has_room || !AddReservation(slices))) return false;
   grow_slices_ = Min(grow_slices_ * 2, kMaxGrowSlices);
   return true;
 }

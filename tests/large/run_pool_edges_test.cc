@@ -42,7 +42,7 @@ class PagesWithoutMemory final : public PageSource {
     return pages_.Purge(start, bytes);
   }
   bool Release(void* start, size_t bytes) override {
-    return pages_.Release(start, bytes);
+    return takes_back && pages_.Release(start, bytes);
   }
   void* Remap(void* start, size_t old_bytes, size_t new_bytes) override {
     return pages_.Remap(start, old_bytes, new_bytes);
@@ -50,10 +50,12 @@ class PagesWithoutMemory final : public PageSource {
   bool Move(void* start, size_t bytes, void* target) override {
     return pages_.Move(start, bytes, target);
   }
-  size_t ReservationLimit() const override { return kMiB; }
+  size_t ReservationLimit() const override { return reservation_bytes; }
   size_t reserved_bytes() const { return pages_.reserved_bytes(); }
 
   size_t refusals = 0;
+  bool takes_back = true;
+  size_t reservation_bytes = kMiB;
 
  private:
   FakePageSource pages_;
@@ -240,6 +242,27 @@ TEST(RunPoolWithoutMemoryTest, WhatCannotBeUsedIsReleased) {
   EXPECT_EQ(pages.reserved_bytes(), reserved);
   EXPECT_EQ(pool.SlicesIn(1), 0U);
   pool.CheckInvariants();
+}
+
+TEST(RunPoolWithoutMemoryTest, NoAddressesAreTakenThatCannotBeUsedEither) {
+  constexpr size_t kMany = 1000;
+  PagesWithoutMemory pages;
+  pages.reservation_bytes = 64 * kMiB;
+  RunPool pool(pages);
+  bool zeroed;
+  ASSERT_NE(pool.Allocate(3, RunKind::kLarge, &pages, &zeroed), nullptr);
+  const size_t reserved = pages.reserved_bytes();
+  pages.refusals = kMany;
+  pages.takes_back = false;
+  for (int i = 0; i < 10; ++i) {
+    EXPECT_EQ(pool.Allocate(1000, RunKind::kLarge, &pages, &zeroed), nullptr);
+  }
+  EXPECT_EQ(pages.reserved_bytes(), reserved);
+  pool.CheckInvariants();
+  pages.refusals = 0;
+  pages.takes_back = true;
+  EXPECT_NE(pool.Allocate(1000, RunKind::kLarge, &pages, &zeroed), nullptr);
+  EXPECT_EQ(pages.reserved_bytes(), reserved);
 }
 
 TEST_F(RunPoolEdgesTest, GrowsByWhatIsBehindAndNoMore) {
