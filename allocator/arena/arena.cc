@@ -42,7 +42,8 @@ void* Arena::AllocateZeroed(size_t size, Status* status) {
 }
 
 void* Arena::AllocateAligned(size_t size, size_t alignment, Status* status) {
-  if (ABSL_PREDICT_FALSE(!BlockHeap::Serves(size, alignment))) {
+  // Large ones need not be looked at any closer.
+  if (size > kMaxBlockRequest || !BlockHeap::Serves(size, alignment)) {
     return AllocatePages(size, alignment, false, status);
   }
   void* ptr;

@@ -50,8 +50,9 @@ void* BlockHeap::AllocateFree(size_t size, size_t alignment) {
   Block* block = alignment <= kMinAlignment
                      ? bins_.Allocate(bytes)
                      : bins_.AllocateAligned(bytes, alignment);
-  if (block != nullptr && quick_ != nullptr) quick_->NoteNew(block->size());
-  return PayloadOf(block);
+  if (ABSL_PREDICT_FALSE(block == nullptr)) return nullptr;
+  if (quick_ != nullptr) quick_->NoteNew(block->size());
+  return block->payload();
 }
 
 void* BlockHeap::Grow(size_t size, size_t alignment, Status* status) {

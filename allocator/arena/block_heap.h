@@ -53,16 +53,11 @@ class BlockHeap {
 
   static constexpr size_t kMaxQuickRequest = kMaxQuickBytes - Block::kTagBytes;
 
-  static void* PayloadOf(Block* block) {
-    return ABSL_PREDICT_TRUE(block != nullptr) ? block->payload() : nullptr;
-  }
-
   // The first block of a quick list, or NULL.
   void* AllocateQuick(size_t size) {
     return quick_ == nullptr
                ? nullptr
-               : PayloadOf(quick_->TakeFor(Block::BytesFor(size), kMinAlignment,
-                                           owner_));
+               : quick_->TakeFor(Block::BytesFor(size), kMinAlignment, owner_);
   }
 
   // From what is free. NULL: Grow is needed. `size` is at most

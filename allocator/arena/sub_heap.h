@@ -122,8 +122,7 @@ class SubHeap : public ShareFront {
   // A block from a quick list, or NULL; for more than kMaxSlabRequest bytes and
   // at most BlockHeap::kMaxQuickRequest.
   void* AllocateMediumQuick(size_t size) {
-    void* ptr = BlockHeap::PayloadOf(
-        quick_.Take(QuickIndexForRequest(size, Block::kTagBytes), this));
+    void* ptr = quick_.Take(QuickIndexForRequest(size, Block::kTagBytes), this);
     if (ABSL_PREDICT_TRUE(ptr != nullptr)) quick_.NoteRequest();
     return ptr;
   }
@@ -328,8 +327,7 @@ class SubHeap : public ShareFront {
   // An object, or NULL: there shall be a block instead.
   ABSL_ATTRIBUTE_COLD void* AllocateSmall(size_t bytes);
   void* AllocateBlockQuick(size_t size, size_t alignment) {
-    void* ptr = BlockHeap::PayloadOf(
-        quick_.TakeFor(Block::BytesFor(size), alignment, this));
+    void* ptr = quick_.TakeFor(Block::BytesFor(size), alignment, this);
     if (ABSL_PREDICT_TRUE(ptr != nullptr)) quick_.NoteRequest();
     return ptr;
   }

@@ -45,29 +45,37 @@ inline constexpr size_t kMaxQuickBytes = 72 * 1024 - 16;
 inline constexpr size_t kQuickStepOffset = 16;
 inline constexpr size_t kMaxExactQuickBytes = 1024 + kQuickStepOffset;
 
-// Of twice the size, as the smallest blocks have no 32 steps.
-constexpr uint32_t QuickStep(size_t bytes_above_offset) {
-  return StepIndex<5>(2 * bytes_above_offset);
+// The power of two and which of 32 steps: the exponent of a number and the top
+// bits of its fraction, which a conversion finds in fewer instructions than
+// StepIndex. Exact below 16 MiB.
+constexpr size_t QuickStep(size_t bytes_above_offset) {
+  const auto number =
+      static_cast<float>(static_cast<int32_t>(bytes_above_offset));
+  constexpr int kFractionBits = 23;
+  return __builtin_bit_cast(uint32_t, number) >> (kFractionBits - 5);
 }
-inline constexpr uint32_t kFirstQuickStep = QuickStep(32 - kQuickStepOffset);
+// What is added to a step: to have the list that a block goes to, and the one
+// whose blocks are all larger.
+inline constexpr size_t kQuickOffset = 0 - QuickStep(32 - kQuickStepOffset);
+inline constexpr size_t kQuickOffsetLarger = kQuickOffset + 1;
 
 // The list that a free block of `bytes` goes to: it is of the list's size or
 // larger.
-constexpr uint32_t QuickIndex(size_t bytes) {
-  return QuickStep(bytes - kQuickStepOffset) - kFirstQuickStep;
+constexpr size_t QuickIndex(size_t bytes) {
+  return QuickStep(bytes - kQuickStepOffset) + kQuickOffset;
 }
 
 // The list whose blocks all have `bytes` or more.
-constexpr uint32_t QuickIndexFor(size_t bytes) {
+constexpr size_t QuickIndexFor(size_t bytes) {
   if (bytes <= kMaxExactQuickBytes) return QuickIndex(bytes);
-  return QuickStep(bytes - kQuickStepOffset - 1) + 1 - kFirstQuickStep;
+  return QuickStep(bytes - kQuickStepOffset - 1) + kQuickOffsetLarger;
 }
 
 // The same for a request and its tag, above kMaxExactQuickBytes: rounding to
 // blocks crosses no step.
-constexpr uint32_t QuickIndexForRequest(size_t request, size_t tag_bytes) {
-  return QuickStep(request + tag_bytes - kQuickStepOffset - 1) + 1 -
-         kFirstQuickStep;
+constexpr size_t QuickIndexForRequest(size_t request, size_t tag_bytes) {
+  return QuickStep(request + tag_bytes - kQuickStepOffset - 1) +
+         kQuickOffsetLarger;
 }
 
 // `bytes` rounded up to the size of that list.

@@ -377,8 +377,12 @@ bool BinManager::CheckBins(const BlockListCheck& check) const {
     if (bins_with_.Test(i) != (bins_[i] != nullptr)) {
       return broken->Is("wrong bit of a bin", bins_[i]);
     }
-    if (!check.Check(bins_[i], /*quick=*/false, i, free_bytes_, &free_bytes)) {
-      return false;
+    for (Block* block = bins_[i]; block != nullptr;
+         block = block->next_free()) {
+      if (!check.CheckOne(block, /*quick=*/false, i, free_bytes_,
+                          &free_bytes)) {
+        return false;
+      }
     }
   }
   if (victim_ != nullptr) {

@@ -205,12 +205,12 @@ class Block {
     return reinterpret_cast<Block*>(reinterpret_cast<char*>(this) + offset);
   }
 
-  // Links of a free block, in its payload.
+  // Links of a free block, in its payload: to what lies at so much modulo 16,
+  // and below the kernel's addresses; or NULL.
+  template <size_t kAt>
   struct LinkRule {
-    // Of payloads, at 8 modulo 16, and below the kernel's addresses; or NULL.
     static bool IsGood(const void* /*place*/, uintptr_t address) {
-      return ABSL_PREDICT_TRUE((address & kNoAddress) == kTagBytes) ||
-             address == 0;
+      return ABSL_PREDICT_TRUE((address & kNoAddress) == kAt) || address == 0;
     }
     [[noreturn]] ABSL_ATTRIBUTE_COLD static void Report(const void* place) {
       const auto link = reinterpret_cast<uintptr_t>(place);
@@ -221,11 +221,9 @@ class Block {
     static constexpr uintptr_t kNoAddress =
         ~((uintptr_t{1} << 47) - 1) | (kGranularity - 1);
   };
-  using Link = FreeLink<Block, LinkRule>;
+  using Link = FreeLink<Block, LinkRule<kTagBytes>>;
   Link& next_free() { return next_free_; }
   Link& previous_free() { return previous_free_; }
-  // Of one in a quick list, in place of the link back.
-  uintptr_t& quick_mark() { return quick_mark_; }
 
  private:
   static constexpr uint64_t kUsed = 1;
@@ -252,14 +250,19 @@ class Block {
   }
 
   uint64_t word_;
-  // The mark comes first, as that of an object does (pages/slice.h).
-  union {
-    Link previous_free_;
-    uintptr_t quick_mark_;
-  };
+  Link previous_free_;
   Link next_free_;
 };
 static_assert(sizeof(Block) <= Block::kMinBytes, "links fit a free block");
+
+// A block in a quick list, from its payload on, which is what the program gets.
+// The mark comes first, as that of an object does (pages/slice.h).
+struct QuickBlock {
+  uintptr_t mark;
+  FreeLink<QuickBlock, Block::LinkRule<0>> next;
+};
+static_assert(sizeof(QuickBlock) + Block::kTagBytes <= Block::kMinBytes,
+              "they fit a free block");
 static_assert(Block::kTagBytes == sizeof(uint64_t));
 static_assert(Block::kMaxBytes >= size_t{2} << 20, "a region is one block");
 

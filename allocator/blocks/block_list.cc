@@ -4,28 +4,24 @@
 
 namespace myonly::internal {
 
-bool BlockListCheck::Check(Block* first, bool quick, size_t index,
-                           size_t most_bytes, size_t* bytes) const {
-  for (Block* block = first; block != nullptr; block = block->next_free()) {
-    if (reinterpret_cast<uintptr_t>(block) % Block::kGranularity !=
-            Block::kTagBytes ||
-        !has(context, block)) {
-      return broken->Is("overwritten free block", block);
-    }
-    const BoundaryTag tag = block->Read();
-    if (!block->IsSealed(key) || tag.used != quick || tag.quick != quick ||
-        (quick ? QuickIndex(tag.size) : BinIndex(tag.size)) != index) {
-      return broken->Is(
-          quick ? "wrong block in a quick list" : "wrong block in a bin",
-          block->payload());
-    }
-    *bytes += tag.size;
-    // It runs in a circle.
-    if (*bytes > most_bytes) {
-      return broken->Is("overwritten free block", block->payload());
-    }
+bool BlockListCheck::CheckOne(Block* block, bool quick, size_t index,
+                              size_t most_bytes, size_t* bytes) const {
+  if (reinterpret_cast<uintptr_t>(block) % Block::kGranularity !=
+          Block::kTagBytes ||
+      !has(context, block)) {
+    return broken->Is("overwritten free block", block);
   }
-  return true;
+  const BoundaryTag tag = block->Read();
+  if (!block->IsSealed(key) || tag.used != quick || tag.quick != quick ||
+      (quick ? QuickIndex(tag.size) : BinIndex(tag.size)) != index) {
+    return broken->Is(
+        quick ? "wrong block in a quick list" : "wrong block in a bin",
+        block->payload());
+  }
+  *bytes += tag.size;
+  // The list runs in a circle.
+  return *bytes <= most_bytes ||
+         broken->Is("overwritten free block", block->payload());
 }
 
 }  // namespace myonly::internal

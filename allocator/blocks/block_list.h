@@ -23,10 +23,10 @@ struct BlockListCheck {
   HasAddress has = HasAny;
   const void* context = nullptr;
 
-  // List number `index` of bins or of quick lists. `*bytes` grows by its
-  // blocks', at most to `most_bytes`. False: `*broken` says what is wrong.
-  bool Check(Block* first, bool quick, size_t index, size_t most_bytes,
-             size_t* bytes) const;
+  // A block of list number `index` of bins or of quick lists. `*bytes` grows by
+  // its own, at most to `most_bytes`. False: `*broken` says what is wrong.
+  bool CheckOne(Block* block, bool quick, size_t index, size_t most_bytes,
+                size_t* bytes) const;
 };
 
 }  // namespace myonly::internal

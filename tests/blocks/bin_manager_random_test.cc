@@ -116,8 +116,9 @@ class Model {
 
   Block* Take(size_t bytes, size_t alignment) {
     if (alignment != 1) return bins_.AllocateAligned(bytes, alignment);
-    Block* block = quick_.TakeFor(bytes, kMinAlignment, this);
-    return block != nullptr ? block : bins_.Allocate(bytes);
+    void* payload = quick_.TakeFor(bytes, kMinAlignment, this);
+    return payload != nullptr ? Block::FromPayload(payload)
+                              : bins_.Allocate(bytes);
   }
 
   // A search by bitmap misses no block of a bin above the request's.

@@ -28,7 +28,7 @@ TEST(QuickListsTest, AQuickBlockComesBackFirst) {
   EXPECT_EQ(heap.bins.LiveTag(row[0]->payload()), 0U);
   EXPECT_TRUE(heap.Check(2));
   EXPECT_EQ(heap.Allocate(64), row[2]);
-  EXPECT_EQ(heap.quick.TakeFor(64, kMinAlignment, &heap), row[0]);
+  EXPECT_EQ(heap.quick.TakeFor(64, kMinAlignment, &heap), row[0]->payload());
   EXPECT_EQ(heap.quick.TakeFor(64, kMinAlignment, &heap), nullptr);
   EXPECT_NE(heap.bins.LiveTag(row[0]->payload()), 0U);
   EXPECT_TRUE(heap.Check(4));
@@ -98,16 +98,16 @@ TEST(QuickListsTest, ABlockThatIsAlignedByChanceServes) {
   for (const size_t alignment : {32, 64, 512, 4096}) {
     Block* block = heap.bins.AllocateAligned(5000, alignment);
     ASSERT_TRUE(heap.FreeQuick(block));
-    EXPECT_EQ(heap.quick.TakeFor(5000, alignment, &heap), block);
+    EXPECT_EQ(heap.quick.TakeFor(5000, alignment, &heap), block->payload());
     // The same list, but not the place.
     Block* other = heap.bins.AllocateAligned(5000, 8192);
     Block* next = heap.bins.Allocate(5000);
     const auto place = reinterpret_cast<uintptr_t>(next->payload());
     ASSERT_TRUE(heap.FreeQuick(next));
-    Block* taken = heap.quick.TakeFor(5000, alignment, &heap);
+    void* taken = heap.quick.TakeFor(5000, alignment, &heap);
     EXPECT_EQ(taken != nullptr, place % alignment == 0) << alignment;
     if (taken == nullptr) taken = heap.quick.TakeFor(5000, 16, &heap);
-    heap.Free(taken);
+    heap.Free(Block::FromPayload(taken));
     heap.Free(other);
     heap.Free(block);
   }

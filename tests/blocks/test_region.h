@@ -80,8 +80,9 @@ struct OneRegion {
   Block* Free(Block* block) { return bins.FreeAndCoalesce(block); }
   // By way of them.
   Block* Allocate(size_t bytes) {
-    Block* block = quick.TakeFor(bytes, kMinAlignment, this);
-    return block != nullptr ? block : bins.Allocate(bytes);
+    void* payload = quick.TakeFor(bytes, kMinAlignment, this);
+    return payload != nullptr ? Block::FromPayload(payload)
+                              : bins.Allocate(bytes);
   }
   bool FreeQuick(Block* block) {
     return quick.Free(block, block->Load(), this);
