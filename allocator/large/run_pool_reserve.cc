@@ -41,25 +41,31 @@ void RunPool::ExpectThreads() {
   Grow(1);
 }
 
-// Commits `slices` more. The call spans what is committed already, so that
-// descriptors below and slices above the base are one mapping.
+// Commits `slices` more, and nothing again: the program may have forbidden to
+// touch some of what it has, or have another mapping there. What is new lies
+// beside what is committed already, and is one mapping with it.
 bool RunPool::GrowReservation(size_t index, size_t slices) {
   Reservation& reservation = reservations_[index];
   const size_t old_slices = reservation.committed_slices();
   const size_t new_slices = old_slices + slices;
   if (new_slices > reservation.slices()) return false;
   char* base = reinterpret_cast<char*>(reservation.base());
-  const size_t descriptors = DescriptorBytes(new_slices);
-  // What faults on purpose must not be usable again.
-  const bool committed =
-      ABSL_PREDICT_TRUE(poisoned_slices_ == 0 && !IsApart())
-          ? pages_.Commit(base - descriptors,
-                          descriptors + new_slices * kSliceSize)
-          : (IsApart() ? apart_.Commit(index, pages_, new_slices)
-                       : pages_.Commit(base - descriptors, descriptors)) &&
-                pages_.Commit(base + old_slices * kSliceSize,
-                              slices * kSliceSize);
-  if (!committed) return false;
+  char* start = base + old_slices * kSliceSize;
+  size_t bytes = slices * kSliceSize;
+  bool committed = true;
+  if (IsApart()) {
+    committed = apart_.Commit(index, pages_, new_slices);
+  } else {
+    const size_t descriptors = DescriptorBytes(new_slices);
+    const size_t more = descriptors - DescriptorBytes(old_slices);
+    if (old_slices == 0) {
+      start -= more;
+      bytes += more;
+    } else if (more != 0) {
+      committed = pages_.Commit(base - descriptors, more);
+    }
+  }
+  if (!committed || !pages_.Commit(start, bytes)) return false;
   reservation.set_committed_slices(new_slices);
   Slice* run = reservation.At(old_slices);
   run->reservation = static_cast<uint8_t>(index);

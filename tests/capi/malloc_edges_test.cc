@@ -1,15 +1,19 @@
 // The edges of the C malloc family: what C17, C23 and POSIX say, and what glibc
 // does where they leave a choice.
 #include <errno.h>
+#include <fcntl.h>
 #include <malloc.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <array>
 #include <string>
+#include <thread>
 #include <vector>
 
 #include "allocator/base/preset.h"
@@ -251,6 +255,64 @@ TEST(ReallocTest, GrowingAndShrinkingKeepsContents) {
     }
     held = size;
   }
+  free(block);
+}
+
+// What the program may do with a page, asked without a fault.
+bool MayRead(const void* page) {
+  int ends[2];
+  if (pipe(ends) != 0) return false;
+  const bool may = write(ends[1], page, 1) == 1;
+  close(ends[0]);
+  close(ends[1]);
+  return may;
+}
+bool MayWrite(void* page) {
+  const int zeros = open("/dev/zero", O_RDONLY);
+  const bool may = read(zeros, page, 1) == 1;
+  close(zeros);
+  return may;
+}
+
+// As collectors, guards of stacks, and compilers of code at run time do. 80 MB
+// make the heap grow several times, and so does the first thread.
+void MakeHeapGrow() {
+  std::thread([] { free(Hidden(malloc(100))); }).join();
+  std::vector<void*> blocks;
+  for (int i = 0; i < 80000; ++i) blocks.push_back(malloc(1000));
+  EXPECT_EQ(std::count(blocks.begin(), blocks.end(), nullptr), 0);
+  for (void* block : blocks) free(block);
+}
+
+TEST(AccessTest, WhatTheProgramForbidsStaysForbidden) {
+  constexpr size_t kBytes = 4 * kPage;
+  char* block = static_cast<char*>(aligned_alloc(kPage, kBytes));
+  ASSERT_NE(block, nullptr);
+  ASSERT_EQ(mprotect(block + kPage, kPage, PROT_NONE), 0);
+  ASSERT_EQ(mprotect(block + 2 * kPage, kPage, PROT_READ), 0);
+  MakeHeapGrow();
+  EXPECT_FALSE(MayRead(block + kPage));
+  EXPECT_TRUE(MayRead(block + 2 * kPage));
+  EXPECT_FALSE(MayWrite(block + 2 * kPage));
+  EXPECT_TRUE(MayWrite(block + 3 * kPage));
+  ASSERT_EQ(mprotect(block, kBytes, PROT_READ | PROT_WRITE), 0);
+  free(block);
+}
+
+TEST(AccessTest, AFileMappedOverABlockDoesNotKeepTheHeapFromGrowing) {
+  char* block = static_cast<char*>(aligned_alloc(kPage, 2 * kPage));
+  ASSERT_NE(block, nullptr);
+  const int file = open("/proc/self/exe", O_RDONLY);
+  ASSERT_GE(file, 0);
+  void* over =
+      mmap(block + kPage, kPage, PROT_READ, MAP_SHARED | MAP_FIXED, file, 0);
+  close(file);
+  ASSERT_EQ(over, block + kPage);
+  MakeHeapGrow();
+  EXPECT_EQ(memcmp(over, "\177ELF", 4), 0);
+  ASSERT_EQ(mmap(over, kPage, PROT_READ | PROT_WRITE,
+                 MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0),
+            over);
   free(block);
 }
 
