@@ -184,11 +184,15 @@ bool MmapPageSource::MayBeResident(const void* page) {
   return bytes != sizeof(entry) || (entry & kPresentOrSwapped) != 0;
 }
 
-// Since Linux 6.13.
+// Since Linux 6.13. Locked pages have none: those before them lose theirs again.
 bool MmapPageSource::Guard(void* start, size_t bytes) {
   constexpr unsigned long kGuardInstall = 102;
-  return !SystemCallFailed(SystemCall(SystemCallNumber::kMadvise, Bits(start),
-                                      bytes, kGuardInstall));
+  if (!SystemCallFailed(SystemCall(SystemCallNumber::kMadvise, Bits(start),
+                                   bytes, kGuardInstall))) {
+    return true;
+  }
+  Unguard(start, bytes);
+  return false;
 }
 
 bool MmapPageSource::Unguard(void* start, size_t bytes) {

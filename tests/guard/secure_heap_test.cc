@@ -4,6 +4,7 @@
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 
 #include <new>
 #include <set>
@@ -218,6 +219,20 @@ TEST(SecureHeapTest, LargeBlocksGrowByRealloc) {
   }
   EXPECT_GT(in_place, kBlocks);
   for (size_t i = 0; i < kBlocks; ++i) free_sized(blocks[i], sizes[i]);
+}
+
+// Pages that a program has locked can't be made to fault like others.
+TEST(SecureHeapTest, BlocksWithLockedPagesAreUsedAgain) {
+  for (size_t size = size_t{128} << 10; size <= size_t{32} << 20; size *= 4) {
+    auto* block = static_cast<char*>(aligned_alloc(4096, size));
+    ASSERT_NE(block, nullptr);
+    memset(block, 'x', size);
+    if (mlock(block + size / 2, 8192) != 0)
+      GTEST_SKIP() << "none may be locked";
+    Free(block);
+    for (int i = 0; i < 50; ++i) Free(Block(size));
+    for (int i = 0; i < 200; ++i) Free(Block(30000));
+  }
 }
 
 // Around where blocks end and pages begin, by every way to allocate.
