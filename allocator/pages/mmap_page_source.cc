@@ -184,7 +184,7 @@ bool MmapPageSource::MayBeResident(const void* page) {
   return bytes != sizeof(entry) || (entry & kPresentOrSwapped) != 0;
 }
 
-// Since Linux 6.13. Locked pages have none: those before them lose theirs again.
+// Since Linux 6.13. Locked pages have none: those before them lose theirs.
 bool MmapPageSource::Guard(void* start, size_t bytes) {
   constexpr unsigned long kGuardInstall = 102;
   if (!SystemCallFailed(SystemCall(SystemCallNumber::kMadvise, Bits(start),
