@@ -54,6 +54,7 @@ constexpr size_t QuickStep(size_t bytes_above_offset) {
   constexpr int kFractionBits = 23;
   return __builtin_bit_cast(uint32_t, number) >> (kFractionBits - 5);
 }
+
 // What is added to a step: to have the list that a block goes to, and the one
 // whose blocks are all larger.
 inline constexpr size_t kQuickOffset = 0 - QuickStep(32 - kQuickStepOffset);

@@ -203,10 +203,10 @@ TEST_F(StepsTest, OfAFreeInAnotherThread) {
 }
 
 // What it costs their owner that objects came back from elsewhere. What comes
-// with time, on a machine that is busy, may be in each of the four runs.
+// with time, on a machine that is busy, may be in the runs that are taken off.
 TEST_F(StepsTest, OfTakingBackWhatOthersFreed) {
   double drain = 0;
-  for (int i = 0; i < 3 && (drain <= 0 || drain > 8); ++i) {
+  for (int i = 0; i < 3 && drain <= 0; ++i) {
     drain = Difference("freed_elsewhere_and_taken", "freed_elsewhere") -
             Difference("freed_at_home_and_taken", "freed_at_home");
   }

@@ -59,29 +59,6 @@ TEST(MmapPageSourceTest, LockedPagesAreNotPurged) {
   EXPECT_TRUE(pages.Release(start, kPageSize));
 }
 
-// Nor do they get a guard, and those before them lose theirs again.
-TEST(MmapPageSourceTest, BesideLockedPagesThereAreNoGuards) {
-  constexpr size_t kBytes = 4 * kPageSize;
-  MmapPageSource pages;
-  auto* start = static_cast<char*>(
-      pages.Reserve(kBytes, kPageSize, PageSource::Access::kReadWrite));
-  ASSERT_NE(start, nullptr);
-  if (!pages.Guard(start, kBytes)) GTEST_SKIP() << "there are no guards";
-  ASSERT_TRUE(pages.Unguard(start, kBytes));
-  char* locked = start + 2 * kPageSize;
-  if (syscall(SYS_mlock, locked, kPageSize) != 0) {
-    GTEST_SKIP() << "no page may be locked";
-  }
-  *locked = 1;
-  EXPECT_FALSE(pages.Guard(start, kBytes));
-  const int zeros = open("/dev/zero", O_RDONLY);
-  for (size_t i = 0; i < kBytes; i += kPageSize) {
-    EXPECT_EQ(read(zeros, start + i, 1), 1) << i;  // no fault
-  }
-  close(zeros);
-  EXPECT_TRUE(pages.Release(start, kBytes));
-}
-
 size_t ResidentPages(char* start, size_t bytes) {
   std::vector<unsigned char> pages(bytes / kPageSize);
   EXPECT_EQ(mincore(start, bytes, pages.data()), 0);
@@ -117,6 +94,28 @@ bool TellsOfPages() {
                                       ssize_t{sizeof(entry)};
   close(file);
   return tells && entry >> 62 != 0;
+}
+
+// Locked pages get no guard either, and those before them lose theirs again.
+TEST(MmapPageSourceTest, BesideLockedPagesThereAreNoGuards) {
+  constexpr size_t kBytes = 4 * kPageSize;
+  if (!Knows(kGuardInstall, kBytes)) GTEST_SKIP() << "there are no guards";
+  MmapPageSource pages;
+  auto* start = static_cast<char*>(
+      pages.Reserve(kBytes, kPageSize, PageSource::Access::kReadWrite));
+  ASSERT_NE(start, nullptr);
+  char* locked = start + 2 * kPageSize;
+  if (syscall(SYS_mlock, locked, kPageSize) != 0) {
+    GTEST_SKIP() << "no page may be locked";
+  }
+  *locked = 1;
+  EXPECT_FALSE(pages.Guard(start, kBytes));
+  const int zeros = open("/dev/zero", O_RDONLY);
+  for (size_t i = 0; i < kBytes; i += kPageSize) {
+    EXPECT_EQ(read(zeros, start + i, 1), 1) << i;  // no fault
+  }
+  close(zeros);
+  EXPECT_TRUE(pages.Release(start, kBytes));
 }
 
 TEST(MmapPageSourceTest, PopulatedPagesAreResident) {
