@@ -123,21 +123,48 @@ void* Arena::AllocatePages(size_t size, size_t alignment, bool zeroed,
     *status = Status::kNoMemory;
     return nullptr;
   }
-  if (ABSL_PREDICT_FALSE(ground_ != nullptr)) {
-    return AllocateLarge(size, alignment, zeroed, RunSource::kAny, status);
+  return ABSL_PREDICT_FALSE(size + slack > kMaxLargeRequest &&
+                            ground_ == nullptr)
+             ? AllocateHugeOrFree(size, alignment, zeroed, status)
+             : AllocateLarge(size, alignment, zeroed, RunSource::kAny, status);
+}
+
+// Where addresses are short, what can't be a mapping may be a run. None grows
+// for what the system has refused.
+void* Arena::AllocateHugeOrFree(size_t size, size_t alignment, bool zeroed,
+                                Status* status) {
+  void* ptr = AllocateHuge(size, alignment, zeroed, status);
+  if (ptr != nullptr || *status != Status::kNoMemory ||
+      alignment > UINT32_MAX) {
+    return ptr;
   }
-  const bool is_large = size + slack <= kMaxLargeRequest;
-  void* ptr =
-      is_large ? AllocateLarge(size, alignment, zeroed, RunSource::kAny, status)
-               : AllocateHuge(size, alignment, zeroed, status);
-  if (ABSL_PREDICT_TRUE(ptr != nullptr)) return ptr;
-  if (*status != Status::kNoMemory || slack > UINT32_MAX) return nullptr;
   *status = Status::kOk;
-  // Where addresses are short, what one kind can't get the other may have. No
-  // run grows for what the system has refused as a mapping.
-  return is_large
-             ? AllocateHuge(size, alignment, zeroed, status)
-             : AllocateLarge(size, alignment, zeroed, RunSource::kFree, status);
+  return AllocateLarge(size, alignment, zeroed, RunSource::kFree, status);
+}
+
+ABSL_ATTRIBUTE_ALWAYS_INLINE inline Slice* Arena::TakeRun(size_t slices,
+                                                          RunSource source,
+                                                          bool* is_zero) {
+  if (ABSL_PREDICT_FALSE(source == RunSource::kFree)) {
+    return runs_.AllocateFree(slices, RunKind::kLarge, this, is_zero);
+  }
+  Slice* run = runs_.Allocate(slices, RunKind::kLarge, this, is_zero);
+  if (run == nullptr && ABSL_PREDICT_FALSE(ground_ != nullptr)) {
+    blocks_.FreeSpareRegion();
+    run = runs_.Allocate(slices, RunKind::kLarge, this, is_zero);
+  }
+  return run;
+}
+
+ABSL_ATTRIBUTE_ALWAYS_INLINE inline void Arena::NoteLarge(Slice* run,
+                                                          size_t bytes,
+                                                          size_t usable) {
+  PushOwned(&large_, run);
+  large_bytes_ += bytes;
+  page_live_bytes_ += usable;
+  ++page_live_blocks_;
+  ++allocations_;
+  NotePeak();
 }
 
 void* Arena::AllocateLarge(size_t size, size_t alignment, bool zeroed,
@@ -167,37 +194,33 @@ void* Arena::AllocateLarge(size_t size, size_t alignment, bool zeroed,
       *status = Status::kQuota;
       return nullptr;
     }
-    run = source != RunSource::kFree
-              ? runs_.Allocate(slices, RunKind::kLarge, this, &is_zero)
-              : runs_.AllocateFree(slices, RunKind::kLarge, this, &is_zero);
-    if (run == nullptr && ABSL_PREDICT_FALSE(ground_ != nullptr)) {
-      blocks_.FreeSpareRegion();
-      run = runs_.Allocate(slices, RunKind::kLarge, this, &is_zero);
-    }
-    if (run == nullptr) {
+    run = TakeRun(slices, source, &is_zero);
+    if (ABSL_PREDICT_TRUE(run != nullptr)) {
+      char* start = runs_.AddressOf(run);
+      ptr = reinterpret_cast<char*>(
+          AlignUp(reinterpret_cast<uintptr_t>(start), alignment));
+      run->large.payload_offset = static_cast<uint32_t>(ptr - start);
+      run->large.usable_pages = static_cast<uint32_t>(usable / kPageSize);
+      if (ABSL_PREDICT_FALSE(is_zero)) {
+        // Zeros are often wanted for tables that are never filled.
+        if (!zeroed && !wants_room) runs_.Populate(run, {});
+      } else if (kChecksObjects) {
+        // As Block::ClearFirstWord.
+        *reinterpret_cast<uintptr_t*>(ptr) = 0;
+      }
+      if (kIsSecure) run->large.has_guard = false;
+      NoteLarge(run, bytes, usable);
+    } else {
       quota_.ReturnEither(bytes, usable);
-      *status = Status::kNoMemory;
-      return nullptr;
     }
-    char* start = runs_.AddressOf(run);
-    ptr = reinterpret_cast<char*>(
-        AlignUp(reinterpret_cast<uintptr_t>(start), alignment));
-    if (ABSL_PREDICT_FALSE(is_zero)) {
-      // Zeros are often wanted for tables that are never filled.
-      if (!zeroed && !wants_room) runs_.Populate(run, {});
-    } else if (kChecksObjects) {
-      // As Block::ClearFirstWord.
-      *reinterpret_cast<uintptr_t*>(ptr) = 0;
+  }
+  if (ABSL_PREDICT_FALSE(run == nullptr)) {
+    // As in AllocateHugeOrFree.
+    if (source == RunSource::kAny && ground_ == nullptr) {
+      return AllocateHuge(size, alignment, zeroed, status);
     }
-    run->large.payload_offset = static_cast<uint32_t>(ptr - start);
-    run->large.usable_pages = static_cast<uint32_t>(usable / kPageSize);
-    if (kIsSecure) run->large.has_guard = false;
-    PushOwned(&large_, run);
-    large_bytes_ += bytes;
-    page_live_bytes_ += usable;
-    ++page_live_blocks_;
-    ++allocations_;
-    NotePeak();
+    *status = Status::kNoMemory;
+    return nullptr;
   }
   if (guard != 0) {
     const size_t offset = run->large.payload_offset;

@@ -238,6 +238,12 @@ class Arena {
                       RunSource source, Status* status);
   ABSL_ATTRIBUTE_COLD void* AllocateHuge(size_t size, size_t alignment,
                                          bool zeroed, Status* status);
+  ABSL_ATTRIBUTE_COLD void* AllocateHugeOrFree(size_t size, size_t alignment,
+                                               bool zeroed, Status* status);
+  Slice* TakeRun(size_t slices, RunSource source, bool* is_zero)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void NoteLarge(Slice* run, size_t bytes, size_t usable)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   bool MayHaveRoom() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   // Of a large block in the secure preset: whether it can have so many pages,
   // and one that faults behind them; makes them usable, or returns false.

@@ -91,9 +91,15 @@ void Quota::NoteReturn(size_t charged) {
 // Not cold itself, as it is to whoever has no limits.
 bool Quota::ChargeLevels(size_t bytes) {
   MutexLock lock(TreeMutex());
-  if (ABSL_PREDICT_FALSE(Refuses(bytes, nullptr))) return false;
+  if (ABSL_PREDICT_TRUE(extras_ == nullptr && parent() == nullptr)) {
+    // As below, of one level that has nobody to tell.
+    if (ABSL_PREDICT_FALSE(!Allows(bytes))) return false;
+    charged_.store(charged_bytes() + bytes, std::memory_order_release);
+  } else {
+    if (ABSL_PREDICT_FALSE(Refuses(bytes, nullptr))) return false;
+    Add(bytes, nullptr);
+  }
   own_ += bytes;
-  Add(bytes, nullptr);
   return true;
 }
 

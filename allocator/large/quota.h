@@ -63,12 +63,12 @@ class Quota {
     if (ABSL_PREDICT_FALSE(is_ruled_)) {
       return counts_blocks_ || ChargeRuled(bytes);
     }
-    charged_.fetch_add(bytes, std::memory_order_relaxed);
+    AddCharged(bytes);
     return true;
   }
   void Return(size_t bytes) {
     if (ABSL_PREDICT_TRUE(!is_ruled_)) {
-      charged_.fetch_sub(bytes, std::memory_order_relaxed);
+      AddCharged(0 - bytes);
     } else if (!counts_blocks_) {
       ReturnRuled(bytes);
     }
@@ -76,19 +76,20 @@ class Quota {
 
   // --- Of pages or of blocks, whichever is counted. ---
 
-  ABSL_ATTRIBUTE_ALWAYS_INLINE bool ChargeEither(size_t page_bytes,
-                                                 size_t block_bytes) {
+  ABSL_ATTRIBUTE_NOINLINE bool ChargeEither(size_t page_bytes,
+                                            size_t block_bytes) {
     if (ABSL_PREDICT_FALSE(is_ruled_)) {
       return ChargeRuled(counts_blocks_ ? block_bytes : page_bytes);
     }
-    charged_.fetch_add(page_bytes, std::memory_order_relaxed);
+    AddCharged(page_bytes);
     return true;
   }
-  void ReturnEither(size_t page_bytes, size_t block_bytes) {
+  ABSL_ATTRIBUTE_NOINLINE void ReturnEither(size_t page_bytes,
+                                            size_t block_bytes) {
     if (ABSL_PREDICT_FALSE(is_ruled_)) {
       return ReturnRuled(counts_blocks_ ? block_bytes : page_bytes);
     }
-    charged_.fetch_sub(page_bytes, std::memory_order_relaxed);
+    AddCharged(0 - page_bytes);
   }
   // Whether there are limits to be observed, here or above.
   bool is_ruled() const { return is_ruled_; }
@@ -159,6 +160,15 @@ class Quota {
   }
 
  private:
+  // Modulo 2^64. A thread that is alone needs no locked instruction.
+  void AddCharged(size_t bytes) {
+    if (ABSL_PREDICT_TRUE(Mutex::IsSingleThreaded())) {
+      const size_t charged = charged_.load(std::memory_order_relaxed);
+      charged_.store(charged + bytes, std::memory_order_relaxed);
+    } else {
+      charged_.fetch_add(bytes, std::memory_order_relaxed);
+    }
+  }
   ABSL_ATTRIBUTE_COLD bool ChargeRuled(size_t bytes);
   ABSL_ATTRIBUTE_NOINLINE bool ChargeLevels(size_t bytes);
   ABSL_ATTRIBUTE_COLD void ReturnRuled(size_t bytes);

@@ -1,8 +1,7 @@
 #include "allocator/threads/thread_registry.h"
 
-#include <new>
-
 #include "allocator/base/clock.h"
+#include "allocator/base/zeroed_memory.h"
 
 namespace myonly::internal {
 
@@ -19,7 +18,8 @@ ThreadState* ThreadRegistry::Acquire(Object** lists) {
       void* memory =
           metadata_.Allocate(sizeof(ThreadState), alignof(ThreadState));
       if (memory == nullptr) return nullptr;
-      state = ::new (memory) ThreadState(arena_, runs_, huge_, seed_);
+      state =
+          MakeInZeroedMemory<ThreadState>(memory, arena_, runs_, huge_, seed_);
       state->next_ = states_;
       state->id_ = states_ == nullptr ? 1 : states_->id_ + 1;
       __atomic_store_n(&states_, state, __ATOMIC_RELEASE);
@@ -53,8 +53,8 @@ SubHeap* ThreadRegistry::OpenShare(ThreadState* state, size_t slot,
   if (*place == nullptr) {
     void* memory = metadata_.Allocate(kSpacedBytes, alignof(SubHeap));
     if (memory == nullptr) return nullptr;
-    *place = ::new (memory)
-        SubHeap(arena, runs_, huge_, seed_, state->token(), state->slices());
+    *place = MakeInZeroedMemory<SubHeap>(memory, arena, runs_, huge_, seed_,
+                                         state->token(), state->slices());
   }
   return arena.OpenShare(*place) ? *place : nullptr;
 }

@@ -20,9 +20,13 @@ class Workers : public httplib::TaskQueue {
  public:
   explicit Workers(size_t threads) : pool_(threads) {}
 
-  void enqueue(std::function<void()> connection) override {
+  // Nothing, or in newer versions of the library whether there was room, which
+  // there always is.
+  using Enqueued = decltype(std::declval<httplib::ThreadPool&>().enqueue({}));
+
+  Enqueued enqueue(std::function<void()> connection) override {
     ++waiting_;
-    pool_.enqueue([this, connection = std::move(connection)] {
+    return pool_.enqueue([this, connection = std::move(connection)] {
       --waiting_;
       connection();
       if (waiting_ == 0) myonly_thread_idle();

@@ -2,8 +2,9 @@
 #ifndef MYONLY_TESTS_ARENA_IN_ZEROS_H_
 #define MYONLY_TESTS_ARENA_IN_ZEROS_H_
 
-#include <new>
 #include <utility>
+
+#include "allocator/base/zeroed_memory.h"
 
 namespace myonly::internal {
 
@@ -12,7 +13,7 @@ class InZeros {
  public:
   template <typename... Args>
   explicit InZeros(Args&&... args)
-      : object_(::new (memory_) T(std::forward<Args>(args)...)) {}
+      : object_(MakeInZeroedMemory<T>(memory_, std::forward<Args>(args)...)) {}
   InZeros(const InZeros&) = delete;
   InZeros& operator=(const InZeros&) = delete;
 
