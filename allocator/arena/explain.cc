@@ -181,7 +181,7 @@ bool HeapExplainer::NextRuns() {
   for (size_t looked_at = 0; looked_at < kMostSlices; ++looked_at) {
     const Slice* slice = arena_.runs_.SliceAt(reservation_, slice_);
     if (slice == nullptr) {
-      if (slice_ == 0) return true;
+      if (reservation_ == RunPool::kMaxReservations) return true;
       ++reservation_;
       slice_ = 0;
       continue;

@@ -69,19 +69,21 @@ size_t HeapWalk::Next(WalkedBlock* blocks, size_t room, Status* status) {
 
 bool HeapWalk::NextRuns() {
   for (size_t looked_at = 0; looked_at < kMostSlices; ++looked_at) {
-    if (reservation_ == RunPool::kMaxReservations ||
-        slice_ >= ends_[reservation_]) {
-      if (slice_ == 0) {
-        runs_are_done_ = true;
-        behind_ = nullptr;
-        return true;
-      }
+    if (reservation_ == RunPool::kMaxReservations) {
+      runs_are_done_ = true;
+      behind_ = nullptr;
+      return true;
+    }
+    const Slice* slice = slice_ < ends_[reservation_]
+                             ? arena_.runs_.SliceAt(reservation_, slice_)
+                             : nullptr;
+    if (slice == nullptr) {
       ++reservation_;
       slice_ = 0;
       behind_ = nullptr;  // addresses may be lower there
       continue;
     }
-    if (!VisitRun(arena_.runs_.SliceAt(reservation_, slice_))) return false;
+    if (!VisitRun(slice)) return false;
     ++slice_;
   }
   return false;
@@ -237,6 +239,7 @@ bool FindBlock(const RunPool& runs, const HugeMappings& huge,
 
 const Arena* FindArenaAt(const RunPool& runs, const HugeMappings& huge,
                          const void* address) {
+  const Look look;
   const Slice* slice = runs.Find(address);
   if (slice == nullptr) {
     const HugeMapping* mapping = huge.PeekAt(address);

@@ -152,7 +152,11 @@ bool SubHeap::LookAtClock() {
   if (IsQuiet() && slow_paths_ >= kQuietSlowPaths) SetQuiet(false);
   ReleaseIfAsked();
   const uint64_t now = CoarseMs();
-  if (ABSL_PREDICT_FALSE(now - decay_ms_ >= kDecayIntervalMs)) Decay(now);
+  if (ABSL_PREDICT_FALSE(now - decay_ms_ >= kDecayIntervalMs)) {
+    Decay(now);
+  } else {
+    Publish();
+  }
   return (news_ & kTicked) != 0;
 }
 

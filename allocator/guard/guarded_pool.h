@@ -37,6 +37,11 @@ struct GuardedTrace {
 };
 
 struct GuardedBlock {
+  bool Has(const void* ptr) const {
+    const auto* address = static_cast<const char*>(ptr);
+    return start <= address && address < start + Max(bytes, 1);
+  }
+
   char* start;  // NULL: the slot has never been used
   size_t bytes;
   bool is_live;

@@ -134,9 +134,7 @@ void RunPool::MarkInUse(Slice* run, size_t slices, RunKind kind, void* owner) {
 }
 
 Slice* RunPool::FindSlow(const void* address) const {
-  // They are used in order, so the first unused one ends them.
   for (size_t i = 1; i < kMaxReservations; ++i) {
-    if (reservations_[i].committed_slices() == 0) break;
     if (Slice* slice = reservations_[i].Find(address)) return slice;
   }
   return nullptr;

@@ -232,6 +232,12 @@ class RunPool {
   // others. More are reserved in pieces then. True: it did.
   ABSL_ATTRIBUTE_COLD bool FollowLimit();
 
+  // A first look at whether that may help.
+  bool has_more_reservations() const { return reservations_[1].slices() != 0; }
+  // Gives back the addresses of what has been reserved beside the first, as far
+  // as nothing in it is in use. True: it did.
+  ABSL_ATTRIBUTE_COLD bool ReleaseReservations();
+
   // Purges dirty free runs, the largest first, until at most `keep_bytes` stay.
   // Returns the bytes that were purged.
   ABSL_ATTRIBUTE_COLD size_t Purge(size_t keep_bytes);
@@ -329,6 +335,12 @@ class RunPool {
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   ABSL_ATTRIBUTE_COLD bool AddReservation(size_t slices)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  ABSL_ATTRIBUTE_COLD void ReleaseBetween(char* start, char* end);
+  ABSL_ATTRIBUTE_COLD bool ReleaseFree() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  bool IsFree(const Reservation& reservation) const
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  ABSL_ATTRIBUTE_COLD bool ReleaseReservation(size_t index)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   ABSL_ATTRIBUTE_COLD void GrowBehind(const Slice* run, size_t slices)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   // The oldest run that faults is usable again. False: there is none, or the
@@ -391,6 +403,8 @@ class RunPool {
   ABSL_ATTRIBUTE_COLD void TakeGuardsOff(Slice* run, size_t slices, bool dirty)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void TakeGuardOff(Slice* guard, bool dirty)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  ABSL_ATTRIBUTE_COLD void ForgetGuard(const Slice* guard)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   bool IsGuard(const Slice* slice) const {
     return slice->kind == RunKind::kBusy && slice->owner == this;

@@ -109,13 +109,16 @@ void RunPool::TakeGuardsOff(Slice* run, size_t slices, bool dirty) {
 }
 
 void RunPool::TakeGuardOff(Slice* guard, bool dirty) {
-  const bool was_mapped = guard->waits_since == kByMapping;
   if (!GiveAccess(guard)) return;
-  GuardSlices& guards = apart_.guards();
-  guards.mappings -= was_mapped ? 1 : 0;
-  --guards.count;
+  ForgetGuard(guard);
   guard->owner = nullptr;
   InsertFree(guard, 1, dirty);
+}
+
+void RunPool::ForgetGuard(const Slice* guard) {
+  GuardSlices& guards = apart_.guards();
+  guards.mappings -= guard->waits_since == kByMapping ? 1 : 0;
+  --guards.count;
 }
 
 }  // namespace myonly::internal

@@ -3,6 +3,7 @@
 
 #include "allocator/base/sizes.h"
 #include "allocator/large/run_pool.h"
+#include "allocator/pages/look.h"
 
 namespace myonly::internal {
 namespace {
@@ -30,7 +31,11 @@ bool RunPool::Grow(size_t slices) {
                 GrowReservation(i, slices);
     has_room |= before + slices <= reservations_[i].slices();
   }
-  if (!has_grown && (has_room || !AddReservation(slices))) return false;
+  if (!has_grown &&
+      (has_room || !(AddReservation(slices) ||
+                     (ReleaseFree() && AddReservation(slices))))) {
+    return false;
+  }
   grow_slices_ = Min(grow_slices_ * 2, kMaxGrowSlices);
   return true;
 }
@@ -76,7 +81,11 @@ bool RunPool::GrowReservation(size_t index, size_t slices) {
 // Where addresses are short (RLIMIT_AS, valgrind), half as much is tried until
 // it works.
 bool RunPool::AddReservation(size_t slices) {
-  if (num_reservations_ == kMaxReservations) return false;
+  size_t index = 0;
+  while (index < num_reservations_ && reservations_[index].slices() != 0) {
+    ++index;
+  }
+  if (index == kMaxReservations) return false;
   const size_t least = Max(slices, kMinReservationSlices);
   const size_t limit = pages_.ReservationLimit() / (kSliceSize + sizeof(Slice));
   for (size_t want = Max(limit, least);; want = Max(want / 2, least)) {
@@ -90,7 +99,6 @@ bool RunPool::AddReservation(size_t slices) {
     if (start != nullptr) {
       const uintptr_t base =
           AlignUp(reinterpret_cast<uintptr_t>(start) + descriptors, alignment);
-      const size_t index = num_reservations_;
       reservations_[index].Set(reinterpret_cast<void*>(base), want);
       if (IsApart() && !ReserveApart(index)) {
         pages_.Release(start, bytes);
@@ -111,11 +119,82 @@ bool RunPool::AddReservation(size_t slices) {
         pages_.Release(start, bytes);
         return false;
       }
-      ++num_reservations_;
+      num_reservations_ = Max(num_reservations_, index + 1);
+      if (index != 0) {
+        // No more than ReleaseFree will give back.
+        char* end = static_cast<char*>(start) + bytes;
+        char* first = reinterpret_cast<char*>(base);
+        char* last = first + want * kSliceSize;
+        ReleaseBetween(static_cast<char*>(start), first - descriptors);
+        ReleaseBetween(last, end);
+      }
       return true;
     }
     if (want == least) return false;
   }
+}
+
+void RunPool::ReleaseBetween(char* start, char* end) {
+  if (start != end) pages_.Release(start, static_cast<size_t>(end - start));
+}
+
+bool RunPool::ReleaseReservations() {
+  MutexLock lock(mutex_);
+  while (TakePoisonOff()) {
+  }
+  return ReleaseFree();
+}
+
+bool RunPool::ReleaseFree() {
+  if (num_reservations_ <= 1 || !GrowsFromSystem()) return false;
+  InsertKept();
+  bool has_released = false;
+  for (size_t i = num_reservations_; --i != 0;) {
+    has_released |= IsFree(reservations_[i]) && ReleaseReservation(i);
+  }
+  while (reservations_[num_reservations_ - 1].slices() == 0) {
+    --num_reservations_;
+  }
+  return has_released;
+}
+
+// All of it, but for guards.
+bool RunPool::IsFree(const Reservation& reservation) const {
+  const size_t committed = reservation.committed_slices();
+  for (size_t i = 0; i < committed;) {
+    const Slice* run = reservation.At(i);
+    if (run->kind != RunKind::kFree && !(IsApart() && IsGuard(run))) {
+      return false;
+    }
+    i += run->run_slices;
+  }
+  return committed != 0;
+}
+
+// First nobody finds an address in it any more; who has found one looks.
+bool RunPool::ReleaseReservation(size_t index) {
+  Reservation& reservation = reservations_[index];
+  const size_t committed = reservation.committed_slices();
+  reservation.set_committed_slices(0);
+  if (Look::IsOn()) {
+    reservation.set_committed_slices(committed);
+    return false;
+  }
+  for (size_t i = 0; i < committed;) {
+    Slice* run = reservation.At(i);
+    i += run->run_slices;
+    if (run->kind == RunKind::kFree) {
+      TreeOf(run->dirty).Remove(*run);
+    } else if (IsApart()) {
+      ForgetGuard(run);
+    }
+  }
+  char* base = reinterpret_cast<char*>(reservation.base());
+  const size_t slices = reservation.slices();
+  reservation.Set(nullptr, 0);
+  if (IsApart()) apart_.Release(index, pages_);
+  ReleaseBetween(base - DescriptorBytes(slices), base + slices * kSliceSize);
+  return true;
 }
 
 bool RunPool::FollowLimit() {

@@ -446,7 +446,8 @@ Status DebugHeap::BlockOf(const void* ptr, BlockInfo* out) {
 
 void DebugHeap::ApplyOptions(const Options& options) {
   ProcessHeap::ApplyOptions(options);
-  d.stack_depth = Min(options.stack_depth, StackDepot::kMaxFrames);
+  static_assert(kMaxStackDepth == StackDepot::kMaxFrames);
+  d.stack_depth = Min(options.stack_depth, kMaxStackDepth);
   d.leak_groups = options.leaks;
 }
 

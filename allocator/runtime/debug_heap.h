@@ -70,6 +70,7 @@ class DebugHeap : public GuardedHeap {
                                          VisitBlock visit, void* context);
   ABSL_ATTRIBUTE_COLD static Status BlockOf(const void* ptr, BlockInfo* out);
 
+  static constexpr size_t kMaxStackDepth = 64;
   // Stacks are taken from now on.
   ABSL_ATTRIBUTE_COLD static void ApplyOptions(const Options& options);
   // At the end of the process: dies if something was written to what waits,

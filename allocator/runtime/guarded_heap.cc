@@ -453,7 +453,9 @@ void* GuardedHeap::Reallocate(void* ptr, size_t size) {
   Place place;
   if (!FindPlace(ptr, &place)) {
     if (IsSampled(ptr)) return MoveSampled(ptr, size);
-    // With a canary it would be too much for some that have just this.
+    // Guests have none, and with a canary it would be too much for others that
+    // have just this.
+    if (IsGuest(ptr)) return ProcessHeap::Reallocate(ptr, size);
     if (size == ProcessHeap::UsableSize(ptr)) return ptr;
     return Protect(ProcessHeap::Reallocate(ptr, WithCanary(size)), size,
                    /*is_fresh=*/false);

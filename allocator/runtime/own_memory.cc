@@ -52,6 +52,11 @@ Slice* OwnMemory::RefineSlow(const void* ptr, Slice* found) {
   return slice == nullptr ? found : slice;
 }
 
+bool OwnMemory::HasIn(const void* start, size_t bytes) {
+  MutexLock lock(mutex_);
+  return IsInUse(start, bytes);
+}
+
 bool OwnMemory::Add(OwnGround* ground, void* start, size_t bytes,
                     bool is_reserved) {
   MutexLock lock(mutex_);
@@ -85,10 +90,7 @@ Status OwnMemory::CreateIn(void* buffer, size_t bytes,
       bytes > UINTPTR_MAX - address) {
     return Status::kInvalid;
   }
-  {
-    MutexLock lock(mutex_);
-    if (IsInUse(buffer, bytes)) return Status::kBusy;
-  }
+  if (HasIn(buffer, bytes)) return Status::kBusy;
   const uintptr_t start = AlignUp(address, alignof(OwnGround));
   auto* ground = ::new (reinterpret_cast<void*>(start))
       OwnGround(GivenPageSource(), huge_, seed_);

@@ -66,10 +66,7 @@ class OwnMemory {
   // NULL, unless such an arena has that; the program may have its memory from
   // this library.
   Slice* Refine(const void* ptr, Slice* found) {
-    return ABSL_PREDICT_TRUE(records_.load(std::memory_order_acquire) ==
-                             nullptr)
-               ? found
-               : RefineSlow(ptr, found);
+    return has_any() ? RefineSlow(ptr, found) : found;
   }
 
   // What has `address`, or NULL. Safe for every address.
@@ -77,6 +74,14 @@ class OwnMemory {
   // The same without a lock, from any signal handler: what is being made or
   // removed may be found or not.
   ABSL_ATTRIBUTE_COLD OwnGround* PeekAt(const void* address) const;
+
+  // Whether there is one, or has been.
+  bool has_any() const {
+    return ABSL_PREDICT_FALSE(records_.load(std::memory_order_acquire) !=
+                              nullptr);
+  }
+  // Whether one has some of [start, start + bytes).
+  ABSL_ATTRIBUTE_COLD bool HasIn(const void* start, size_t bytes);
 
   // Whether one has memory in a block of `host`, which must not go before it.
   ABSL_ATTRIBUTE_COLD bool HasGuestOf(ArenaHandle host) const;

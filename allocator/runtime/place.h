@@ -10,6 +10,7 @@
 #include "allocator/arena/arena.h"
 #include "allocator/arena/sub_heap.h"
 #include "allocator/base/peek.h"
+#include "allocator/base/sizes.h"
 #include "allocator/large/huge_mapping.h"
 #include "allocator/pages/slice.h"
 #include "allocator/runtime/process_globals.h"
@@ -53,6 +54,23 @@ ABSL_ATTRIBUTE_COLD inline Arena* ArenaOfPlace(const Place& place) {
     default:
       return nullptr;
   }
+}
+
+constexpr char kGuestLost[] = "free of a block that an arena has its memory in";
+
+// Whether one has, of a large or huge block of `arena`: it must go first. What
+// has memory of its own has its blocks in there.
+ABSL_ATTRIBUTE_COLD ABSL_ATTRIBUTE_NOINLINE inline bool HasGuest(
+    Arena& arena, const Place& place) {
+  OwnMemory& own = process_globals.own;
+  if (arena.ground() != nullptr) return false;
+  if (place.mapping != nullptr) {
+    return own.HasIn(place.mapping->start, place.mapping->bytes);
+  }
+  const RunPool& runs = arena.runs();
+  const Slice* run = runs.FindRun(place.slice);
+  return run != nullptr && run->kind == RunKind::kLarge &&
+         own.HasIn(runs.AddressOf(run), run->run_slices * kSliceSize);
 }
 
 }  // namespace myonly::internal

@@ -174,9 +174,14 @@ ABSL_ATTRIBUTE_NOINLINE void ProcessHeap::FreeOtherSlow(void* ptr,
     case RunKind::kRegion:
       static_cast<Arena*>(owner)->FreeBlock(slice, ptr);
       break;
-    case RunKind::kLarge:
-      static_cast<Arena*>(owner)->FreeLarge(slice, ptr);
+    case RunKind::kLarge: {
+      auto* arena = static_cast<Arena*>(owner);
+      if (g.own.has_any() && HasGuest(*arena, {slice, nullptr})) {
+        return ReportMisuse(kGuestLost, ptr);
+      }
+      arena->FreeLarge(slice, ptr);
       break;
+    }
     default:
       return ReportMisuse("double free", ptr);
   }
@@ -198,6 +203,9 @@ void ProcessHeap::FreeElsewhere(void* ptr) noexcept {
   } else if (place.mapping != nullptr) {
     auto* arena = static_cast<Arena*>(Peek(place.mapping->owner));
     if (arena == nullptr) return ReportMisuse("double free", ptr);
+    if (g.own.has_any() && HasGuest(*arena, place)) {
+      return ReportMisuse(kGuestLost, ptr);
+    }
     arena->FreeHuge(place.mapping, ptr);
     TellIfNews();
   } else {

@@ -35,10 +35,6 @@ bool IsSampled(const void* ptr) {
 BlockInfo InfoOf(const GuardedBlock& block) {
   return {block.start, block.bytes, block.is_live, 0, 0};
 }
-bool HasAddress(const GuardedBlock& block, const void* ptr) {
-  const char* address = static_cast<const char*>(ptr);
-  return block.start <= address && address < block.start + Max(block.bytes, 1);
-}
 
 BlockInfo ZeroSizeInfo(void* start) { return {start, 0, true, 0, 0}; }
 
@@ -97,7 +93,7 @@ Status ProcessHeap::BlockOf(const void* ptr, BlockInfo* out) {
     GuardedBlock block;
     if (!Sampling::BlockAt(ptr, &block)) return Status::kInvalid;
     *out = InfoOf(block);
-    return HasAddress(block, ptr) ? Status::kOk : Status::kInvalid;
+    return block.Has(ptr) ? Status::kOk : Status::kInvalid;
   }
   if (g.zero_size.Has(ptr)) {
     if (!g.zero_size.IsLive(ptr)) return Status::kInvalid;

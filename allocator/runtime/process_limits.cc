@@ -45,8 +45,7 @@ void ProcessHeap::TellPressure() {
   errno = saved_errno;
 }
 
-// Not where it was asked to fail, nor for more than a run: that needs more
-// addresses than are kept free.
+// Not where it was asked to fail.
 bool ProcessHeap::MakeRoomIn(Arena& arena, size_t size, Status status) {
   if (status == Status::kQuota) return ReleaseSpareOf(arena);
   if (status != Status::kNoMemory || arena.ground() != nullptr ||
@@ -54,9 +53,10 @@ bool ProcessHeap::MakeRoomIn(Arena& arena, size_t size, Status status) {
     return false;
   }
   if (FollowLimit()) return true;
-  if (size > kMaxLargeRequest) return false;
+  // More than a run needs addresses: what is free may be in the way of it.
+  if (size > kMaxLargeRequest && !g.runs.has_more_reservations()) return false;
   MakeRoom();
-  return true;
+  return size <= kMaxLargeRequest || g.runs.ReleaseReservations();
 }
 
 // A callback that resets the arena drops the block as well, or makes room for

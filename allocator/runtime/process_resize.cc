@@ -128,6 +128,9 @@ ABSL_ATTRIBUTE_COLD bool ResizePlace(void** ptr, size_t size, bool may_move,
                                      Arena** arena, size_t* usable) {
   const Place place = Locate(*ptr);
   *arena = &LiveArenaOf(place, *ptr);
+  if (g.own.has_any() && HasGuest(**arena, place)) {
+    ReportAndAbort(kGuestLost, *ptr);
+  }
   *usable = UsableSizeOf(place, *ptr);
   // Where requests are asked for first, what grows is one: asked for here, or
   // by who moves it.

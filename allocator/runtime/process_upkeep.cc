@@ -138,6 +138,7 @@ size_t ProcessHeap::Purge(size_t keep_bytes) {
   const size_t dirty = g.runs.dirty_bytes();
   purged += g.huge.Purge(keep_bytes - Min(dirty, keep_bytes));
   purged += g.runs.Purge(keep_bytes);
+  if (g.runs.has_more_reservations()) g.runs.ReleaseReservations();
   TellIfNews();
   return purged;
 }
@@ -316,7 +317,7 @@ void ProcessHeap::ParentAfterFork() {
 
 void ProcessHeap::ChildAfterFork() {
   Mutex::EndFork();
-  if constexpr (kIsSecure) Look::ResetAfterFork();
+  Look::ResetAfterFork();
   if constexpr (kIsSecure) Sampling::ChildAfterFork();
   g.metadata.mutex_for_fork().ResetAfterFork();
   g.own.mutex_for_fork().ResetAfterFork();

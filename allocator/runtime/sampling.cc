@@ -157,6 +157,8 @@ void ReportFault(const siginfo_t* info, void* context) {
       !Sampling::BlockAt(address, &block)) {
     return;
   }
+  // Its program has forbidden what it does there.
+  if (block.is_live && block.Has(address)) return;
   const auto& machine = *static_cast<const ucontext_t*>(context);
   GuardedTrace who;
   Trace(&who);

@@ -9,6 +9,7 @@
 #include "allocator/base/preset.h"
 #include "allocator/base/printer.h"
 #include "allocator/base/system_call.h"
+#include "allocator/guard/guarded_pool.h"
 #include "allocator/options/options.h"
 #include "allocator/runtime/background.h"
 #include "allocator/runtime/heap.h"
@@ -86,6 +87,17 @@ void PrintVerbose(const char* version, bool is_process_allocator) {
   line.Text("\n").WriteTo(kStderr);
 }
 
+void ComplainOfLargeSizes(const Options& options) {
+  if (options.sample_slots > GuardedPool::kMaxSlots) {
+    Complain("MYONLY_SAMPLE_SLOTS", "is more than 4096, which is taken");
+  }
+#ifdef MYONLY_PRESET_DEBUG
+  if (options.stack_depth > DebugHeap::kMaxStackDepth) {
+    Complain("MYONLY_STACK_DEPTH", "is more than 64, which is taken");
+  }
+#endif
+}
+
 }  // namespace
 
 void Start(const char* const* environment, const char* version,
@@ -99,6 +111,7 @@ void Start(const char* const* environment, const char* version,
   ParseOptions(environment, &options, Complain);
   Heap::ApplyOptions(options);
   if constexpr (kIsSecure) {
+    ComplainOfLargeSizes(options);
     Sampling::Start(kIsDebug ? 0 : options.sample_rate, options.sample_slots);
   }
   if (options.background && !StartBackground()) {
@@ -122,10 +135,12 @@ void Finish() {
   if constexpr (kIsSecure) GuardedHeap::CheckQuarantine();
 #endif
   if (stats_file[0] == '\0') return;
-  const long fd = SystemCall(SystemCallNumber::kOpenAt,
-                             static_cast<unsigned long>(AT_FDCWD),
-                             reinterpret_cast<unsigned long>(stats_file),
-                             O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0666);
+  // No process waits at its end for somebody to read from a pipe.
+  constexpr unsigned long kFlags =
+      O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NONBLOCK;
+  const long fd = SystemCall(
+      SystemCallNumber::kOpenAt, static_cast<unsigned long>(AT_FDCWD),
+      reinterpret_cast<unsigned long>(stats_file), kFlags, 0666);
   if (SystemCallFailed(fd)) {
     Complain("MYONLY_STATS_FILE", "names a file that can't be written");
     return;

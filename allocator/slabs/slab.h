@@ -252,7 +252,7 @@ class Slab {
   }
   // The same, and the object is not free: what can be told without a division.
   static bool IsLive(const Slice* slice, const void* ptr) {
-    return StartsObject(slice, ptr) &&
+    return IsObject(slice, ptr) &&
            (!kChecksObjects ||
             static_cast<const Object*>(ptr)->mark != TokenAt(slice, ptr));
   }

@@ -259,6 +259,19 @@ TEST_F(ShareUpkeepTest, AllThatIsSpareGoes) {
   }
 }
 
+// However little time has gone by.
+TEST_F(ShareUpkeepTest, WhatItHasIsKnownToOthersAtOnce) {
+  constexpr uint64_t kObjects = 20000;
+  for (uint64_t i = 0; i < kObjects; ++i) {
+    Allocate(100);
+    const uint64_t exact = Exact().live_blocks;
+    // Sixteen lists of objects of a page, and a bit.
+    if (i % 100 == 0) {
+      ASSERT_GE(Published().live_blocks + 1000, exact) << i;
+    }
+  }
+}
+
 TEST_F(ShareUpkeepTest, WhatIsReclaimedIsKnownToOthers) {
   EXPECT_FALSE(share_.Reclaim());
   Warm(2000);

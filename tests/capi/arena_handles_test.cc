@@ -55,6 +55,55 @@ void ExpectAnswer(myonly_arena* handle, myonly_status expected) {
   EXPECT_EQ(myonly_arena_check(handle), expected);
 }
 
+// Blocks of others lie where the arena had its own: what is freed late is in
+// the midst of one of them, and the old header is still there.
+TEST(ArenaHandleDeathTest, ABlockOfAnArenaThatWasResetIsInsideOfAnother) {
+  if (!myonly::internal::kChecksObjects) GTEST_SKIP() << "not checked in fast";
+  constexpr size_t kBlocks = 100;
+  myonly_arena* arena = NewArena();
+  std::vector<char*> stale;
+  for (size_t i = 0; i < kBlocks; ++i) {
+    stale.push_back(static_cast<char*>(myonly_arena_alloc(arena, 3000)));
+  }
+  ASSERT_EQ(myonly_arena_reset(arena), MYONLY_OK);
+  std::vector<char*> live;
+  for (size_t i = 0; i < 2 * kBlocks; ++i) {
+    live.push_back(static_cast<char*>(myonly_alloc(5000)));
+  }
+  size_t inside = 0;
+  for (char* block : stale) {
+    for (const char* other : live) {
+      if (block <= other || block >= other + 5000) continue;
+      ++inside;
+      EXPECT_DEATH(myonly_free(block), "free of an address inside a block");
+      EXPECT_DEATH(myonly_realloc(block, 3000), "inside a block");
+      if (inside == 3) break;
+    }
+    if (inside == 3) break;
+  }
+  EXPECT_NE(inside, 0U) << "the heap lays blocks out otherwise";
+  for (char* block : live) myonly_free(block);
+  EXPECT_EQ(myonly_arena_destroy(arena, MYONLY_DESTROY_FREE), MYONLY_OK);
+}
+
+// A place in a slab that nobody has been given yet will be somebody's.
+TEST(ArenaHandleDeathTest, AnObjectThatWasNeverHandedOutStaysNobodys) {
+  if (!myonly::internal::kChecksObjects) GTEST_SKIP() << "not checked in fast";
+  std::vector<char*> blocks;
+  for (size_t i = 0; i < 40; ++i) {
+    blocks.push_back(static_cast<char*>(myonly_alloc(1000)));
+  }
+  char* last = blocks.back();
+  char* never = last + 8 * myonly_usable_size(last);
+  const auto slice = [](const char* address) {
+    return reinterpret_cast<uintptr_t>(address) >> 15;
+  };
+  if (slice(never) != slice(last)) GTEST_SKIP() << "the slab is full";
+  EXPECT_DEATH(myonly_realloc(never, 990), "myonlymalloc: ");
+  EXPECT_DEATH(myonly_free(never), "myonlymalloc: ");
+  for (char* block : blocks) myonly_free(block);
+}
+
 TEST(ArenaHandleTest, IsStaleAfterDestroy) {
   myonly_arena* arena = NewArena();
   ASSERT_NE(myonly_arena_alloc(arena, 100), nullptr);

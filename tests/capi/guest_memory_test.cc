@@ -91,6 +91,53 @@ TEST(GuestMemoryTest, TheStartOfTheBufferIsTheBlocks) {
             MYONLY_OK);
 }
 
+// The arena goes first.
+TEST(GuestMemoryDeathTest, ABlockWithAnArenaInItIsNotLost) {
+  for (size_t bytes : {kMiB, 8 * kMiB}) {
+    void* buffer = myonly_alloc(bytes);
+    ASSERT_NE(buffer, nullptr);
+    myonly_arena* guest = nullptr;
+    ASSERT_EQ(myonly_arena_create_in(buffer, bytes, nullptr, &guest),
+              MYONLY_OK);
+    EXPECT_DEATH(myonly_free(buffer), "an arena has its memory in");
+    EXPECT_DEATH(myonly_free_sized(buffer, bytes, 0),
+                 "an arena has its memory in");
+    EXPECT_DEATH(myonly_realloc(buffer, bytes / 2),
+                 "an arena has its memory in");
+    // Blocks of it are not the buffer, whatever their kind.
+    for (size_t size : {size_t{10}, 3000 * size_t{1}, 200 * kKiB}) {
+      void* block = myonly_arena_alloc(guest, size);
+      ASSERT_NE(block, nullptr);
+      block = myonly_realloc(block, size + size / 4);
+      ASSERT_NE(block, nullptr);
+      myonly_free(block);
+    }
+    EXPECT_EQ(myonly_arena_destroy(guest, MYONLY_DESTROY_FREE), MYONLY_OK);
+    myonly_free(buffer);
+  }
+}
+
+// A block stays where it is, however full the buffer is.
+TEST(GuestMemoryTest, ABlockMayBecomeAsLargeAsItIs) {
+  void* buffer = myonly_alloc(64 * kKiB);
+  myonly_arena* arena = nullptr;
+  ASSERT_EQ(myonly_arena_create_in(buffer, 64 * kKiB, nullptr, &arena),
+            MYONLY_OK);
+  for (const size_t size : {1, 24, 100, 1024, 2000}) {
+    void* block = myonly_arena_alloc(arena, size);
+    ASSERT_NE(block, nullptr);
+    while (myonly_arena_alloc(arena, 8) != nullptr) {
+    }
+    const size_t usable = myonly_usable_size(block);
+    for (size_t less = usable / 2 + 1; less <= usable; ++less) {
+      ASSERT_EQ(myonly_realloc(block, less), block) << size << " " << less;
+    }
+    ASSERT_EQ(myonly_arena_reset(arena), MYONLY_OK);
+  }
+  EXPECT_EQ(myonly_arena_destroy(arena, MYONLY_DESTROY_FREE), MYONLY_OK);
+  myonly_free(buffer);
+}
+
 // Addresses only; some bits of how far into its run a block begins were lost.
 TEST(GuestMemoryTest, AnAlignmentOfGigabytesIsKeptOrRefused) {
   constexpr size_t kBytes = 24 * kGiB;

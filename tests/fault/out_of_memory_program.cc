@@ -10,6 +10,8 @@
 //   out_of_memory commit MIB THREADS       what strict overcommit leaves
 //   out_of_memory deny CALLS ERRNO THREADS see DenyCalls
 //   out_of_memory shrink THREADS           realloc to less, no munmap
+//   out_of_memory sizes MIB THREADS        all addresses it has, for blocks of
+//                                          one size after the other
 //   out_of_memory waves MIB THREADS        blocks of one size after the other,
 //                                          so much of each, written to
 #include <errno.h>
@@ -293,6 +295,45 @@ void* RunWavesInThread(void* bytes) {
   _exit(0);
 }
 
+// How many bytes can be had in blocks of this size; all are freed again.
+size_t FillWith(size_t size) {
+  struct Link {
+    Link* next;
+  };
+  Link* blocks = nullptr;
+  size_t bytes = 0;
+  for (;; bytes += size) {
+    errno = 0;
+    auto* block = static_cast<Link*>(malloc(size));
+    if (block == nullptr) break;
+    memset(block, 1, size < 4096 ? size : 4096);
+    block->next = blocks;
+    blocks = block;
+  }
+  if (errno != ENOMEM) Stop(1, "errno is not ENOMEM");
+  while (Link* block = blocks) {
+    blocks = block->next;
+    free(block);
+  }
+  return bytes;
+}
+
+// Whatever there was before, most of the addresses serve the next size.
+[[noreturn]] void UseOneSizeAfterTheOther(size_t limit) {
+  if (!LimitAddresses(limit)) Stop(kNotPossible, "the limit can't be set");
+  constexpr size_t kSizes[] = {1000,    1000000, 20000000, 100,     3000000,
+                               1000000, 50000,   40000000, 5000000, 2000};
+  for (const size_t size : kSizes) {
+    const size_t bytes = FillWith(size);
+    if (bytes < limit / 3) {
+      fprintf(stderr, "%zu MiB of %zu in blocks of %zu bytes\n", bytes / kMiB,
+              limit / kMiB, size);
+      Stop(1, "too little came back");
+    }
+  }
+  Stop(0, "ok");
+}
+
 int Usage() {
   fprintf(stderr, "usage: see the top of out_of_memory_program.cc\n");
   return 2;
@@ -307,6 +348,9 @@ int main(int argc, char** argv) {
   job.threads = atoi(argv[argc - 1]);
   if (job.threads < 1 || job.threads > kMaxThreads) return Usage();
   if (strcmp(mode, "shrink") == 0) ShrinkWhatCannot();
+  if (strcmp(mode, "sizes") == 0 && argc == 4) {
+    UseOneSizeAfterTheOther(strtoul(argv[2], nullptr, 10) * kMiB);
+  }
   if (strcmp(mode, "waves") == 0 && argc == 4) {
     RunWavesOfThreads(strtoul(argv[2], nullptr, 10) * kMiB, job.threads);
   }

@@ -124,6 +124,21 @@ TEST(LateLimitTest, IsFollowedInSecure) {
   EXPECT_EQ(result.out, "ok\n");
 }
 
+TEST(SizesTest, FreedAddressesServeOtherSizes) {
+  for (const char* mib : {"128", "256", "1024"}) {
+    for (const char* library :
+         {"capi/libmyonlymalloc.so", "capi/libmyonlymalloc-secure.so"}) {
+      ChildOptions child;
+      child.argv = {RunfilePath("tests/fault/out_of_memory_plain"), "sizes",
+                    mib, "1"};
+      child.environment = {{"LD_PRELOAD", RunfilePath(library)}};
+      const ChildResult result = RunChild(child);
+      if (result.exit_code == kNotPossible) GTEST_SKIP() << result.Describe();
+      EXPECT_TRUE(result.Succeeded()) << mib << library << result.Describe();
+    }
+  }
+}
+
 TEST(ShrinkingTest, WhatTheSystemDoesNotTakeBackHasTheWantedSize) {
   const ChildResult result = RunChild(
       {{RunfilePath("tests/fault/out_of_memory_linked"), "shrink", "1"},

@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -106,6 +107,22 @@ void GoOnAfterFaults() {
   printf("%d faults\n", faults);
 }
 
+// A barrier of a collector: it forbids the pages and hears who comes.
+char* barrier;
+void LetThrough(int /*signal*/) {
+  mprotect(barrier, 4096, PROT_READ | PROT_WRITE);
+}
+
+void UseBarrier() {
+  signal(SIGSEGV, LetThrough);
+  barrier = Launder(static_cast<char*>(aligned_alloc(4096, 4096)));
+  mprotect(barrier, 4096, PROT_NONE);
+  barrier[10] = 1;
+  mprotect(barrier, 4096, PROT_READ);
+  barrier[0] = 1;
+  Drop(barrier);
+}
+
 bool Misuse(const char* how, char* block) {
   const bool in_thread = strcmp(how, "use_after_free_of_thread") == 0;
   if (strcmp(how, "write_after_free") == 0 || in_thread) {
@@ -149,6 +166,8 @@ bool Misuse(const char* how, char* block) {
     raise(SIGSEGV);
   } else if (strcmp(how, "fault_elsewhere") == 0) {
     Touch(nullptr, true);
+  } else if (strcmp(how, "barrier") == 0) {
+    UseBarrier();
   } else if (strcmp(how, "going_on") == 0) {
     GoOnAfterFaults();
   } else {

@@ -167,6 +167,12 @@ TEST(SampledProgramTest, AHandlerMayGoOnAndBePutBack) {
   EXPECT_EQ(Count(result.err, "myonlymalloc: use after free"), 5U);
 }
 
+TEST(SampledProgramTest, WhatTheProgramForbidsIsItsOwnAffair) {
+  const ChildResult result = RunProgram("barrier");
+  EXPECT_EQ(result.exit_code, 0) << result.Describe();
+  EXPECT_EQ(result.err, "");
+}
+
 // sshd's children give up the right to almost all calls.
 TEST(SampledProgramTest, ASandboxIsNotLeft) {
   for (const char* rate : {"1", "20", "5000"}) {

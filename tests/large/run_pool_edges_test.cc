@@ -13,6 +13,7 @@
 #include "allocator/base/sizes.h"
 #include "allocator/large/run_pool.h"
 #include "allocator/pages/fake_page_source.h"
+#include "allocator/pages/look.h"
 #include "allocator/pages/page_source.h"
 #include "allocator/pages/slice.h"
 #include "gtest/gtest.h"
@@ -204,6 +205,86 @@ TEST_F(RunPoolEdgesTest, AReservationIsUsedToItsLastSlice) {
   EXPECT_EQ(allocate(1), nullptr);
   EXPECT_EQ(pool.SliceAt(RunPool::kMaxReservations, 0), nullptr);
   pool.CheckInvariants();
+}
+
+TEST_F(RunPoolEdgesTest, ReservationsThatAreFreeAreGivenBack) {
+  FakePageSource small(2 * kMiB);
+  RunPool pool(small);
+  bool zeroed;
+  const auto allocate = [&](size_t slices) {
+    return pool.Allocate(slices, RunKind::kLarge, this, &zeroed);
+  };
+  Slice* runs[5];
+  void* starts[5];
+  for (size_t i = 0; i < 5; ++i) {
+    runs[i] = allocate(64);
+    ASSERT_NE(runs[i], nullptr);
+    starts[i] = pool.AddressOf(runs[i]);
+  }
+  const size_t reserved = small.reserved_bytes();
+  EXPECT_FALSE(pool.ReleaseReservations());
+  pool.Free(runs[0]);  // the first one stays
+  pool.Free(runs[1]);
+  pool.Shrink(runs[2], 10);
+  runs[3]->kind = RunKind::kBusy;
+  pool.FreeAndKeep(runs[3]);
+  {
+    const Look look;
+    EXPECT_FALSE(pool.ReleaseReservations());
+    EXPECT_EQ(pool.Find(starts[1]), runs[1]);
+    pool.CheckInvariants();
+  }
+  EXPECT_TRUE(pool.ReleaseReservations());
+  EXPECT_FALSE(pool.ReleaseReservations());
+  pool.CheckInvariants();
+  EXPECT_LE(small.reserved_bytes(), reserved - 2 * 2 * kMiB);
+  EXPECT_EQ(pool.Find(starts[0]), runs[0]);
+  EXPECT_EQ(pool.Find(starts[1]), nullptr);
+  EXPECT_EQ(pool.Find(starts[2]), runs[2]);
+  EXPECT_EQ(pool.Find(starts[3]), nullptr);
+  EXPECT_EQ(pool.Find(starts[4]), runs[4]);
+  EXPECT_EQ(pool.SlicesIn(1), 0U);
+  // Their places are used again.
+  ASSERT_NE(allocate(64), nullptr);  // in the first
+  Slice* again = allocate(64);
+  ASSERT_NE(again, nullptr);
+  EXPECT_EQ(pool.SliceAt(1, 0), again);
+  again = allocate(64);
+  ASSERT_NE(again, nullptr);
+  EXPECT_EQ(pool.SliceAt(3, 0), again);
+  EXPECT_LE(small.reserved_bytes(), reserved);
+  pool.CheckInvariants();
+}
+
+// A run that is larger than each of what is free.
+TEST_F(RunPoolEdgesTest, FreeReservationsMakeRoomForOthers) {
+  FakePageSource small(2 * kMiB);
+  RunPool pool(small);
+  bool zeroed;
+  const auto allocate = [&](size_t slices) {
+    return pool.Allocate(slices, RunKind::kLarge, this, &zeroed);
+  };
+  std::vector<Slice*> runs;
+  for (size_t i = 0; i < RunPool::kMaxReservations; ++i) {
+    runs.push_back(allocate(64));
+    ASSERT_NE(runs.back(), nullptr);
+  }
+  EXPECT_EQ(allocate(128), nullptr);
+  for (size_t i = 20; i < runs.size(); ++i) pool.Free(runs[i]);
+  Slice* large = allocate(128);
+  ASSERT_NE(large, nullptr);
+  EXPECT_EQ(pool.FindRun(pool.Find(pool.AddressOf(large) + 5 * kMiB / 2)),
+            large);
+  pool.CheckInvariants();
+  // Again and again, and no addresses are lost.
+  const size_t reserved = small.reserved_bytes();
+  for (int i = 0; i < 100; ++i) {
+    pool.Free(large);
+    EXPECT_TRUE(pool.ReleaseReservations());
+    large = allocate(128);
+    ASSERT_NE(large, nullptr);
+  }
+  EXPECT_EQ(small.reserved_bytes(), reserved);
 }
 
 TEST_F(RunPoolEdgesTest, LargeReservationsBeginWhereHugePagesDo) {

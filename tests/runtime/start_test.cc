@@ -3,6 +3,7 @@
 #include "allocator/runtime/start.h"
 
 #include <regex.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <csignal>
@@ -16,6 +17,7 @@
 #include "allocator/options/options.h"
 #include "allocator/runtime/process_heap.h"
 #include "gtest/gtest.h"
+#include "tests/support/preset.h"
 #include "tests/support/temp_directory.h"
 
 namespace myonly::internal {
@@ -192,8 +194,23 @@ TEST(StartDeathTest, EachProcessAppendsOneLineOfStatistics) {
 TEST(StartDeathTest, AFileThatCannotBeWrittenIsNamed) {
   ExpectStderr({"MYONLY_STATS_FILE=/no/such/directory/file"},
                "myonlymalloc: MYONLY_STATS_FILE names a file that can't be");
+  const myonly::testing::TempDirectory directory;
+  const std::string pipe = directory.path() + "/pipe";
+  ASSERT_EQ(mkfifo(pipe.c_str(), 0600), 0);
+  ExpectStderr({"MYONLY_STATS_FILE=" + pipe},
+               "myonlymalloc: MYONLY_STATS_FILE names a file that can't be");
   ExpectStderr({"MYONLY_STATS_FILE=/" + std::string(2000, 'a')},
                "myonlymalloc: MYONLY_STATS_FILE is too long");
+}
+
+TEST(StartDeathTest, TooLargeSizesAreNamed) {
+  if (!kIsSecure) GTEST_SKIP() << "what they are of is in secure and debug";
+  ExpectStderr({"MYONLY_SAMPLE_SLOTS=4097"},
+               "myonlymalloc: MYONLY_SAMPLE_SLOTS is more than 4096");
+  ExpectStderr({"MYONLY_SAMPLE_SLOTS=4096", "MYONLY_STACK_DEPTH=64"}, "");
+  if (!myonly::testing::kIsDebug) return;
+  ExpectStderr({"MYONLY_STACK_DEPTH=65"},
+               "myonlymalloc: MYONLY_STACK_DEPTH is more than 64");
 }
 
 }  // namespace
