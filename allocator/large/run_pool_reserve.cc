@@ -120,7 +120,7 @@ bool RunPool::AddReservation(size_t slices) {
         return false;
       }
       num_reservations_ = Max(num_reservations_, index + 1);
-      if (index != 0) {
+      if (index != 0 && GrowsFromSystem()) {
         // No more than ReleaseFree will give back.
         char* end = static_cast<char*>(start) + bytes;
         char* first = reinterpret_cast<char*>(base);

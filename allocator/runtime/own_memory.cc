@@ -91,18 +91,21 @@ Status OwnMemory::CreateIn(void* buffer, size_t bytes,
     return Status::kInvalid;
   }
   if (HasIn(buffer, bytes)) return Status::kBusy;
+  const Slice* slice = process_globals.runs.Find(buffer);
+  RunKind kind = RunKind::kLarge;
+  RunOwner host;
+  if (slice != nullptr) {
+    host = PeekOwner(slice, &kind);
+    if (host.arena == nullptr) return Status::kInvalid;
+  }
   const uintptr_t start = AlignUp(address, alignof(OwnGround));
   auto* ground = ::new (reinterpret_cast<void*>(start))
       OwnGround(GivenPageSource(), huge_, seed_);
   const uintptr_t rest = start + sizeof(OwnGround);
   ground->runs.Adopt(reinterpret_cast<void*>(rest), address + bytes - rest);
   // In a block of ours: nothing here may pass for a part of its region.
-  if (const Slice* slice = process_globals.runs.Find(buffer)) {
-    RunKind kind;
-    const RunOwner owner = PeekOwner(slice, &kind);
-    if (owner.arena != nullptr && kind != RunKind::kLarge) {
-      ground->arena.KeepSealsApart(owner.seal_key());
-    }
+  if (kind != RunKind::kLarge) {
+    ground->arena.KeepSealsApart(host.seal_key());
   }
   if (!Add(ground, buffer, bytes, /*is_reserved=*/false)) {
     return Status::kNoMemory;

@@ -117,6 +117,16 @@ TEST(GuestMemoryDeathTest, ABlockWithAnArenaInItIsNotLost) {
   }
 }
 
+TEST(GuestMemoryTest, ABlockThatIsFreeWillNotDo) {
+  void* buffer = myonly_alloc(kMiB);
+  ASSERT_NE(buffer, nullptr);
+  myonly_free(buffer);
+  myonly_arena* arena = nullptr;
+  EXPECT_EQ(myonly_arena_create_in(buffer, kMiB, nullptr, &arena),
+            MYONLY_ERR_INVALID);
+  EXPECT_EQ(arena, nullptr);
+}
+
 // A block stays where it is, however full the buffer is.
 TEST(GuestMemoryTest, ABlockMayBecomeAsLargeAsItIs) {
   void* buffer = myonly_alloc(64 * kKiB);

@@ -82,9 +82,10 @@ MYONLY_API myonly_status myonly_arena_purge(myonly_arena* arena,
                                             size_t keep_bytes) MYONLY_NOEXCEPT;
 
 /* Moves a live block, where it is, and its charge to another arena of the same
- * tree. The caller must own the block. Blocks above 64 KiB only:
- * MYONLY_ERR_UNSUPPORTED for smaller ones, which share pages with others, and
- * for an arena of another tree. MYONLY_ERR_QUOTA if a limit is in the way.
+ * tree. The caller must own the block. Blocks above 64 KiB only, and others
+ * that have pages of their own because of their alignment:
+ * MYONLY_ERR_UNSUPPORTED for those that share pages with others, and for an
+ * arena of another tree. MYONLY_ERR_QUOTA if a limit is in the way.
  * MYONLY_ERR_INVALID if `ptr` is no block's. */
 MYONLY_API myonly_status myonly_arena_transfer(void* ptr, myonly_arena* to)
     MYONLY_NOEXCEPT;

@@ -50,9 +50,11 @@ struct myonly_page_source {
  * buffer alone until the arena is destroyed, and may do with it what it likes
  * then. options->pages must be NULL. MYONLY_ERR_BUSY: another arena has a part
  * of the buffer. One that has the buffer, or pages of a page source, in a
- * block of its own can be neither reset nor destroyed before: MYONLY_ERR_BUSY.
- * That is not detected while this call, or one that takes pages, is running in
- * another thread. */
+ * block of its own can be neither reset nor destroyed before: MYONLY_ERR_BUSY;
+ * to free or realloc such a block before is a mistake that is reported, but of
+ * one of just 64 KiB. Both are not detected while this call, or one that takes
+ * pages, is running in another thread. MYONLY_ERR_INVALID: the buffer is in
+ * memory of this library that is free. */
 MYONLY_API myonly_status myonly_arena_create_in(
     void* buffer, size_t bytes, const myonly_arena_options* options,
     myonly_arena** out) MYONLY_NOEXCEPT;
