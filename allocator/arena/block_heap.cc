@@ -113,10 +113,7 @@ Slice* BlockHeap::TakeRun(size_t slices, bool is_least, Status* status) {
 // Regions double with what there is, so that a small heap stays small; when
 // that much can't be had, the least that serves.
 Status BlockHeap::AddRegion(size_t block_bytes) {
-  // One that no other heap has: no tag left in pages of that one passes here.
-  if (!bins_.has_key()) {
-    bins_.set_key(MixBits(seed_() ^ reinterpret_cast<uintptr_t>(this)));
-  }
+  if (!bins_.has_key()) bins_.set_key(seed_());
   const size_t least_bytes = block_bytes + BinManager::kRegionOverhead;
   const size_t least = SlicesFor(least_bytes);
   const size_t want =

@@ -154,7 +154,8 @@ bool SubHeap::LookAtClock() {
   const uint64_t now = CoarseMs();
   if (ABSL_PREDICT_FALSE(now - decay_ms_ >= kDecayIntervalMs)) {
     Decay(now);
-  } else {
+  } else if (held_bytes() !=
+             published_.region_bytes.load(std::memory_order_relaxed)) {
     Publish();
   }
   return (news_ & kTicked) != 0;

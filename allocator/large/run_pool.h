@@ -23,6 +23,7 @@
 #ifndef MYONLY_ALLOCATOR_LARGE_RUN_POOL_H_
 #define MYONLY_ALLOCATOR_LARGE_RUN_POOL_H_
 
+#include <atomic>
 #include <cstddef>
 #include <cstdint>
 
@@ -232,11 +233,14 @@ class RunPool {
   // others. More are reserved in pieces then. True: it did.
   ABSL_ATTRIBUTE_COLD bool FollowLimit();
 
-  // A first look at whether that may help.
-  bool has_more_reservations() const { return reservations_[1].slices() != 0; }
+  // A first look at whether there is more than one reservation.
+  bool has_more_reservations() const {
+    return num_reservations_.load(std::memory_order_relaxed) > 1;
+  }
   // Gives back the addresses of what has been reserved beside the first, as far
-  // as nothing in it is in use. True: it did.
-  ABSL_ATTRIBUTE_COLD bool ReleaseReservations();
+  // as nothing in it is in use; `with_poisoned`: nor faults on purpose. True:
+  // it did.
+  ABSL_ATTRIBUTE_COLD bool ReleaseReservations(bool with_poisoned);
 
   // Purges dirty free runs, the largest first, until at most `keep_bytes` stay.
   // Returns the bytes that were purged.
@@ -335,6 +339,7 @@ class RunPool {
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   ABSL_ATTRIBUTE_COLD bool AddReservation(size_t slices)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  size_t FrontBytes(size_t slices) const;
   ABSL_ATTRIBUTE_COLD void ReleaseBetween(char* start, char* end);
   ABSL_ATTRIBUTE_COLD bool ReleaseFree() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   bool IsFree(const Reservation& reservation) const
@@ -441,7 +446,7 @@ class RunPool {
   // The system may have no huge page ready, or others touch what it puts
   // together.
   Backoff huge_pages_ ABSL_GUARDED_BY(mutex_);
-  size_t num_reservations_ ABSL_GUARDED_BY(mutex_) = 0;
+  std::atomic<size_t> num_reservations_{0};  // written under the lock
   size_t live_slices_ ABSL_GUARDED_BY(mutex_) = 0;
   size_t elsewhere_slices_ ABSL_GUARDED_BY(mutex_) = 0;  // live, not ours
   KeepBudget keep_ ABSL_GUARDED_BY(mutex_){kPeakShift};

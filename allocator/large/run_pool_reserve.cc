@@ -14,7 +14,16 @@ size_t DescriptorBytes(size_t slices) {
   return AlignUp(slices * sizeof(Slice), kPageSize);
 }
 
+// Behind the last slice, where writes beyond a block fault.
+constexpr size_t kGuardBytes = kPageSize;
+
 }  // namespace
+
+// What is reserved below the first slice: its descriptors, or where they are
+// elsewhere a page that faults.
+size_t RunPool::FrontBytes(size_t slices) const {
+  return IsApart() ? kPageSize : DescriptorBytes(slices);
+}
 
 // Where there are addresses that can't be committed, more of them would not be
 // either, and a system that refuses much may not take them back.
@@ -89,16 +98,16 @@ bool RunPool::AddReservation(size_t slices) {
   const size_t least = Max(slices, kMinReservationSlices);
   const size_t limit = pages_.ReservationLimit() / (kSliceSize + sizeof(Slice));
   for (size_t want = Max(limit, least);; want = Max(want / 2, least)) {
-    const size_t descriptors = DescriptorBytes(want);
+    const size_t front = FrontBytes(want);
     // A small one must not lose a part of itself to its alignment.
     const size_t alignment = want * kSliceSize < 16 * kReservationAlignment
                                  ? kSliceSize
                                  : kReservationAlignment;
-    const size_t bytes = descriptors + alignment + want * kSliceSize;
+    const size_t bytes = front + alignment + want * kSliceSize;
     void* start = pages_.Reserve(bytes, kPageSize, PageSource::Access::kNone);
     if (start != nullptr) {
       const uintptr_t base =
-          AlignUp(reinterpret_cast<uintptr_t>(start) + descriptors, alignment);
+          AlignUp(reinterpret_cast<uintptr_t>(start) + front, alignment);
       reservations_[index].Set(reinterpret_cast<void*>(base), want);
       if (IsApart() && !ReserveApart(index)) {
         pages_.Release(start, bytes);
@@ -119,14 +128,13 @@ bool RunPool::AddReservation(size_t slices) {
         pages_.Release(start, bytes);
         return false;
       }
-      num_reservations_ = Max(num_reservations_, index + 1);
+      if (index == num_reservations_) num_reservations_ = index + 1;
       if (index != 0 && GrowsFromSystem()) {
-        // No more than ReleaseFree will give back.
-        char* end = static_cast<char*>(start) + bytes;
+        // No more than ReleaseReservation will give back.
         char* first = reinterpret_cast<char*>(base);
-        char* last = first + want * kSliceSize;
-        ReleaseBetween(static_cast<char*>(start), first - descriptors);
-        ReleaseBetween(last, end);
+        ReleaseBetween(static_cast<char*>(start), first - front);
+        ReleaseBetween(first + want * kSliceSize + kGuardBytes,
+                       static_cast<char*>(start) + bytes);
       }
       return true;
     }
@@ -134,13 +142,16 @@ bool RunPool::AddReservation(size_t slices) {
   }
 }
 
+// What can't be released has no memory at least.
 void RunPool::ReleaseBetween(char* start, char* end) {
-  if (start != end) pages_.Release(start, static_cast<size_t>(end - start));
+  if (start == end) return;
+  const auto bytes = static_cast<size_t>(end - start);
+  if (!pages_.Release(start, bytes)) pages_.Purge(start, bytes);
 }
 
-bool RunPool::ReleaseReservations() {
+bool RunPool::ReleaseReservations(bool with_poisoned) {
   MutexLock lock(mutex_);
-  while (TakePoisonOff()) {
+  while (with_poisoned && TakePoisonOff()) {
   }
   return ReleaseFree();
 }
@@ -152,9 +163,9 @@ bool RunPool::ReleaseFree() {
   for (size_t i = num_reservations_; --i != 0;) {
     has_released |= IsFree(reservations_[i]) && ReleaseReservation(i);
   }
-  while (reservations_[num_reservations_ - 1].slices() == 0) {
-    --num_reservations_;
-  }
+  size_t used = num_reservations_;
+  while (reservations_[used - 1].slices() == 0) --used;
+  num_reservations_ = used;
   return has_released;
 }
 
@@ -175,7 +186,7 @@ bool RunPool::IsFree(const Reservation& reservation) const {
 bool RunPool::ReleaseReservation(size_t index) {
   Reservation& reservation = reservations_[index];
   const size_t committed = reservation.committed_slices();
-  reservation.set_committed_slices(0);
+  reservation.Hide();
   if (Look::IsOn()) {
     reservation.set_committed_slices(committed);
     return false;
@@ -193,7 +204,8 @@ bool RunPool::ReleaseReservation(size_t index) {
   const size_t slices = reservation.slices();
   reservation.Set(nullptr, 0);
   if (IsApart()) apart_.Release(index, pages_);
-  ReleaseBetween(base - DescriptorBytes(slices), base + slices * kSliceSize);
+  ReleaseBetween(base - FrontBytes(slices),
+                 base + slices * kSliceSize + kGuardBytes);
   return true;
 }
 
@@ -213,18 +225,15 @@ bool RunPool::FollowLimit() {
     Reservation& reservation = reservations_[i];
     char* base = reinterpret_cast<char*>(reservation.base());
     const size_t slices = reservation.slices();
-    // What lies beyond the end goes on to fault.
-    const size_t used = reservation.committed_slices() + 1;
+    const size_t used = reservation.committed_slices();
     // What it gave back before may be another mapping by now.
-    if (used > slices) continue;
+    if (used == slices) continue;
     has_closed = true;
     reservation.Close();
-    pages_.Release(base + used * kSliceSize, (slices - used) * kSliceSize);
+    ReleaseBetween(base + used * kSliceSize + kGuardBytes,
+                   base + slices * kSliceSize + (i == 0 ? 0 : kGuardBytes));
     if (IsApart()) apart_.Close(i, pages_, used);
-    // Where they are apart a page before the first slice goes on to fault.
-    const size_t descriptors = DescriptorBytes(slices);
-    pages_.Release(base - descriptors,
-                   descriptors - DescriptorBytes(IsApart() ? 1 : used));
+    ReleaseBetween(base - FrontBytes(slices), base - FrontBytes(used));
   }
   return has_closed;
 }

@@ -234,10 +234,15 @@ class Reservation : private DescriptorsEnd<kIsSecure> {
   void Set(void* base, size_t slices, uintptr_t descriptors_end) {
     const auto address = reinterpret_cast<uintptr_t>(base);
     SetEnd(descriptors_end);
+    Hide();
     Write(&base_, address);
-    Write(&last_below_, slices == 0 ? kNowhere : address - 1);
     slices_ = slices;
-    set_committed_slices(0);
+  }
+  // No address is in it, until something is committed.
+  void Hide() {
+    Write(&last_below_, kNowhere);
+    committed_slices_.store(0, std::memory_order_relaxed);
+    Write(&least_distance_, UINTPTR_MAX);
   }
 
   // The descriptor of the slice at `address`, or NULL if that is outside.
@@ -285,10 +290,12 @@ class Reservation : private DescriptorsEnd<kIsSecure> {
   size_t committed_slices() const {
     return committed_slices_.load(std::memory_order_relaxed);
   }
+  // > 0.
   void set_committed_slices(size_t slices) {
     committed_slices_.store(slices, std::memory_order_relaxed);
-    Write(&least_distance_,
-          slices == 0 ? UINTPTR_MAX : -(slices << kSliceShift));
+    Write(&least_distance_, -(slices << kSliceShift));
+    // Last: who reads it first sees the rest.
+    __atomic_store_n(&last_below_, Read(base_) - 1, __ATOMIC_RELEASE);
   }
 
  private:

@@ -5,6 +5,7 @@
 #include "allocator/arena/heap_walk.h"
 #include "allocator/base/check.h"
 #include "allocator/base/sizes.h"
+#include "allocator/pages/look.h"
 #include "allocator/runtime/process_globals.h"
 
 namespace myonly::internal {
@@ -91,12 +92,15 @@ Status OwnMemory::CreateIn(void* buffer, size_t bytes,
     return Status::kInvalid;
   }
   if (HasIn(buffer, bytes)) return Status::kBusy;
-  const Slice* slice = process_globals.runs.Find(buffer);
   RunKind kind = RunKind::kLarge;
   RunOwner host;
-  if (slice != nullptr) {
-    host = PeekOwner(slice, &kind);
-    if (host.arena == nullptr) return Status::kInvalid;
+  {
+    const Look look;
+    const Slice* slice = process_globals.runs.Find(buffer);
+    if (slice != nullptr) {
+      host = PeekOwner(slice, &kind);
+      if (host.arena == nullptr) return Status::kInvalid;
+    }
   }
   const uintptr_t start = AlignUp(address, alignof(OwnGround));
   auto* ground = ::new (reinterpret_cast<void*>(start))

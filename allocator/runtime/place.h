@@ -67,6 +67,7 @@ ABSL_ATTRIBUTE_COLD ABSL_ATTRIBUTE_NOINLINE inline bool HasGuest(
   if (place.mapping != nullptr) {
     return own.HasIn(place.mapping->start, place.mapping->bytes);
   }
+  if (place.slice == nullptr) return false;
   const RunPool& runs = arena.runs();
   const Slice* run = runs.FindRun(place.slice);
   return run != nullptr && run->kind == RunKind::kLarge &&

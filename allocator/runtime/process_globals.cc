@@ -29,4 +29,9 @@ uint64_t RandomSeed() {
   return now;
 }
 
+uint64_t NewHeapSeed() {
+  ABSL_CONST_INIT static std::atomic<uint64_t> heaps{0};
+  return MixBits(RandomSeed() + heaps.fetch_add(1, std::memory_order_relaxed));
+}
+
 }  // namespace myonly::internal

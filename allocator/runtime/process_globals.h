@@ -24,6 +24,9 @@ namespace myonly::internal {
 
 // A number that another process can't guess.
 ABSL_ATTRIBUTE_COLD uint64_t RandomSeed();
+// One of a process and of no other heap in it: no header that is left of one
+// heap passes in another, or in the next one in the same memory.
+ABSL_ATTRIBUTE_COLD uint64_t NewHeapSeed();
 
 // In the order in which each uses those above it.
 struct ProcessGlobals {
@@ -32,10 +35,10 @@ struct ProcessGlobals {
   RunPool runs{pages};
   HugeMappings huge{pages, metadata};
   QuickLists default_quick;
-  Arena default_arena{runs, huge, RandomSeed, "process", &default_quick};
-  ThreadRegistry threads{metadata, runs, huge, default_arena, RandomSeed};
-  ArenaRegistry registry{pages, metadata, runs, huge, RandomSeed};
-  OwnMemory own{metadata, huge, registry, RandomSeed};
+  Arena default_arena{runs, huge, NewHeapSeed, "process", &default_quick};
+  ThreadRegistry threads{metadata, runs, huge, default_arena, NewHeapSeed};
+  ArenaRegistry registry{pages, metadata, runs, huge, NewHeapSeed};
+  OwnMemory own{metadata, huge, registry, NewHeapSeed};
   ZeroSizeBlocks zero_size{pages};
   // A block stayed larger than its kind is when realloc made it smaller, as
   // there was no memory for less: whoever frees it says the smaller size.

@@ -54,9 +54,13 @@ bool ProcessHeap::MakeRoomIn(Arena& arena, size_t size, Status status) {
   }
   if (FollowLimit()) return true;
   // More than a run needs addresses: what is free may be in the way of it.
-  if (size > kMaxLargeRequest && !g.runs.has_more_reservations()) return false;
+  const bool is_huge = size > kMaxLargeRequest;
+  if (is_huge && (size > kMaxRequest || !g.runs.has_more_reservations())) {
+    return false;
+  }
   MakeRoom();
-  return size <= kMaxLargeRequest || g.runs.ReleaseReservations();
+  if (is_huge) g.runs.ReleaseReservations(/*with_poisoned=*/true);
+  return true;
 }
 
 // A callback that resets the arena drops the block as well, or makes room for

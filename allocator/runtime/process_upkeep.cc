@@ -138,7 +138,9 @@ size_t ProcessHeap::Purge(size_t keep_bytes) {
   const size_t dirty = g.runs.dirty_bytes();
   purged += g.huge.Purge(keep_bytes - Min(dirty, keep_bytes));
   purged += g.runs.Purge(keep_bytes);
-  if (g.runs.has_more_reservations()) g.runs.ReleaseReservations();
+  if (keep_bytes == 0 && g.runs.has_more_reservations()) {
+    g.runs.ReleaseReservations(/*with_poisoned=*/false);
+  }
   TellIfNews();
   return purged;
 }

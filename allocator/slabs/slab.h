@@ -22,6 +22,7 @@
 #include "absl/base/attributes.h"
 #include "absl/base/optimization.h"
 #include "allocator/base/free_mark.h"
+#include "allocator/base/peek.h"
 #include "allocator/base/preset.h"
 #include "allocator/base/sizes.h"
 #include "allocator/pages/slice.h"
@@ -250,9 +251,14 @@ class Slab {
     return static_cast<uint32_t>(
         AlignUp(((uint64_t{1} << 32) - 1) / ObjectBytes(size_class) + 1, 32));
   }
-  // The same, and the object is not free: what can be told without a division.
+  // The same, and the object has been carved and is not free. Of a slab with
+  // purged pages the answer is no, and may be so while its owner carves.
   static bool IsLive(const Slice* slice, const void* ptr) {
-    return IsObject(slice, ptr) &&
+    const uint64_t offset = reinterpret_cast<uintptr_t>(ptr) & (kSliceSize - 1);
+    const uint64_t index_and_rest = offset * slice->reciprocal;
+    return static_cast<uint32_t>(index_and_rest) >> (32 - kPositionBits) == 0 &&
+           index_and_rest >> 32 < Peek(slice->slab.carved) &&
+           Peek(slice->swept_pages) == 0 &&
            (!kChecksObjects ||
             static_cast<const Object*>(ptr)->mark != TokenAt(slice, ptr));
   }
@@ -266,13 +272,19 @@ class Slab {
   // An object begins at `ptr`, and has been carved.
   static bool IsObject(const Slice* slice, const void* ptr) {
     const size_t offset = reinterpret_cast<uintptr_t>(ptr) & (kSliceSize - 1);
-    const size_t carved =
-        slice->swept_pages == 0 ? slice->slab.carved : slice->slab.capacity;
     return StartsObject(slice, ptr) &&
-           offset < carved * ObjectBytes(slice->slab.size_class);
+           offset < EndOfCarved(slice) * ObjectBytes(slice->slab.size_class);
   }
 
  private:
+  // Its owner may sweep it, or carve what was swept, meanwhile: swept pages are
+  // noted before the first and until after the second.
+  static size_t EndOfCarved(const Slice* slice) {
+    unsigned swept = Peek(slice->swept_pages);
+    const size_t carved = Peek(slice->slab.carved);
+    swept |= Peek(slice->swept_pages);
+    return swept == 0 ? carved : slice->slab.capacity;
+  }
   static uint8_t LowByte(const uintptr_t* word) {
     constexpr size_t kAt =
         __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__ ? 0 : sizeof(*word) - 1;

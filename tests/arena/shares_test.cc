@@ -514,22 +514,6 @@ TEST_F(SharesTest, TheCheckLooksAtEachObjectOfItsLists) {
   EXPECT_STREQ(broken(), "nothing");
 }
 
-// What one has sealed passes nowhere else, nor after a reset.
-TEST_F(SharesTest, EachHeapHasAKeyOfItsOwn) {
-  Warm(2000);
-  Status status;
-  ASSERT_NE(arena_.AllocateAligned(2000, kMinAlignment, &status), nullptr);
-  const uint64_t keys[] = {share_.PeekSealKey(), arena_.PeekSealKey()};
-  EXPECT_NE(keys[0], keys[1]);
-  ASSERT_TRUE(arena_.ResetIf(arena_.PeekToken(), nullptr));
-  const uint64_t later[] = {share_.PeekSealKey(), arena_.PeekSealKey()};
-  EXPECT_NE(later[0], later[1]);
-  for (const uint64_t key : keys) {
-    EXPECT_NE(key, later[0]);
-    EXPECT_NE(key, later[1]);
-  }
-}
-
 // All lists and tags are in order; only the sum is not.
 TEST_F(SharesTest, TheCheckFindsABlockThatReachesOverAFreeOne) {
   Warm(2000);

@@ -223,7 +223,8 @@ TEST_F(StepsTest, OfCallocOverMalloc) {
 TEST_F(StepsTest, OfAReallocThatStays) {
   const double step = Difference("resized", "loop");
   EXPECT_GT(step, 5);
-  EXPECT_LE(step, 40);
+  // That the object has been handed out is seven of them.
+  EXPECT_LE(step, 46);
 }
 
 TEST_F(StepsTest, OfAskingForTheUsableSize) {

@@ -117,6 +117,38 @@ TEST(GuestMemoryDeathTest, ABlockWithAnArenaInItIsNotLost) {
   }
 }
 
+// Once there has been such an arena, addresses that are in no run are asked
+// whether one is in there, too.
+TEST(GuestMemoryTest, BlocksOfNoBytesGrowBesideIt) {
+  static char buffer[kMiB];
+  myonly_arena* arena = nullptr;
+  ASSERT_EQ(myonly_arena_create_in(buffer, sizeof(buffer), nullptr, &arena),
+            MYONLY_OK);
+  for (int i = 0; i < 2; ++i) {
+    void* block = myonly_realloc(myonly_alloc(0), 100);
+    EXPECT_NE(block, nullptr);
+    myonly_free(block);
+    if (i == 0) myonly_arena_destroy(arena, MYONLY_DESTROY_FREE);
+  }
+}
+
+// The next arena in the same buffer has another key.
+TEST(GuestMemoryDeathTest, AStaleBlockIsNoneInTheNextArena) {
+  static char buffer[kMiB];
+  myonly_arena* arena = nullptr;
+  ASSERT_EQ(myonly_arena_create_in(buffer, sizeof(buffer), nullptr, &arena),
+            MYONLY_OK);
+  myonly_arena_alloc(arena, 3000);
+  void* stale = myonly_arena_alloc(arena, 3000);
+  myonly_arena_alloc(arena, 3000);
+  EXPECT_EQ(myonly_arena_destroy(arena, MYONLY_DESTROY_FREE), MYONLY_OK);
+  ASSERT_EQ(myonly_arena_create_in(buffer, sizeof(buffer), nullptr, &arena),
+            MYONLY_OK);
+  ASSERT_NE(myonly_arena_alloc(arena, 20000), nullptr);
+  EXPECT_DEATH(myonly_free(stale), "free of an address inside a block");
+  EXPECT_EQ(myonly_arena_destroy(arena, MYONLY_DESTROY_FREE), MYONLY_OK);
+}
+
 TEST(GuestMemoryTest, ABlockThatIsFreeWillNotDo) {
   void* buffer = myonly_alloc(kMiB);
   ASSERT_NE(buffer, nullptr);

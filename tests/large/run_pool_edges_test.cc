@@ -222,7 +222,7 @@ TEST_F(RunPoolEdgesTest, ReservationsThatAreFreeAreGivenBack) {
     starts[i] = pool.AddressOf(runs[i]);
   }
   const size_t reserved = small.reserved_bytes();
-  EXPECT_FALSE(pool.ReleaseReservations());
+  EXPECT_FALSE(pool.ReleaseReservations(true));
   pool.Free(runs[0]);  // the first one stays
   pool.Free(runs[1]);
   pool.Shrink(runs[2], 10);
@@ -230,12 +230,13 @@ TEST_F(RunPoolEdgesTest, ReservationsThatAreFreeAreGivenBack) {
   pool.FreeAndKeep(runs[3]);
   {
     const Look look;
-    EXPECT_FALSE(pool.ReleaseReservations());
+    EXPECT_FALSE(pool.ReleaseReservations(true));
     EXPECT_EQ(pool.Find(starts[1]), runs[1]);
     pool.CheckInvariants();
   }
-  EXPECT_TRUE(pool.ReleaseReservations());
-  EXPECT_FALSE(pool.ReleaseReservations());
+  EXPECT_TRUE(pool.ReleaseReservations(true));
+  EXPECT_FALSE(pool.ReleaseReservations(true));
+  EXPECT_TRUE(pool.has_more_reservations());
   pool.CheckInvariants();
   EXPECT_LE(small.reserved_bytes(), reserved - 2 * 2 * kMiB);
   EXPECT_EQ(pool.Find(starts[0]), runs[0]);
@@ -280,11 +281,38 @@ TEST_F(RunPoolEdgesTest, FreeReservationsMakeRoomForOthers) {
   const size_t reserved = small.reserved_bytes();
   for (int i = 0; i < 100; ++i) {
     pool.Free(large);
-    EXPECT_TRUE(pool.ReleaseReservations());
+    EXPECT_TRUE(pool.ReleaseReservations(true));
     large = allocate(128);
     ASSERT_NE(large, nullptr);
   }
   EXPECT_EQ(small.reserved_bytes(), reserved);
+}
+
+// What was released may be others' by now.
+TEST_F(RunPoolEdgesTest, NoAddressIsReleasedTwice) {
+  FakePageSource pages(128 * kMiB);
+  RunPool pool(pages);
+  bool zeroed;
+  std::vector<Slice*> runs;
+  while (pool.SlicesIn(1) == 0) {
+    runs.push_back(pool.Allocate(64, RunKind::kLarge, this, &zeroed));
+    ASSERT_NE(runs.back(), nullptr);
+  }
+  // Less is committed of the second one than is reserved.
+  pages.set_reservation_limit(kMiB);
+  EXPECT_TRUE(pool.FollowLimit());
+  for (Slice* run : runs) pool.Free(run);
+  EXPECT_TRUE(pool.has_more_reservations());
+  EXPECT_TRUE(pool.ReleaseReservations(true));
+  EXPECT_FALSE(pool.has_more_reservations());
+  size_t held = 0;
+  for (const FakePageSource::Call& call : pages.journal()) {
+    if (!call.ok) continue;
+    if (call.verb == Verb::kReserve) held += call.bytes;
+    if (call.verb == Verb::kRelease) held -= call.bytes;
+  }
+  EXPECT_EQ(held, pages.reserved_bytes());
+  pool.CheckInvariants();
 }
 
 TEST_F(RunPoolEdgesTest, LargeReservationsBeginWhereHugePagesDo) {

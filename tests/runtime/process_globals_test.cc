@@ -55,6 +55,18 @@ TEST(RandomSeedTest, StaysTheSameInOneProcess) {
   EXPECT_EQ(ExitCodeOf([] { return RandomSeed() == RandomSeed() ? 0 : 1; }), 0);
 }
 
+TEST(RandomSeedTest, EachHeapHasItsOwn) {
+  EXPECT_EQ(
+      ExitCodeOf([] {
+        const uint64_t seeds[] = {NewHeapSeed(), NewHeapSeed(), RandomSeed()};
+        return seeds[0] != seeds[1] && seeds[0] != seeds[2] &&
+                       seeds[1] != seeds[2]
+                   ? 0
+                   : 1;
+      }),
+      0);
+}
+
 TEST(RandomSeedTest, IsWhatTheKernelGaveAtTheStartWhereItGivesNoMore) {
   const int code = ExitCodeOf([] {
     uint64_t given;

@@ -94,7 +94,8 @@ MYONLY_API int myonly_is_process_allocator(void) MYONLY_NOEXCEPT;
 /* A block of at least `size` bytes, uninitialised. */
 MYONLY_API void* myonly_alloc(size_t size) MYONLY_NOEXCEPT;
 
-/* Frees a block of any arena, however it was allocated. NULL does nothing. */
+/* Frees a block of any arena, however it was allocated; the preset debug wants
+ * what new has made to be deleted. NULL does nothing. */
 MYONLY_API void myonly_free(void* ptr) MYONLY_NOEXCEPT;
 
 /* A zeroed block of `count` * `size` bytes. */
