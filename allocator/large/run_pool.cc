@@ -135,12 +135,7 @@ void RunPool::MarkInUse(Slice* run, size_t slices, RunKind kind, void* owner) {
 
 Slice* RunPool::FindSlow(const void* address) const {
   for (size_t i = 1; i < kMaxReservations; ++i) {
-    // Another one may come in its place meanwhile.
-    const uintptr_t base = reservations_[i].base();
-    std::atomic_thread_fence(std::memory_order_acquire);
-    Slice* slice = reservations_[i].Find(address);
-    std::atomic_thread_fence(std::memory_order_acquire);
-    if (slice != nullptr && reservations_[i].base() == base) return slice;
+    if (Slice* slice = reservations_[i].FindAsItIs(address)) return slice;
   }
   return nullptr;
 }

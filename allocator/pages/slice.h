@@ -271,6 +271,16 @@ class Reservation : private DescriptorsEnd<kIsSecure> {
     return true;
   }
 
+  // The same of one in whose place another may come meanwhile.
+  Slice* FindAsItIs(const void* address) const {
+    const uintptr_t before = Peek(base_);
+    Slice* slice = Find(address);
+#ifndef ABSL_HAVE_THREAD_SANITIZER
+    std::atomic_thread_fence(std::memory_order_acquire);
+#endif
+    return Peek(base_) == before ? slice : nullptr;
+  }
+
   Slice* At(size_t index) const {
     return reinterpret_cast<Slice*>(EndOfDescriptors()) - 1 - index;
   }
