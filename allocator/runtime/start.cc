@@ -87,7 +87,7 @@ void PrintVerbose(const char* version, bool is_process_allocator) {
   line.Text("\n").WriteTo(kStderr);
 }
 
-void ComplainOfLargeSizes(const Options& options) {
+[[maybe_unused]] void ComplainOfLargeSizes(const Options& options) {
   if (options.sample_slots > GuardedPool::kMaxSlots) {
     Complain("MYONLY_SAMPLE_SLOTS", "is more than 4096, which is taken");
   }
