@@ -61,9 +61,22 @@ bool CountingPages::Release(void* start, size_t bytes) {
     stuck_bytes_ += bytes;
     return false;
   }
-  addresses_.erase(start);
+  char* const end = static_cast<char*>(start) + bytes;
+  const auto range = Find(start);
+  if (range != addresses_.end()) {
+    // What lies before and behind stays.
+    auto* const first = static_cast<char*>(range->first);
+    const Addresses whole = range->second;
+    char* const last = first + whole.bytes;
+    addresses_.erase(range);
+    const auto before = static_cast<size_t>(static_cast<char*>(start) - first);
+    if (before != 0) addresses_[first] = {before, whole.used};
+    if (end < last) {
+      addresses_[end] = {static_cast<size_t>(last - end), whole.used};
+    }
+  }
   faulting_.erase(start);
-  faulting_.erase(static_cast<char*>(start) + bytes - kPageSize);
+  faulting_.erase(end - kPageSize);
   return true;
 }
 
