@@ -42,9 +42,9 @@ class SubHeap;
 
 class Arena {
  public:
-  // `seed` gives a number that is hard to guess, for the seals of blocks; it is
-  // called when the first region is needed.
-  // `quick` may be NULL.
+  // `seed` gives a number that is hard to guess, another one each time, for the
+  // seals of blocks; it is called when the first region is needed. `quick` may
+  // be NULL.
   constexpr Arena(RunPool& runs, HugeMappings& huge, uint64_t (*seed)(),
                   const char* name, QuickLists* quick = nullptr)
       : runs_(runs),

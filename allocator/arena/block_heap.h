@@ -38,8 +38,8 @@ namespace myonly::internal {
 class BlockHeap {
  public:
   // `owner` and `kind` go into the regions' descriptors. `seed` gives a number
-  // that is hard to guess, for the seals; it is called for the first region.
-  // `quick` may be NULL.
+  // that is hard to guess, another one to each heap, for the seals; it is
+  // called for the first region. `quick` may be NULL.
   constexpr BlockHeap(ChargedRuns runs, HugeMappings& huge, uint64_t (*seed)(),
                       RunKind kind, void* owner, QuickLists* quick)
       : runs_(runs),

@@ -246,8 +246,8 @@ class SubHeap : public ShareFront {
 
   // Adds what is in here; exact, and only for the owner.
   ABSL_ATTRIBUTE_COLD void AddStats(ArenaStats* stats);
-  // The same by other threads: as of the owner's last slow path, and objects
-  // in its lists count as in use.
+  // The same by other threads: as of one of its owner's last slow paths, and
+  // objects in its lists count as in use.
   ABSL_ATTRIBUTE_COLD void AddPublishedStats(ArenaStats* stats) const;
   ABSL_ATTRIBUTE_COLD void Publish();
   // The same by anybody at any time, also from a signal handler: objects in

@@ -427,7 +427,8 @@ class RunPool {
   size_t missing_bytes_ = 0;  // of the last slice of what was adopted
   bool keeps_everything_ = false;
   // Written under the lock, read without: a slot is written before any address
-  // in it is handed out, and committed sizes only grow.
+  // in it is handed out, and committed sizes only grow, until all of a slot but
+  // the first goes back while nobody looks (pages/look.h).
   Reservation reservations_[kMaxReservations] = {};
   Mutex mutex_{LockRank::kRunPool};
   LargeTree dirty_ ABSL_GUARDED_BY(mutex_);

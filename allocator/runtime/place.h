@@ -56,7 +56,8 @@ ABSL_ATTRIBUTE_COLD inline Arena* ArenaOfPlace(const Place& place) {
   }
 }
 
-constexpr char kGuestLost[] = "free of a block that an arena has its memory in";
+inline constexpr char kGuestLost[] =
+    "free of a block that an arena has its memory in";
 
 // Whether one has, of a large or huge block of `arena`: it must go first. What
 // has memory of its own has its blocks in there.

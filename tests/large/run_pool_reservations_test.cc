@@ -18,108 +18,102 @@ using Verb = FakePageSource::Verb;
 
 constexpr size_t kMiB = size_t{1} << 20;
 
-TEST(RunPoolReservationsTest, AReservationIsUsedToItsLastSlice) {
-  FakePageSource small(2 * kMiB);
-  RunPool pool(small);
-  bool zeroed;
-  const auto allocate = [&](size_t slices) {
-    return pool.Allocate(slices, RunKind::kLarge, &pool, &zeroed);
-  };
-  ASSERT_NE(allocate(64), nullptr);
-  EXPECT_EQ(pool.SlicesIn(0), 64U);
-  EXPECT_EQ(pool.SlicesIn(1), 0U);
+// Where the system allows reservations of 64 slices.
+class SmallReservationsTest : public ::testing::Test {
+ protected:
+  Slice* Allocate(size_t slices) {
+    bool zeroed;
+    return pool_.Allocate(slices, RunKind::kLarge, this, &zeroed);
+  }
+
+  FakePageSource pages_{2 * kMiB};
+  RunPool pool_{pages_};
+};
+
+TEST_F(SmallReservationsTest, AReservationIsUsedToItsLastSlice) {
+  ASSERT_NE(Allocate(64), nullptr);
+  EXPECT_EQ(pool_.SlicesIn(0), 64U);
+  EXPECT_EQ(pool_.SlicesIn(1), 0U);
   // There are no more of them than that.
   for (size_t i = 1; i < RunPool::kMaxReservations; ++i) {
-    Slice* run = allocate(64);
+    Slice* run = Allocate(64);
     ASSERT_NE(run, nullptr) << i;
-    EXPECT_EQ(pool.SliceAt(i, 63), run - 63);
-    EXPECT_EQ(pool.SliceAt(i, 64), nullptr);
-    EXPECT_EQ(pool.FindRun(pool.Find(pool.AddressOf(run))), run);
+    EXPECT_EQ(pool_.SliceAt(i, 63), run - 63);
+    EXPECT_EQ(pool_.SliceAt(i, 64), nullptr);
+    EXPECT_EQ(pool_.FindRun(pool_.Find(pool_.AddressOf(run))), run);
   }
-  EXPECT_EQ(allocate(1), nullptr);
-  EXPECT_EQ(pool.SliceAt(RunPool::kMaxReservations, 0), nullptr);
-  pool.CheckInvariants();
+  EXPECT_EQ(Allocate(1), nullptr);
+  EXPECT_EQ(pool_.SliceAt(RunPool::kMaxReservations, 0), nullptr);
+  pool_.CheckInvariants();
 }
 
-TEST(RunPoolReservationsTest, ReservationsThatAreFreeAreGivenBack) {
-  FakePageSource small(2 * kMiB);
-  RunPool pool(small);
-  bool zeroed;
-  const auto allocate = [&](size_t slices) {
-    return pool.Allocate(slices, RunKind::kLarge, &pool, &zeroed);
-  };
+TEST_F(SmallReservationsTest, ReservationsThatAreFreeAreGivenBack) {
   Slice* runs[5];
   void* starts[5];
   for (size_t i = 0; i < 5; ++i) {
-    runs[i] = allocate(64);
+    runs[i] = Allocate(64);
     ASSERT_NE(runs[i], nullptr);
-    starts[i] = pool.AddressOf(runs[i]);
+    starts[i] = pool_.AddressOf(runs[i]);
   }
-  const size_t reserved = small.reserved_bytes();
-  EXPECT_FALSE(pool.ReleaseReservations(true));
-  pool.Free(runs[0]);  // the first one stays
-  pool.Free(runs[1]);
-  pool.Shrink(runs[2], 10);
+  const size_t reserved = pages_.reserved_bytes();
+  EXPECT_FALSE(pool_.ReleaseReservations(true));
+  pool_.Free(runs[0]);  // the first one stays
+  pool_.Free(runs[1]);
+  pool_.Shrink(runs[2], 10);
   runs[3]->kind = RunKind::kBusy;
-  pool.FreeAndKeep(runs[3]);
+  pool_.FreeAndKeep(runs[3]);
   {
     const Look look;
-    EXPECT_FALSE(pool.ReleaseReservations(true));
-    EXPECT_EQ(pool.Find(starts[1]), runs[1]);
-    pool.CheckInvariants();
+    EXPECT_FALSE(pool_.ReleaseReservations(true));
+    EXPECT_EQ(pool_.Find(starts[1]), runs[1]);
+    pool_.CheckInvariants();
   }
-  EXPECT_TRUE(pool.ReleaseReservations(true));
-  EXPECT_FALSE(pool.ReleaseReservations(true));
-  EXPECT_TRUE(pool.has_more_reservations());
-  pool.CheckInvariants();
-  EXPECT_LE(small.reserved_bytes(), reserved - 2 * 2 * kMiB);
-  EXPECT_EQ(pool.Find(starts[0]), runs[0]);
-  EXPECT_EQ(pool.Find(starts[1]), nullptr);
-  EXPECT_EQ(pool.Find(starts[2]), runs[2]);
-  EXPECT_EQ(pool.Find(starts[3]), nullptr);
-  EXPECT_EQ(pool.Find(starts[4]), runs[4]);
-  EXPECT_EQ(pool.SlicesIn(1), 0U);
+  EXPECT_TRUE(pool_.ReleaseReservations(true));
+  EXPECT_FALSE(pool_.ReleaseReservations(true));
+  EXPECT_TRUE(pool_.has_more_reservations());
+  pool_.CheckInvariants();
+  EXPECT_LE(pages_.reserved_bytes(), reserved - 2 * 2 * kMiB);
+  EXPECT_EQ(pool_.Find(starts[0]), runs[0]);
+  EXPECT_EQ(pool_.Find(starts[1]), nullptr);
+  EXPECT_EQ(pool_.Find(starts[2]), runs[2]);
+  EXPECT_EQ(pool_.Find(starts[3]), nullptr);
+  EXPECT_EQ(pool_.Find(starts[4]), runs[4]);
+  EXPECT_EQ(pool_.SlicesIn(1), 0U);
   // Their places are used again.
-  ASSERT_NE(allocate(64), nullptr);  // in the first
-  Slice* again = allocate(64);
+  ASSERT_NE(Allocate(64), nullptr);  // in the first
+  Slice* again = Allocate(64);
   ASSERT_NE(again, nullptr);
-  EXPECT_EQ(pool.SliceAt(1, 0), again);
-  again = allocate(64);
+  EXPECT_EQ(pool_.SliceAt(1, 0), again);
+  again = Allocate(64);
   ASSERT_NE(again, nullptr);
-  EXPECT_EQ(pool.SliceAt(3, 0), again);
-  EXPECT_LE(small.reserved_bytes(), reserved);
-  pool.CheckInvariants();
+  EXPECT_EQ(pool_.SliceAt(3, 0), again);
+  EXPECT_LE(pages_.reserved_bytes(), reserved);
+  pool_.CheckInvariants();
 }
 
 // A run that is larger than each of what is free.
-TEST(RunPoolReservationsTest, FreeReservationsMakeRoomForOthers) {
-  FakePageSource small(2 * kMiB);
-  RunPool pool(small);
-  bool zeroed;
-  const auto allocate = [&](size_t slices) {
-    return pool.Allocate(slices, RunKind::kLarge, &pool, &zeroed);
-  };
+TEST_F(SmallReservationsTest, FreeReservationsMakeRoomForOthers) {
   std::vector<Slice*> runs;
   for (size_t i = 0; i < RunPool::kMaxReservations; ++i) {
-    runs.push_back(allocate(64));
+    runs.push_back(Allocate(64));
     ASSERT_NE(runs.back(), nullptr);
   }
-  EXPECT_EQ(allocate(128), nullptr);
-  for (size_t i = 20; i < runs.size(); ++i) pool.Free(runs[i]);
-  Slice* large = allocate(128);
+  EXPECT_EQ(Allocate(128), nullptr);
+  for (size_t i = 20; i < runs.size(); ++i) pool_.Free(runs[i]);
+  Slice* large = Allocate(128);
   ASSERT_NE(large, nullptr);
-  EXPECT_EQ(pool.FindRun(pool.Find(pool.AddressOf(large) + 5 * kMiB / 2)),
+  EXPECT_EQ(pool_.FindRun(pool_.Find(pool_.AddressOf(large) + 5 * kMiB / 2)),
             large);
-  pool.CheckInvariants();
+  pool_.CheckInvariants();
   // Again and again, and no addresses are lost.
-  const size_t reserved = small.reserved_bytes();
+  const size_t reserved = pages_.reserved_bytes();
   for (int i = 0; i < 100; ++i) {
-    pool.Free(large);
-    EXPECT_TRUE(pool.ReleaseReservations(true));
-    large = allocate(128);
+    pool_.Free(large);
+    EXPECT_TRUE(pool_.ReleaseReservations(true));
+    large = Allocate(128);
     ASSERT_NE(large, nullptr);
   }
-  EXPECT_EQ(small.reserved_bytes(), reserved);
+  EXPECT_EQ(pages_.reserved_bytes(), reserved);
 }
 
 // What was released may be others' by now.
