@@ -265,7 +265,7 @@ class Arena {
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   // On slow paths, now and then: gives back what has long been unused.
   ABSL_ATTRIBUTE_COLD void Decay();
-  ABSL_ATTRIBUTE_COLD void DropAll(SliceCache* cache)
+  ABSL_ATTRIBUTE_COLD void DropAll(SliceCache* cache, bool reset)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   ABSL_ATTRIBUTE_COLD bool CheckPages(size_t* live_bytes, size_t* live_blocks,
                                       BrokenInvariant* broken)

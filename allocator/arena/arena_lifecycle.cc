@@ -71,7 +71,7 @@ bool Arena::ResetIf(uintptr_t token, SliceCache* cache) {
   MutexLock lock(mutex_);
   if (IsNot(token)) return false;
   NotePeak();
-  DropAll(cache);
+  DropAll(cache, /*reset=*/true);
   resets_.fetch_add(1, std::memory_order_relaxed);
   return true;
 }
@@ -90,7 +90,7 @@ bool Arena::Close(bool require_empty, SliceCache* cache) {
   // Whoever sees a block gone sees this, too.
   __atomic_store_n(&is_open_, false, __ATOMIC_SEQ_CST);
   faults_.End();
-  DropAll(cache);
+  DropAll(cache, /*reset=*/false);
   quota_.EndClose();
   while (shares_ != nullptr) {
     SubHeap* share = shares_;
@@ -100,7 +100,7 @@ bool Arena::Close(bool require_empty, SliceCache* cache) {
   return true;
 }
 
-void Arena::DropAll(SliceCache* cache) {
+void Arena::DropAll(SliceCache* cache, bool reset) {
   quota_.BeginDrop();
   // A thread keeps slices of the process only.
   if (ground_ != nullptr) cache = nullptr;
@@ -112,7 +112,7 @@ void Arena::DropAll(SliceCache* cache) {
       // was doing, its slabs and regions stay as they are.
       RemoveOwned(&shares_, share);
     } else {
-      share->DropAll(cache);
+      share->DropAll(cache, reset);
     }
   }
   blocks_.DropAll(cache, poisons_);

@@ -55,19 +55,23 @@ void SubHeap::Open(uintptr_t arena_handle) {
   handle = arena_handle;
 }
 
-void SubHeap::DropAll(SliceCache* cache) {
+void SubHeap::DropAll(SliceCache* cache, bool reset) {
   posted_.Clear();
-  slabs_.DropAll(lists_, cache);
+  const uint64_t few = allocations_before_ + kFewRequests;
+  const bool keeps = reset && cache == cache_;
+  slabs_.DropAll(
+      lists_, cache,
+      {keeps ? uintptr_t{handle} : 0, few - Min(few, quick_.requests())});
   blocks_.DropAll(cache);
   block_frees_ = quick_.requests();
   // After few requests it is small again: what is not wanted much needs no
   // slab.
-  const uint64_t allocations = slabs_.taken() + quick_.requests();
-  if (allocations - allocations_before_ < kFewRequests) {
+  allocations_before_ = slabs_.taken() + quick_.requests();
+  was_busy_ = allocations_before_ >= few;
+  if (!was_busy_) {
     memset(requests_, 0, sizeof(requests_));
     region_requests_ = 0;
   }
-  allocations_before_ = allocations;
   Publish();
 }
 
@@ -112,7 +116,7 @@ void* SubHeap::AllocateSmall(size_t bytes) {
   OnSlowPath();
   Status status;  // a block may still fit somewhere
   const size_t slab_bytes = slabs_.slab_bytes();
-  Object* list = slabs_.Refill(size_class, &status);
+  Object* list = Refill(size_class, &status);
   if (slabs_.slab_bytes() != slab_bytes) news_ |= kGrown;
   if (ABSL_PREDICT_FALSE(list == nullptr)) return nullptr;
   lists_[size_class] = list;

@@ -84,8 +84,12 @@ class SubHeap : public ShareFront {
   SubHeap* next = nullptr;
   bool is_open() const { return handle != kNoArena; }
   ABSL_ATTRIBUTE_COLD void Open(uintptr_t arena_handle);
-  ABSL_ATTRIBUTE_COLD void DropAll(SliceCache* cache);
+  // A `reset`: the same is soon wanted again.
+  ABSL_ATTRIBUTE_COLD void DropAll(SliceCache* cache, bool reset);
   void Close() { handle = kNoArena; }
+  // There were many requests between its last two drops: the next arena in this
+  // place is likely one for the same purpose.
+  bool was_busy() const { return was_busy_; }
 
   // In the child of a fork: its thread was lost, perhaps in the midst of a
   // call.
@@ -106,8 +110,7 @@ class SubHeap : public ShareFront {
   void* AllocateOrGrow(size_t size_class) {
     return AllocateFromSlab(size_class, [this, size_class]() -> Object* {
       Status status;
-      return WantsSlab(size_class) ? slabs_.Refill(size_class, &status)
-                                   : nullptr;
+      return WantsSlab(size_class) ? Refill(size_class, &status) : nullptr;
     });
   }
 
@@ -331,6 +334,13 @@ class SubHeap : public ShareFront {
     if (ABSL_PREDICT_TRUE(ptr != nullptr)) quick_.NoteRequest();
     return ptr;
   }
+  Object* Refill(size_t size_class, Status* status) {
+    if (ABSL_PREDICT_FALSE(slabs_.slab_bytes() == 0) &&
+        slabs_.Reopen(lists_, handle) && !Slab::IsEnd(lists_[size_class])) {
+      return lists_[size_class];
+    }
+    return slabs_.Refill(size_class, status);
+  }
   void* AllocateBlockSlow(size_t size, size_t alignment, Status* status);
 
   ABSL_ATTRIBUTE_COLD void MoveLists(Object** to);
@@ -375,6 +385,7 @@ class SubHeap : public ShareFront {
   Object** lists_ = lists;                     // here or elsewhere
   uint8_t handed_back_[kNumSizeClasses] = {};  // counted round and round
   bool is_frozen_ = false;
+  bool was_busy_ = false;
   std::atomic<bool> is_asked_{false};
   uint64_t block_frees_ = 0;
   uint64_t peak_live_bytes_ = 0;

@@ -49,17 +49,40 @@ void ChargedRuns::FreeTo(SliceCache* cache, Slice* run) {
 }
 
 void ChargedRuns::FreeAllTo(SliceCache* cache, Slice* first) {
+  const size_t bytes = MakeNoSlabs(first);
+  FreeAll(cache != nullptr ? cache->PutAll(first) : first);
+  quota_.Return(bytes);
+}
+
+void ChargedRuns::Keep(SliceCache* cache, uintptr_t whom, Slice* slabs) {
+  const size_t bytes = MakeNoSlabs(slabs);
+  FreeAll(cache->Keep(whom, slabs));
+  quota_.Return(bytes);
+}
+
+Slice* ChargedRuns::TakeKept(uintptr_t whom) {
+  if (cache_ == nullptr) return nullptr;
+  const size_t bytes = cache_->KeptFor(whom) * kSliceSize;
+  if (bytes == 0 || !quota_.ChargeSpare(bytes)) return nullptr;
+  Slice* slabs = cache_->TakeKept();
+  if (slabs == nullptr) quota_.Return(bytes);
+  return slabs;
+}
+
+size_t ChargedRuns::MakeNoSlabs(Slice* first) {
   size_t bytes = 0;
   for (Slice* run = first; run != nullptr; run = run->next) {
     run->key = Slice::kNoSlab;
     bytes += kSliceSize;
   }
-  if (cache != nullptr) first = cache->PutAll(first);
+  return bytes;
+}
+
+void ChargedRuns::FreeAll(Slice* first) {
   while (Slice* run = first) {
     first = run->next;
     pool_.Free(run);
   }
-  quota_.Return(bytes);
 }
 
 void ChargedRuns::FreePoisoned(Slice* run) {

@@ -38,12 +38,24 @@ class ChargedRuns {
   // The same for a list of runs of one slice, linked by `next`.
   void FreeAllTo(SliceCache* cache, Slice* first);
 
+  // The same for slabs that `whom` may want back as they are: they wait in
+  // `cache`, no longer than what else is there.
+  ABSL_ATTRIBUTE_COLD void Keep(SliceCache* cache, uintptr_t whom,
+                                Slice* slabs);
+  // Those that were kept for `whom`, charged again; NULL: there are none by
+  // now, or with them more than half of a limit would be used.
+  ABSL_ATTRIBUTE_COLD Slice* TakeKept(uintptr_t whom);
+
   // Every touch of it faults from now on, for a while.
   ABSL_ATTRIBUTE_COLD void FreePoisoned(Slice* run);
 
   RunPool& pool() const { return pool_; }
 
  private:
+  // Of a list of runs of one slice: its bytes.
+  static size_t MakeNoSlabs(Slice* first);
+  void FreeAll(Slice* first);
+
   RunPool& pool_;
   Quota& quota_;
   SliceCache* const cache_;

@@ -25,6 +25,17 @@ ABSL_ATTRIBUTE_ALWAYS_INLINE inline bool Quota::Allows(size_t bytes) const {
   return charged <= usable && bytes <= usable - charged;
 }
 
+bool Quota::AllowsSpare(size_t bytes) const {
+  for (const Quota* level = this; level != nullptr; level = level->parent()) {
+    const size_t soft = level->soft_limit_bytes();
+    if (!level->Allows(2 * bytes) ||
+        (soft != 0 && level->charged_bytes() + bytes > soft)) {
+      return false;
+    }
+  }
+  return true;
+}
+
 // Of the levels from here up to `end`, which is not one of them.
 inline bool Quota::Refuses(size_t bytes, const Quota* end) {
   Quota* refusing = this;
@@ -104,6 +115,23 @@ bool Quota::ChargeLevels(size_t bytes) {
 }
 
 bool Quota::ChargeRuled(size_t bytes) { return ChargeLevels(bytes); }
+
+bool Quota::HasSpare(size_t bytes) const {
+  if (!is_ruled_) return true;
+  if (counts_blocks_) return false;
+  MutexLock lock(TreeMutex());
+  return AllowsSpare(bytes);
+}
+
+bool Quota::ChargeSpare(size_t bytes) {
+  if (!is_ruled_) return Charge(bytes);
+  if (counts_blocks_) return false;
+  MutexLock lock(TreeMutex());
+  if (!AllowsSpare(bytes)) return false;
+  Add(bytes, nullptr);
+  own_ += bytes;
+  return true;
+}
 
 void Quota::ReturnRuled(size_t bytes) {
   if (is_dropping_) return;

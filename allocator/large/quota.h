@@ -74,6 +74,12 @@ class Quota {
     }
   }
 
+  // The same for what its owner might want, and could do without: no more than
+  // half of what is left under a limit, and nothing that has to be told.
+  ABSL_ATTRIBUTE_COLD bool ChargeSpare(size_t bytes);
+  // Whether that would be granted.
+  ABSL_ATTRIBUTE_COLD bool HasSpare(size_t bytes) const;
+
   // --- Of pages or of blocks, whichever is counted. ---
 
   ABSL_ATTRIBUTE_NOINLINE bool ChargeEither(size_t page_bytes,
@@ -178,6 +184,7 @@ class Quota {
   Mutex& TreeMutex() const { return Root().mutex_; }
   // What follows needs the tree's lock.
   bool Allows(size_t bytes) const;
+  bool AllowsSpare(size_t bytes) const;
   bool Refuses(size_t bytes, const Quota* end);
   void Add(size_t bytes, const Quota* end);
   void Subtract(size_t bytes, const Quota* end);

@@ -16,11 +16,15 @@ void ReleaseSome(RunPool& pool, Slice* run, size_t slices) {
 void SliceCache::Release(RunPool& pool) {
   ReleaseSome(pool, first_.exchange(nullptr, std::memory_order_acquire),
               kMaxSlices);
+  ReleaseSome(pool, kept_.exchange(nullptr, std::memory_order_acquire),
+              kMaxSlices);
 }
 
 void SliceCache::Decay(RunPool& pool, uint64_t now_ms) {
   if (now_ms - decay_ms() < kDecayMs) return;
   decay_ms_.store(now_ms, std::memory_order_relaxed);
+  if (is_kept_long_) ReleaseSome(pool, TakeKept(), kMaxSlices);
+  is_kept_long_ = kept_for_ != 0;
   Slice* all = TakeAll();
   if (all == nullptr) count_ = 0;
   const size_t spare = Min(least_, count_);

@@ -2,6 +2,9 @@
 // of its shares, the last one first: no lock, no tree, and pages that are warm.
 // They are charged to no arena.
 //
+// Beside them slabs that one arena wants again: as its reset left them. They
+// are slices like the others to whoever finds no others.
+//
 // Externally synchronised: one thread's own; but anybody may take all of it
 // away, for the run pool, when its thread doesn't want it. So its thread, too,
 // takes all slices at once and puts what it leaves back: no link is read that
@@ -29,6 +32,10 @@ class SliceCache {
   // A run of one slice, or NULL.
   Slice* Take(RunKind kind, void* owner) {
     Slice* run = TakeAll();
+    if (ABSL_PREDICT_FALSE(run == nullptr)) {
+      run = TakeKept();
+      count_ = kept_count_;
+    }
     if (run == nullptr) return nullptr;
     Leave(run->next);
     --count_;
@@ -43,7 +50,7 @@ class SliceCache {
   bool Put(Slice* run) {
     Slice* all = TakeAll();
     if (all == nullptr) count_ = 0;  // others took what there was
-    const bool has_room = count_ != kMaxSlices;
+    const bool has_room = count_ + num_kept() < kMaxSlices;
     if (has_room) {
       run->kind = RunKind::kBusy;
       run->next = all;
@@ -58,7 +65,8 @@ class SliceCache {
   Slice* PutAll(Slice* run) {
     Slice* all = TakeAll();
     if (all == nullptr) count_ = 0;
-    while (run != nullptr && count_ != kMaxSlices) {
+    const size_t most = kMaxSlices - num_kept();
+    while (run != nullptr && count_ < most) {
       Slice* next = run->next;
       run->kind = RunKind::kBusy;
       run->next = all;
@@ -68,6 +76,42 @@ class SliceCache {
     }
     Leave(all);
     return run;
+  }
+
+  // Keeps `slabs`, a list, at most kMaxSlices, for `whom`, which is not 0. What
+  // was kept before goes to the others; the result is what has no room.
+  Slice* Keep(uintptr_t whom, Slice* slabs) {
+    Slice* before = TakeKept();
+    kept_count_ = 0;
+    for (Slice* slab = slabs; slab != nullptr; slab = slab->next) {
+      slab->kind = RunKind::kBusy;
+      ++kept_count_;
+    }
+    kept_for_ = whom;
+    is_kept_long_ = false;
+    kept_.store(slabs, std::memory_order_release);
+    Slice* rest = before != nullptr ? PutAll(before) : nullptr;
+    Slice* all = TakeAll();
+    if (all == nullptr) count_ = 0;
+    for (; count_ > kMaxSlices - kept_count_; --count_) {
+      Slice* next = all->next;
+      all->next = rest;
+      rest = all;
+      all = next;
+    }
+    Leave(all);
+    return rest;
+  }
+
+  // How many are kept for `whom`, unless others took them; and these, a list.
+  // They are nobody's: who takes them writes owner and kind.
+  size_t KeptFor(uintptr_t whom) const {
+    return kept_for_ == whom ? kept_count_ : 0;
+  }
+  Slice* TakeKept() {
+    if (kept_for_ == 0) return nullptr;
+    kept_for_ = 0;
+    return TakeAllOf(kept_);
   }
 
   // Gives all back. By any thread.
@@ -83,14 +127,24 @@ class SliceCache {
   }
 
   size_t bytes() const {
-    return first_.load(std::memory_order_relaxed) == nullptr
-               ? 0
-               : count_ * kSliceSize;
+    return (HasAny(first_) ? count_ * kSliceSize : 0) +
+           (HasAny(kept_) ? kept_count_ * kSliceSize : 0);
   }
 
  private:
   static constexpr uint64_t kDecayMs = 500;
 
+  static bool HasAny(const std::atomic<Slice*>& list) {
+    return list.load(std::memory_order_relaxed) != nullptr;
+  }
+  static Slice* TakeAllOf(std::atomic<Slice*>& list) {
+    Slice* all = list.load(std::memory_order_relaxed);
+    if (ABSL_PREDICT_FALSE(!Mutex::IsSingleThreaded())) {
+      return list.exchange(nullptr, std::memory_order_acquire);
+    }
+    list.store(nullptr, std::memory_order_relaxed);
+    return all;
+  }
   // A thread that is alone leaves them where they are.
   Slice* TakeAll() {
     return ABSL_PREDICT_TRUE(Mutex::IsSingleThreaded())
@@ -98,11 +152,16 @@ class SliceCache {
                : first_.exchange(nullptr, std::memory_order_acquire);
   }
   void Leave(Slice* all) { first_.store(all, std::memory_order_release); }
+  size_t num_kept() const { return kept_for_ == 0 ? 0 : kept_count_; }
 
   std::atomic<Slice*> first_{nullptr};
   size_t count_ = 0;  // valid unless there is none
   size_t least_ = 0;  // of `count_` since the last decay
   std::atomic<uint64_t> decay_ms_{0};
+  std::atomic<Slice*> kept_{nullptr};
+  uintptr_t kept_for_ = 0;  // 0: there are none
+  size_t kept_count_ = 0;
+  bool is_kept_long_ = false;  // since before the last decay
 };
 
 }  // namespace myonly::internal

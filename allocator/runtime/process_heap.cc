@@ -323,6 +323,9 @@ ABSL_ATTRIBUTE_ALWAYS_INLINE inline SubHeap* ShareOf(ArenaHandle handle) {
   return share;
 }
 
+// Where there is less room than this a share has to be earned.
+constexpr size_t kSpareOfBusyShare = size_t{2} << 20;
+
 // This thread's share of the arena, opened if it is time. NULL: it has none,
 // and the arena is in `*arena`; if that is NULL, too, `*status` says why.
 ABSL_ATTRIBUTE_COLD SubHeap* OpenShareOf(ArenaHandle handle, size_t size,
@@ -343,9 +346,10 @@ ABSL_ATTRIBUTE_COLD SubHeap* OpenShareOf(ArenaHandle handle, size_t size,
   const size_t slot = ArenaRegistry::SlotOf(handle);
   SubHeap* share = state->ShareIn(slot);
   if (share != nullptr && share->handle == handle) return share;
-  return state->NoteRequest(handle, (*arena)->resets())
-             ? g.threads.OpenShare(state, slot, **arena)
-             : nullptr;
+  const bool is_time = (share != nullptr && share->was_busy() &&
+                        (*arena)->quota().HasSpare(kSpareOfBusyShare)) ||
+                       state->NoteRequest(handle, (*arena)->resets());
+  return is_time ? g.threads.OpenShare(state, slot, **arena) : nullptr;
 }
 
 }  // namespace

@@ -120,6 +120,11 @@ void LinkAfter(SlabFields* slab, Object* last, Object* object) {
 
 }  // namespace
 
+Object* Slab::MakeList(char* start, size_t count, size_t bytes, uintptr_t token,
+                       Object* rest) {
+  return internal::MakeList(start, 0, count, bytes, token, rest);
+}
+
 size_t Slab::NotCounted(const Slice* slice) {
   const SlabFields& slab = slice->slab;
   switch (slab.state) {

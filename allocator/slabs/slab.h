@@ -197,6 +197,10 @@ class Slab {
   // Pages that were purged come first.
   static Object* Carve(Slice* slice, char* start, Object* end);
 
+  // A list of its first `count` objects, before `rest`. `start` is the slab's.
+  static Object* MakeList(char* start, size_t count, size_t bytes,
+                          uintptr_t token, Object* rest);
+
   // Takes what lies on wholly unused pages off the list; returns those pages,
   // which the caller purges. Only for slabs that have been carved to the end.
   ABSL_ATTRIBUTE_COLD static unsigned Sweep(Slice* slice);

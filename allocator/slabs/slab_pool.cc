@@ -346,12 +346,41 @@ size_t SlabPool::ListLength(size_t size_class, const Object* list) const {
   return length;
 }
 
-void SlabPool::DropAll(Object** lists, SliceCache* cache) {
+bool SlabPool::Rewind(size_t size_class, Object* list, size_t left) {
+  Slice* slab = Active(size_class);
+  if (slab == nullptr || slab->swept_pages != 0) return false;
+  size_t taken = slab->slab.carved;
+  if (is_carved_[size_class]) {
+    taken -= left;
+  } else {
+    list = end();
+  }
+  if (taken == 0) return false;
+  slab->slab.free = Slab::MakeList(runs_.pool().AddressOf(slab), taken,
+                                   ObjectBytes(size_class), token_, list);
+  slab->slab.needed = 0;
+  return true;
+}
+
+void SlabPool::DropAll(Object** lists, SliceCache* cache, Keeping keeping) {
+  size_t left[kNumSizeClasses];
   for (size_t i = 0; i < kNumSizeClasses; ++i) {
-    if (Slab::IsEnd(lists[i])) continue;
-    taken_ -= ListLength(i, lists[i]);
+    left[i] = Slab::IsEnd(lists[i]) ? 0 : ListLength(i, lists[i]);
+    taken_ -= left[i];
+  }
+  const bool keeps =
+      !kIsSecure && keeping.whom != 0 && taken_ >= keeping.least_taken;
+  Slice* kept = nullptr;
+  for (size_t i = 0; i < kNumSizeClasses; ++i) {
+    if (keeps && Rewind(i, lists[i], left[i])) {
+      Slice*& active = List(i, SlabState::kActive);
+      active->next = kept;
+      kept = active;
+      active = nullptr;
+    }
     lists[i] = end();
   }
+  if (kept != nullptr) runs_.Keep(cache, keeping.whom, kept);
   Slice* dropped = nullptr;
   VisitSlabs([&dropped](Slice* slab) {
     slab->next = dropped;
@@ -362,6 +391,26 @@ void SlabPool::DropAll(Object** lists, SliceCache* cache) {
   runs_.FreeAllTo(cache, dropped);
   known_back_ = taken_;
   used_bytes_ = 0;
+}
+
+bool SlabPool::Reopen(Object** lists, uintptr_t kept_for) {
+  Slice* slab = runs_.TakeKept(kept_for);
+  if (slab == nullptr) return false;
+  while (slab != nullptr) {
+    Slice* next = slab->next;
+    const size_t size_class = slab->slab.size_class;
+    slab->owner = owner_;
+    slab->kind.Publish(RunKind::kSlab);
+    slab->previous = slab->next = nullptr;
+    slab->key.Publish(Slab::Key(slab, runs_.pool().AddressOf(slab), token_));
+    List(size_class, SlabState::kActive) = slab;
+    lists[size_class] = Slab::TakeFree(slab, end());
+    is_carved_[size_class] = true;
+    NoteTaken(size_class, slab->slab.carved);
+    ++num_slabs_;
+    slab = next;
+  }
+  return true;
 }
 
 void SlabPool::CountUsed(size_t* objects, size_t* bytes) const {

@@ -123,7 +123,17 @@ class SlabPool {
   // Forgets all objects and gives the slabs back, to the caller's `cache` if it
   // has one. `lists` are what is left of the lists made last, one of each
   // class: they don't count as taken. It walks only those that TakeBack made.
-  ABSL_ATTRIBUTE_COLD void DropAll(Object** lists, SliceCache* cache);
+  // A slab of each class that was in use is kept in the cache for `whom`, 0:
+  // nobody, with all it has carved, if taken() is at least `least_taken` then.
+  struct Keeping {
+    uintptr_t whom;
+    uint64_t least_taken;
+  };
+  ABSL_ATTRIBUTE_COLD void DropAll(Object** lists, SliceCache* cache,
+                                   Keeping keeping = {0, 0});
+  // While it has no slab: the slabs that are kept are its own again, and
+  // `lists` what they have carved. False: there are none.
+  ABSL_ATTRIBUTE_COLD bool Reopen(Object** lists, uintptr_t kept_for);
 
   // Counts from 0 again; there are no slabs.
   void ResetCounters() { taken_ = known_back_ = 0; }
@@ -178,6 +188,10 @@ class SlabPool {
   void CheckSome(const Slice* slab) const;
   static bool BeginsWell(const Slice* slab, const Object* list, size_t carved);
   ABSL_ATTRIBUTE_COLD void GiveUp(Slice* slab);
+  // All objects that the active slab has carved become its list again. `list`
+  // is what is left of the last one, `left` objects. False: nothing was taken,
+  // or its pages were purged.
+  ABSL_ATTRIBUTE_COLD bool Rewind(size_t size_class, Object* list, size_t left);
   ABSL_ATTRIBUTE_COLD void SweepWhileGrowing();
   // The slabs of a class in one state. The active one is alone; of the others
   // the first one has the last one before it.

@@ -9,6 +9,7 @@
 #include <algorithm>
 #include <atomic>
 #include <cstddef>
+#include <set>
 #include <thread>
 #include <vector>
 
@@ -184,6 +185,50 @@ TEST(ArenaSharesTest, ArenasInTurnKeepTheirBlocksApart) {
     EXPECT_EQ(myonly_arena_check(arena), MYONLY_OK);
     EXPECT_EQ(myonly_arena_destroy(arena, MYONLY_DESTROY_FREE), MYONLY_OK);
   }
+}
+
+// It has a share from its first request on: objects without headers.
+TEST(ArenaSharesTest, AnArenaInThePlaceOfABusyOneHasAShareAtOnce) {
+  if (myonly::internal::kIsSecure)
+    GTEST_SKIP() << "objects are not in order there";
+  struct Case {
+    int requests;
+    size_t limit;
+    bool has_share;
+  };
+  for (const Case& c :
+       {Case{200, 0, false}, Case{1000, 0, true}, Case{1000, 3 * kMiB, false},
+        Case{1000, 5 * kMiB, true}, Case{200, 5 * kMiB, false}}) {
+    myonly_arena* busy = NewArena();
+    for (int i = 0; i < c.requests; ++i) myonly_arena_alloc(busy, 48);
+    EXPECT_EQ(myonly_arena_destroy(busy, MYONLY_DESTROY_FREE), MYONLY_OK);
+    myonly_arena* arena = NewArena(c.limit);
+    auto* first = static_cast<char*>(myonly_arena_alloc(arena, 48));
+    auto* second = static_cast<char*>(myonly_arena_alloc(arena, 48));
+    EXPECT_EQ(second - first == 48, c.has_share) << c.requests << c.limit;
+    EXPECT_LE(StatsOf(arena).charged_bytes, 64 * kKiB);
+    EXPECT_EQ(StatsOf(arena).live_blocks, 2U);
+    EXPECT_EQ(myonly_arena_destroy(arena, MYONLY_DESTROY_FREE), MYONLY_OK);
+  }
+}
+
+// What it has kept is nobody's until then, and nothing of before is in use.
+TEST(ArenaSharesTest, AnArenaThatIsResetHasItsMemoryAtOnce) {
+  myonly_arena* arena = NewArena();
+  for (int round = 0; round < 20; ++round) {
+    const std::vector<unsigned char*> blocks = Fill(arena, 700);
+    EXPECT_EQ(StatsOf(arena).live_blocks, 700U);
+    EXPECT_EQ(CountDamaged(blocks), 0U);
+    const std::set<unsigned char*> apart(blocks.begin(), blocks.end());
+    EXPECT_EQ(apart.size(), 700U);
+    // Some are back by then, as for the next request.
+    for (size_t i = round; i < blocks.size(); i += 7) myonly_free(blocks[i]);
+    EXPECT_EQ(myonly_arena_reset(arena), MYONLY_OK);
+    EXPECT_EQ(StatsOf(arena).charged_bytes, 0U);
+    EXPECT_EQ(StatsOf(arena).live_bytes, 0U);
+    EXPECT_EQ(myonly_arena_check(arena), MYONLY_OK);
+  }
+  EXPECT_EQ(myonly_arena_destroy(arena, MYONLY_DESTROY_FREE), MYONLY_OK);
 }
 
 TEST(ArenaSharesTest, OthersMayFree) {

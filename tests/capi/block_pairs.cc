@@ -109,6 +109,31 @@ __attribute__((noinline)) void ArenaPairs(size_t count) {
   }
 }
 
+// Requests of 500 blocks, each in an arena that is reset after it, or destroyed
+// and made anew.
+template <typename End>
+void InRequests(size_t count, myonly_arena** arena, End end) {
+  constexpr size_t kBlocks = 500;
+  for (size_t i = 0; i < count; ++i) {
+    Keep(myonly_arena_alloc(*arena, sizes[i % kSizes]));
+    if (i % kBlocks == kBlocks - 1) end();
+  }
+}
+void Renew(myonly_arena** arena) {
+  if (*arena != nullptr) myonly_arena_destroy(*arena, MYONLY_DESTROY_FREE);
+  if (myonly_arena_create(nullptr, arena) != MYONLY_OK) abort();
+}
+__attribute__((noinline)) void ArenaResets(size_t count) {
+  static myonly_arena* arena = nullptr;
+  if (arena == nullptr) Renew(&arena);
+  InRequests(count, &arena, [] { myonly_arena_reset(arena); });
+}
+__attribute__((noinline)) void ArenaLives(size_t count) {
+  static myonly_arena* arena = nullptr;
+  if (arena == nullptr) Renew(&arena);
+  InRequests(count, &arena, [] { Renew(&arena); });
+}
+
 // The same without quick lists: each block is split off a large free one, and
 // coalesced with it again.
 __attribute__((noinline)) void SplitAndCoalesce(size_t count) {
@@ -235,6 +260,8 @@ constexpr Pattern kPatterns[] = {
     {"freed_sized", FreedSized},
     {"arena_pairs", ArenaPairs},
     {"arena_turns", ArenaTurns},
+    {"arena_resets", ArenaResets},
+    {"arena_lives", ArenaLives},
     {"split_coalesce", SplitAndCoalesce},
     {"replace", Replace},
     {"allocated", Allocated},

@@ -139,6 +139,10 @@ constexpr double kSplitAndCoalesce = 220;
 constexpr double kManySizes = 110;
 // Of 64 arenas in turn.
 constexpr double kTurns = internal::kChecksObjects ? 100 : 92;
+// Requests of 500 objects of 63 classes, each in an arena that is reset after
+// it, or in a new one.
+constexpr double kRequestAndReset = 75;
+constexpr double kRequestInANewArena = 160;
 // By C++, whose standard has one form call another; and with the size.
 constexpr double kMadeObject = kObject + 4;
 constexpr double kMadeBlock = kQuickHit + 8;
@@ -155,6 +159,8 @@ const Pattern kPatterns[] = {
     {"pairs", "100", "100", kObject},
     {"arena_pairs", "24", "24", kObject + 6},
     {"arena_turns", "24", "24", kTurns},
+    {"arena_resets", "16", "1024", kRequestAndReset},
+    {"arena_lives", "16", "1024", kRequestInANewArena},
     {"pairs", "1024", "1024", kLargestObject},
     {"pairs", "4096", "4096", kQuickHit},
     {"pairs", "10000", "10000", kQuickHit},

@@ -226,7 +226,8 @@ TEST(ExplainTest, ShowsWhatIsOnItsWayToItsOwner) {
   EXPECT_EQ(all["parts"]["unaccounted"].number, 0u);
   EXPECT_EQ(all["parts"]["live"].number, 0u);
   EXPECT_GT(all["parts"]["remote_queues"].number, live * 8 / 10);
-  EXPECT_LE(all["parts"]["remote_queues"].number, live);
+  // The first ones of the size may be blocks, which wait with their headers.
+  EXPECT_LE(all["parts"]["remote_queues"].number, live + 8 * 8);
   // Statistics take it in.
   const Json after = ExplainQuiet(heap.arena());
   EXPECT_EQ(after["parts"]["live"].number, 0u);
@@ -234,7 +235,11 @@ TEST(ExplainTest, ShowsWhatIsOnItsWayToItsOwner) {
 }
 
 TEST(ExplainTest, TellsDirtyPagesFromPurgedOnes) {
-  Heap heap(Options());
+  // Where there is little room no thread has a share at once, whatever was in
+  // the arena's place before.
+  myonly_arena_options options = Options();
+  options.limit_bytes = size_t{1} << 20;
+  Heap heap(options);
   void* block = myonly_arena_alloc(heap.arena(), 60 * kKiB);
   void* stays = myonly_arena_alloc(heap.arena(), 100);
   ASSERT_NE(stays, nullptr);

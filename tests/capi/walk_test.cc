@@ -69,6 +69,10 @@ class WalkTest : public ::testing::TestWithParam<bool> {
     if (!HasMarks()) GTEST_SKIP() << "the fast preset has no marks";
     if (!GetParam()) return;
     ASSERT_EQ(myonly_arena_create(nullptr, &arena_), MYONLY_OK);
+    // The next one in its place is not taken for a busy one.
+    ASSERT_NE(myonly_arena_alloc(arena_, 1), nullptr);
+    ASSERT_EQ(myonly_arena_destroy(arena_, MYONLY_DESTROY_FREE), MYONLY_OK);
+    ASSERT_EQ(myonly_arena_create(nullptr, &arena_), MYONLY_OK);
   }
   void TearDown() override {
     for (const auto& [block, bytes] : live_) myonly_free(block);

@@ -62,6 +62,55 @@ TEST(QuotaTest, ALimitCountsWhatIsHeldAlready) {
   EXPECT_EQ(quota.own_bytes(&charged), 0U);
 }
 
+TEST(QuotaTest, WhatCouldBeSparedLeavesHalfOfWhatIsLeft) {
+  Quota free;
+  EXPECT_TRUE(free.HasSpare(SIZE_MAX));
+  EXPECT_TRUE(free.ChargeSpare(1000));
+  EXPECT_EQ(free.charged_bytes(), 1000U);
+
+  Quota parent;
+  parent.Open({});
+  QuotaOptions below;
+  below.parent = &parent;
+  Quota child;
+  child.Open(below);
+  EXPECT_TRUE(child.ChargeSpare(40));
+  EXPECT_EQ(parent.charged_bytes(), 40U);
+  for (Quota* limited : {&child, &parent}) {
+    limited->set_limit_bytes(140);
+    EXPECT_FALSE(child.HasSpare(51));
+    EXPECT_FALSE(child.ChargeSpare(51));
+    EXPECT_TRUE(child.HasSpare(50));
+    EXPECT_EQ(parent.charged_bytes(), 40U);
+    limited->set_limit_bytes(0);
+  }
+  parent.set_limit_bytes(140);
+  EXPECT_TRUE(child.ChargeSpare(50));
+  EXPECT_EQ(parent.charged_bytes(), 90U);
+  EXPECT_EQ(child.own_bytes(), 90U);
+  EXPECT_EQ(child.refusals() + parent.refusals(), 0U);
+
+  QuotaOptions to_the_byte;
+  to_the_byte.counts_blocks = true;
+  Quota blocks;
+  blocks.Open(to_the_byte);
+  EXPECT_FALSE(blocks.HasSpare(1));
+  EXPECT_FALSE(blocks.ChargeSpare(1));
+}
+
+// Nobody is told for the sake of what is only handy.
+TEST(QuotaTest, WhatCouldBeSparedPassesNoSoftLimit) {
+  Quota::Extras extras = {};
+  Quota quota;
+  quota.set_extras(&extras);
+  QuotaOptions options;
+  options.soft_limit_bytes = 100;
+  quota.Open(options);
+  EXPECT_FALSE(quota.ChargeSpare(101));
+  EXPECT_EQ(quota.charged_bytes(), 0U);
+  EXPECT_TRUE(quota.ChargeSpare(100));
+}
+
 TEST(QuotaTest, WhatItsOwnerDropsIsReturnedAtOnce) {
   Quota plain;
   EXPECT_TRUE(plain.Charge(700));

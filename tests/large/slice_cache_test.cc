@@ -30,6 +30,20 @@ class SliceCacheTest : public ::testing::Test {
   void FreeAll(const std::vector<Slice*>& runs) {
     for (Slice* run : runs) charged_.Free(run);
   }
+  // In the order in which they are taken from the front.
+  static Slice* ListOf(const std::vector<Slice*>& runs) {
+    Slice* list = nullptr;
+    for (Slice* run : runs) {
+      run->next = list;
+      list = run;
+    }
+    return list;
+  }
+  static size_t Length(const Slice* list) {
+    size_t length = 0;
+    for (; list != nullptr; list = list->next) ++length;
+    return length;
+  }
 
   MmapPageSource pages_;
   RunPool pool_{pages_};
@@ -69,13 +83,8 @@ TEST_F(SliceCacheTest, KeepsNoMoreThanItSays) {
 TEST_F(SliceCacheTest, OfAListThePoolGetsWhatHasNoRoom) {
   for (SliceCache* cache : {&cache_, static_cast<SliceCache*>(nullptr)}) {
     const std::vector<Slice*> runs = Allocate(SliceCache::kMaxSlices + 3);
-    Slice* list = nullptr;
-    for (Slice* run : runs) {
-      run->key.Publish(1);
-      run->next = list;
-      list = run;
-    }
-    charged_.FreeAllTo(cache, list);
+    for (Slice* run : runs) run->key.Publish(1);
+    charged_.FreeAllTo(cache, ListOf(runs));
     EXPECT_EQ(quota_.charged_bytes(), 0U);
     for (const Slice* run : runs) {
       EXPECT_EQ(run->key, Slice::kNoSlab);
@@ -138,6 +147,86 @@ TEST_F(SliceCacheTest, LongRunsAndRefusedOnesPassItBy) {
   EXPECT_EQ(status_, Status::kQuota);
   EXPECT_EQ(cache_.bytes(), kSliceSize);
   cache_.Release(pool_);
+}
+
+// --- Slabs that one arena wants again. ---
+
+TEST_F(SliceCacheTest, WhatIsKeptForOneIsAllItsOwn) {
+  constexpr uintptr_t kWhom = 16;
+  charged_.Keep(&cache_, kWhom, ListOf(Allocate(3)));
+  EXPECT_EQ(quota_.charged_bytes(), 0U);
+  EXPECT_EQ(cache_.bytes(), 3 * kSliceSize);
+  EXPECT_EQ(charged_.TakeKept(kWhom + 16), nullptr);
+  EXPECT_EQ(quota_.charged_bytes(), 0U);
+  Slice* kept = charged_.TakeKept(kWhom);
+  EXPECT_EQ(Length(kept), 3U);
+  EXPECT_EQ(quota_.charged_bytes(), 3 * kSliceSize);
+  EXPECT_EQ(cache_.bytes(), 0U);
+  EXPECT_EQ(charged_.TakeKept(kWhom), nullptr);
+  charged_.FreeAllTo(nullptr, kept);
+  EXPECT_EQ(pool_.live_bytes(), 0U);
+}
+
+TEST_F(SliceCacheTest, WhatIsKeptServesAnyoneWhenNothingElseIsThere) {
+  const std::vector<Slice*> runs = Allocate(3);
+  charged_.Keep(&cache_, 16, ListOf({runs[0], runs[1]}));
+  charged_.Free(runs[2]);
+  const std::vector<Slice*> again = Allocate(2);
+  EXPECT_EQ(again[0], runs[2]);
+  EXPECT_EQ(again[1], runs[1]);
+  EXPECT_EQ(cache_.bytes(), kSliceSize);
+  EXPECT_EQ(charged_.TakeKept(16), nullptr);
+  EXPECT_EQ(Allocate(1)[0], runs[0]);
+  EXPECT_EQ(cache_.bytes(), 0U);
+  FreeAll(runs);
+  cache_.Release(pool_);
+  EXPECT_EQ(pool_.live_bytes(), 0U);
+}
+
+TEST_F(SliceCacheTest, OnlyTheLastOneHasSomethingKept) {
+  const std::vector<Slice*> runs = Allocate(5);
+  charged_.Keep(&cache_, 16, ListOf({runs[0], runs[1]}));
+  charged_.Keep(&cache_, 32, ListOf({runs[2], runs[3], runs[4]}));
+  EXPECT_EQ(charged_.TakeKept(16), nullptr);
+  EXPECT_EQ(cache_.bytes(), 5 * kSliceSize);
+  // There is no more room than without.
+  FreeAll(Allocate(2 * SliceCache::kMaxSlices));
+  const std::vector<Slice*> many = Allocate(SliceCache::kMaxSlices);
+  FreeAll(Allocate(SliceCache::kMaxSlices));
+  charged_.Keep(&cache_, 48, ListOf(many));
+  EXPECT_EQ(cache_.bytes(), SliceCache::kMaxSlices * kSliceSize);
+  FreeAll(Allocate(SliceCache::kMaxSlices + 1));
+  EXPECT_EQ(cache_.bytes(), SliceCache::kMaxSlices * kSliceSize);
+  EXPECT_EQ(pool_.live_bytes(), cache_.bytes());
+  cache_.Release(pool_);
+  EXPECT_EQ(pool_.live_bytes(), 0U);
+}
+
+TEST_F(SliceCacheTest, WhatIsKeptGoesBackToo) {
+  charged_.Keep(&cache_, 16, ListOf(Allocate(3)));
+  cache_.Release(pool_);
+  EXPECT_EQ(cache_.bytes(), 0U);
+  EXPECT_EQ(pool_.live_bytes(), 0U);
+  EXPECT_EQ(charged_.TakeKept(16), nullptr);
+  EXPECT_EQ(quota_.charged_bytes(), 0U);
+
+  charged_.Keep(&cache_, 16, ListOf(Allocate(3)));
+  cache_.Decay(pool_, 10000);
+  EXPECT_EQ(cache_.bytes(), 3 * kSliceSize);
+  cache_.Decay(pool_, 11000);
+  EXPECT_EQ(cache_.bytes(), 0U);
+  EXPECT_EQ(pool_.live_bytes(), 0U);
+}
+
+TEST_F(SliceCacheTest, WhatIsKeptTakesNoMoreThanHalfOfWhatIsLeft) {
+  charged_.Keep(&cache_, 16, ListOf(Allocate(3)));
+  quota_.set_limit_bytes(6 * kSliceSize - 1);
+  EXPECT_EQ(charged_.TakeKept(16), nullptr);
+  EXPECT_EQ(quota_.charged_bytes(), 0U);
+  EXPECT_EQ(cache_.bytes(), 3 * kSliceSize);
+  quota_.set_limit_bytes(6 * kSliceSize);
+  charged_.FreeAllTo(nullptr, charged_.TakeKept(16));
+  EXPECT_EQ(cache_.bytes(), 0U);
 }
 
 // Nobody is charged for what could not be had.
