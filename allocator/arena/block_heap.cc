@@ -11,6 +11,7 @@ namespace {
 
 constexpr char kOverwrittenHeader[] = "overwritten header";
 constexpr size_t kMaxRegionBytes = size_t{256} << 10;
+constexpr size_t kLeastBufferBytes = 2 * kPageSize;
 // With so many regions a new one is populated as a whole.
 constexpr size_t kRegionsForWhole = 16;
 constexpr uint64_t kQuickDecayMs = 500;
@@ -93,14 +94,21 @@ void BlockHeap::NoteFlush() {
   }
 }
 
+// Of a region that is opened for this block. Small blocks have a tag on each
+// page. Larger ones may be buffers that are used at their beginning only, and
+// each size opens about as many regions as it fills.
+Growth BlockHeap::ExpectedGrowth(size_t block_bytes) const {
+  if (block_bytes >= kLeastBufferBytes) return {};
+  return {AlignDown(region_bytes_ / kRegionsForWhole, kPageSize),
+          region_bytes_ >= Growth::kLeastDenseBytes};
+}
+
 // At a limit, or in memory of its own, the arena gives back what it keeps free,
 // where memory is short the process does, before a region is refused.
-Slice* BlockHeap::TakeRun(size_t slices, bool is_least, Status* status) {
-  const size_t soon = AlignDown(
-      Min(slices * kSliceSize, region_bytes_ / kRegionsForWhole), kPageSize);
-  Slice* run =
-      runs_.Allocate(slices, kind_, owner_, status,
-                     {soon, region_bytes_ >= Growth::kLeastDenseBytes});
+Slice* BlockHeap::TakeRun(size_t slices, bool is_least, Growth growth,
+                          Status* status) {
+  growth.bytes_soon = Min(growth.bytes_soon, slices * kSliceSize);
+  Slice* run = runs_.Allocate(slices, kind_, owner_, status, growth);
   if (ABSL_PREDICT_TRUE(run != nullptr)) return run;
   if (*status == Status::kQuota || !runs_.pool().GrowsFromSystem()) {
     FreeSpareRegion();
@@ -125,8 +133,11 @@ Status BlockHeap::AddRegion(size_t block_bytes) {
   if (ABSL_PREDICT_FALSE(all >= least_bytes)) {
     run = runs_.AllocateAtEnd(all, kind_, owner_, &status);
   }
-  if (run == nullptr) run = TakeRun(want, want == least, &status);
-  if (run == nullptr && want != least) run = TakeRun(least, true, &status);
+  const Growth growth = ExpectedGrowth(block_bytes);
+  if (run == nullptr) run = TakeRun(want, want == least, growth, &status);
+  if (run == nullptr && want != least) {
+    run = TakeRun(least, true, growth, &status);
+  }
   if (run == nullptr) {
     run = runs_.AllocateAtEnd(least_bytes, kind_, owner_, &status);
   }

@@ -168,8 +168,9 @@ class BlockHeap {
   ABSL_ATTRIBUTE_COLD void NoteFlush();
   const char* WhyBad(const Slice* region, void** ptr) const;
   static bool HasAddress(const void* heap, const void* address);
+  ABSL_ATTRIBUTE_COLD Growth ExpectedGrowth(size_t block_bytes) const;
   ABSL_ATTRIBUTE_COLD Slice* TakeRun(size_t slices, bool is_least,
-                                     Status* status);
+                                     Growth growth, Status* status);
   ABSL_ATTRIBUTE_COLD Status AddRegion(size_t block_bytes);
   ABSL_ATTRIBUTE_COLD void OpenMore(size_t block_bytes);
   ABSL_ATTRIBUTE_COLD bool IsBeforeUnopened(Block* block) const;

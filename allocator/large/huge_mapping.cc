@@ -128,7 +128,8 @@ HugeMapping* HugeMappings::Allocate(size_t bytes, size_t alignment, bool zeroed,
   InsertLive(mapping);
   ++num_live_;
   live_bytes_ += bytes;
-  keep_.NoteFresh(*fresh_bytes);
+  // Zeros are fresh whatever is kept.
+  if (!zeroed) keep_.NoteFresh(*fresh_bytes);
   keep_.NoteLive(live_bytes_);
   cache_.Trim(CacheBudget(), &surplus);
   UnlockAndUnmap(surplus);

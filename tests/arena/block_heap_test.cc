@@ -88,6 +88,21 @@ TEST_F(BlockHeapTest, RegionsDoubleUpTo256KiB) {
   EXPECT_GE(sizes.size(), 10U);
 }
 
+// Of a buffer only the beginning may be used: a region for one is not filled in
+// advance, but for its share of what small blocks want.
+TEST_F(BlockHeapTest, RegionsForBuffersAreNotPopulated) {
+  const auto populated = [this] {
+    return pages_.Count(FakePageSource::Verb::kPopulate) +
+           pages_.Count(FakePageSource::Verb::kPopulateHuge);
+  };
+  for (const size_t size : {size_t{8192}, size_t{20000}, size_t{60000}}) {
+    for (int i = 0; i < 200; ++i) ASSERT_NE(Allocate(size), nullptr);
+    EXPECT_EQ(populated(), 0U) << size;
+  }
+  for (int i = 0; i < 1000; ++i) ASSERT_NE(Allocate(4000), nullptr);
+  EXPECT_GE(populated(), 1U);
+}
+
 // A heap of few blocks touches one page; later twice as many each time.
 TEST_F(BlockHeapTest, TheFirstRegionIsOpenedBitByBit) {
   if (kIsSecure) GTEST_SKIP() << "other things are in the region, too";

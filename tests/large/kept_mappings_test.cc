@@ -309,6 +309,28 @@ TEST_F(KeptMappingsTest, ZeroedOnesAreNew) {
   }
 }
 
+// What was given back would not have served them.
+TEST_F(KeptMappingsTest, WhoWantsZerosRegretsNothing) {
+  for (const bool zeroed : {true, false}) {
+    HugeMappings huge(pages_, metadata_);
+    size_t most = 0;
+    for (int round = 0; round < 8; ++round) {
+      size_t fresh = 0;
+      const auto allocate = [&](bool wants_zeros) {
+        return huge.Allocate(64 * kMiB, kPageSize, wants_zeros, this, &fresh);
+      };
+      HugeMapping* table = allocate(zeroed);
+      HugeMapping* buffer = allocate(false);
+      most = Max(most, huge.live_bytes() + huge.cached_bytes());
+      huge.Free(buffer);
+      huge.Free(table);
+      most = Max(most, huge.live_bytes() + huge.cached_bytes());
+    }
+    EXPECT_LE(most, 128 * kMiB) << zeroed;
+    huge.Purge(0);
+  }
+}
+
 TEST_F(KeptMappingsTest, WhatIsKeptIsBounded) {
   std::vector<HugeMapping*> mappings;
   for (int i = 0; i < 40; ++i) mappings.push_back(Allocate(9 * kMiB));
