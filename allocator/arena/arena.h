@@ -134,11 +134,13 @@ class Arena {
 
   // Coalesces what waits in quick lists, gives wholly free regions back, and
   // purges the pages inside free blocks. Returns the bytes purged.
-  ABSL_ATTRIBUTE_COLD size_t Purge(MayLook may_look = LookAtAll);
+  size_t Purge(MayLook may_look = LookAtAll) {
+    return PurgeTo(token_, 0, may_look);
+  }
 
-  // The same until about `keep_bytes` of what is not live are left. Returns
-  // the bytes given back and purged: none if it is closed, or another arena
-  // than that of the token by now.
+  // The same until about `keep_bytes` of what is not live are left in its
+  // regions and slabs; nothing if it is closed, or another arena than that of
+  // the token by now.
   ABSL_ATTRIBUTE_COLD size_t PurgeTo(uintptr_t token, size_t keep_bytes,
                                      MayLook may_look);
 

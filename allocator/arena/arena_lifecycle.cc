@@ -134,19 +134,6 @@ void Arena::DropAll(SliceCache* cache, bool reset) {
   frees_ = allocations_;
 }
 
-size_t Arena::Purge(MayLook may_look) {
-  MutexLock lock(mutex_);
-  size_t purged = blocks_.Purge();
-  for (SubHeap* share = shares_; share != nullptr; share = share->next) {
-    if (may_look(share->token())) {
-      purged += share->Purge();
-    } else {
-      share->AskForSpare();
-    }
-  }
-  return purged;
-}
-
 ArenaStats Arena::Stats(MayLook may_look) {
   MutexLock lock(mutex_);
   NotePeak();

@@ -8,23 +8,18 @@
 namespace myonly::internal {
 
 size_t Arena::PurgeTo(uintptr_t token, size_t keep_bytes, MayLook may_look) {
-  const uint64_t free_bytes = Stats(may_look).free_block_bytes;
-  if (free_bytes <= keep_bytes) return 0;
-  const uint64_t wanted = free_bytes - keep_bytes;
+  if (keep_bytes != 0 && Stats(may_look).free_block_bytes <= keep_bytes) {
+    return 0;
+  }
   MutexLock lock(mutex_);
   if (IsNot(token)) return 0;
-  size_t held = blocks_.region_bytes();
-  size_t purged = blocks_.Purge();
-  purged += held - blocks_.region_bytes();
-  for (SubHeap* share = shares_; share != nullptr && purged < wanted;
-       share = share->next) {
+  size_t purged = blocks_.PurgeTo(&keep_bytes);
+  for (SubHeap* share = shares_; share != nullptr; share = share->next) {
     if (!may_look(share->token()) || share->is_frozen()) {
       share->AskForSpare();
-      continue;
+    } else {
+      purged += share->PurgeTo(&keep_bytes);
     }
-    held = share->held_bytes();
-    purged += share->Purge();
-    purged += held - share->held_bytes();
   }
   return purged;
 }

@@ -291,19 +291,21 @@ void BlockHeap::FreeRegion(Slice* run) {
   runs_.Free(run);
 }
 
-size_t BlockHeap::PurgeRegion(Slice* run, bool at_once, size_t* purged) {
+size_t BlockHeap::PurgeRegion(Slice* run, bool at_once, size_t* keep_bytes,
+                              size_t* purged) {
   const auto purge = [this, purged](char* start, size_t bytes) {
     *purged += runs_.pool().PurgeInside(start, bytes);
   };
   return bins_.PurgeRegion(runs_.pool().AddressOf(run), kMinPurgeBlockBytes,
-                           at_once, purge);
+                           at_once, keep_bytes, purge);
 }
 
 bool BlockHeap::PurgeIdle(size_t blocks, bool at_once) {
   size_t purged = 0;
+  size_t keep_bytes = 0;
   for (size_t walked = 0; idle_region_ != nullptr;) {
     if (walked >= blocks) return true;
-    walked += PurgeRegion(idle_region_, at_once, &purged);
+    walked += PurgeRegion(idle_region_, at_once, &keep_bytes, &purged);
     idle_region_ = idle_region_->next;
   }
   return false;
@@ -324,12 +326,13 @@ void BlockHeap::PurgeWhileFreeing(size_t bytes) {
   PurgeIdle(kBlocksWhileFreeing, /*at_once=*/true);
 }
 
-size_t BlockHeap::Purge() {
-  FlushQuickLists(0);
+size_t BlockHeap::PurgeTo(size_t* keep_bytes) {
+  FlushQuickLists(*keep_bytes);
   FreeSpareRegion();
+  *keep_bytes -= Min(*keep_bytes, quick_bytes());
   size_t purged = 0;
   for (Slice* run = regions_; run != nullptr; run = run->next) {
-    PurgeRegion(run, /*at_once=*/true, &purged);
+    PurgeRegion(run, /*at_once=*/true, keep_bytes, &purged);
   }
   return purged;
 }

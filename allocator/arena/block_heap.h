@@ -120,7 +120,12 @@ class BlockHeap {
   static void set_purges_at_once(bool at_once) { purges_at_once_ = at_once; }
 
   // Gives back what can be given back. Returns the bytes purged.
-  ABSL_ATTRIBUTE_COLD size_t Purge();
+  size_t Purge() {
+    size_t keep_bytes = 0;
+    return PurgeTo(&keep_bytes);
+  }
+  // But for about `*keep_bytes` of what is free, which are taken off.
+  ABSL_ATTRIBUTE_COLD size_t PurgeTo(size_t* keep_bytes);
 
   // Forgets all blocks and gives the regions back, single slices to the
   // caller's `cache` if it has one. With `poisons` every touch of them faults.
@@ -177,7 +182,7 @@ class BlockHeap {
   ABSL_ATTRIBUTE_COLD void FreeRegion(Slice* run);
   void RegionIsFree(Block* whole);
   ABSL_ATTRIBUTE_COLD size_t PurgeRegion(Slice* run, bool at_once,
-                                         size_t* purged);
+                                         size_t* keep_bytes, size_t* purged);
 
   ChargedRuns runs_;
   HugeMappings& huge_;

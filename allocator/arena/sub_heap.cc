@@ -271,12 +271,12 @@ void SubHeap::ReleaseIfAsked() {
   Publish();
 }
 
-void SubHeap::ReleaseSpare() {
+void SubHeap::ReleaseSpare(size_t keep_bytes) {
   is_asked_.store(false, std::memory_order_relaxed);
   TakeInAll();
   ReturnLists();
   slabs_.ReleaseEmpty();
-  blocks_.FlushQuickLists(0);
+  blocks_.FlushQuickLists(keep_bytes);
   blocks_.FreeSpareRegion();
 }
 
@@ -288,9 +288,10 @@ bool SubHeap::Reclaim() {
   return true;
 }
 
-size_t SubHeap::Purge() {
-  ReleaseSpare();
-  const size_t purged = blocks_.Purge() + slabs_.SweepAll();
+size_t SubHeap::PurgeTo(size_t* keep_bytes) {
+  ReleaseSpare(*keep_bytes);
+  const size_t purged =
+      blocks_.PurgeTo(keep_bytes) + slabs_.SweepAll(keep_bytes);
   Publish();
   return purged;
 }

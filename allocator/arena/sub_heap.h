@@ -212,10 +212,16 @@ class SubHeap : public ShareFront {
   // --- The whole. ---
 
   // Gives back what can be given back. Returns the bytes purged inside blocks.
-  ABSL_ATTRIBUTE_COLD size_t Purge();
+  size_t Purge() {
+    size_t keep_bytes = 0;
+    return PurgeTo(&keep_bytes);
+  }
+  // But for about `*keep_bytes` of what is free, which are taken off.
+  ABSL_ATTRIBUTE_COLD size_t PurgeTo(size_t* keep_bytes);
 
-  // Gives back what is kept free in slabs and regions of its own.
-  ABSL_ATTRIBUTE_COLD void ReleaseSpare();
+  // Gives back what is kept free in slabs and regions of its own, but for so
+  // much that waits in quick lists.
+  ABSL_ATTRIBUTE_COLD void ReleaseSpare(size_t keep_bytes = 0);
   // By anybody: the owner shall do that soon. Who owns it and is not in a call
   // for it asks whether somebody did.
   void AskForSpare() { is_asked_.store(true, std::memory_order_relaxed); }

@@ -101,16 +101,20 @@ class BinManager {
   // Calls purge(start, bytes) for the payload, links excluded, of each free
   // block of at least `least_bytes` in the region that begins at `region`;
   // once, and unless `at_once` not before a walk has found it as the walk
-  // before did. Returns the number of blocks walked over.
+  // before did. Those that come first and make up `*keep_bytes`, of which they
+  // are taken off, are left alone. Returns the number of blocks walked over.
   template <typename Purge>
   size_t PurgeRegion(void* region, size_t least_bytes, bool at_once,
-                     Purge purge) {
+                     size_t* keep_bytes, Purge purge) {
     size_t blocks = 1;
     for (Block* block = FirstBlock(region); block->size() != 0;
          block = block->Next(), ++blocks) {
       CheckSealed(block);
       BoundaryTag tag = block->Read();
-      if (tag.used || tag.purged || tag.size < least_bytes) continue;
+      if (tag.used || tag.purged) continue;
+      const size_t kept = Min(*keep_bytes, tag.size);
+      *keep_bytes -= kept;
+      if (kept == tag.size || tag.size < least_bytes) continue;
       tag.purged = tag.aged || at_once;
       tag.aged = true;
       block->Write(key_, tag);

@@ -311,14 +311,24 @@ bool SlabPool::HasWaiting() const {
   return false;
 }
 
-size_t SlabPool::SweepAll() {
+size_t SlabPool::SweepAll(size_t* keep_bytes) {
   size_t purged = 0;
   for (size_t i = 1; i < kNumSizeClasses; ++i) {
+    // Those that began to wait last are kept.
+    Slice* kept = nullptr;
+    for (Slice* slab = First(i, SlabState::kPartial);
+         slab != nullptr && *keep_bytes != 0; slab = slab->next) {
+      *keep_bytes -=
+          Min(*keep_bytes, kSliceSize - Slab::Used(slab) * ObjectBytes(i));
+      kept = slab;
+    }
     for (Slice* slab = First(i, SlabState::kSwept); slab != nullptr;
          slab = slab->next) {
       purged += PurgeUnused(slab);
     }
-    while (Slice* slab = OldestPartial(i, 0)) purged += SweepOne(slab);
+    for (Slice* slab; (slab = OldestPartial(i, 0)) != kept;) {
+      purged += SweepOne(slab);
+    }
   }
   return purged;
 }

@@ -102,8 +102,9 @@ class SlabPool {
   // What waits now has waited long enough.
   void AgeAll() { epoch_ = static_cast<uint8_t>(epoch_ + kLeastEpochs); }
 
-  // The same for all slabs that wait, however long. Returns the bytes purged.
-  ABSL_ATTRIBUTE_COLD size_t SweepAll();
+  // The same for all slabs that wait, however long, but for about `*keep_bytes`
+  // of what is free in them, which are taken off. Returns the bytes purged.
+  ABSL_ATTRIBUTE_COLD size_t SweepAll(size_t* keep_bytes);
 
   // Whether there is something to sweep, by now or later.
   ABSL_ATTRIBUTE_COLD bool HasWaiting() const;

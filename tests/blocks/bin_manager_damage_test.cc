@@ -324,8 +324,9 @@ TEST_F(BinManagerDamageDeathTest, AForgedBackLinkIsNotUnlinked) {
 TEST_F(BinManagerDamageDeathTest, PurgingBehindAnOverwrittenTagAborts) {
   for (const uint64_t word : {0x4141414141414141, 0x4141414141414140}) {
     second->Store(word);
+    size_t keep_bytes = 0;
     EXPECT_DEATH(
-        heap.bins.PurgeRegion(heap.region->start(), 64, true,
+        heap.bins.PurgeRegion(heap.region->start(), 64, true, &keep_bytes,
                               [](char* /*start*/, size_t /*bytes*/) {}),
         "myonlymalloc: overwritten header");
   }

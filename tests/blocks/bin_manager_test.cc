@@ -400,8 +400,10 @@ class PurgeRegionTest : public ::testing::Test {
   // The sizes of the blocks that one walk purges.
   std::vector<size_t> Walk(size_t least, bool at_once) {
     std::vector<size_t> purged;
+    size_t keep_bytes = 0;
     blocks_ = heap_.bins.PurgeRegion(
-        heap_.region->start(), least, at_once, [&](char* start, size_t bytes) {
+        heap_.region->start(), least, at_once, &keep_bytes,
+        [&](char* start, size_t bytes) {
           EXPECT_TRUE(heap_.region->Has(start + bytes - 1));
           memset(start, 0, bytes);
           purged.push_back(bytes + sizeof(Block));

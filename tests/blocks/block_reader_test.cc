@@ -84,8 +84,9 @@ TEST_F(BlockReaderTest, EndsAtADamagedTag) {
 }
 
 TEST_F(BlockReaderTest, TellsWhichPagesArePurged) {
+  size_t keep_bytes = 0;
   heap_.bins.PurgeRegion(heap_.region->start(), 0, /*at_once=*/true,
-                         [](char* /*start*/, size_t /*bytes*/) {});
+                         &keep_bytes, [](char* /*start*/, size_t /*bytes*/) {});
   BlockReader reader = Reader();
   ASSERT_TRUE(reader.Next());
   // All but the page with the links and the one with the sentinel.

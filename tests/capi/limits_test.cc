@@ -14,8 +14,11 @@
 
 #include "allocator/base/preset.h"
 #include "gtest/gtest.h"
+#include "tests/support/resident.h"
 
 namespace {
+
+using myonly::testing::ResidentBytes;
 
 constexpr size_t kKiB = 1024;
 constexpr size_t kMiB = 1024 * kKiB;
@@ -536,6 +539,32 @@ TEST(LimitsTest, PurgeGivesBackWhatTheArenaKeepsFree) {
   ASSERT_EQ(myonly_arena_purge(arena, 0), MYONLY_OK);
   EXPECT_LE(Charged(arena), before);
   EXPECT_LE(Charged(arena), 8 * kUnit);
+  EXPECT_EQ(myonly_arena_check(arena), MYONLY_OK);
+  Destroy(arena);
+}
+
+// Of what lies between live blocks, however often it is asked for.
+TEST(LimitsTest, PurgeLeavesAboutWhatItIsTold) {
+  myonly_arena* arena = NewArena(0);
+  std::vector<void*> blocks;
+  for (int i = 0; i < 4000; ++i) {
+    blocks.push_back(myonly_arena_alloc(arena, 10000));
+    memset(blocks.back(), 1, 10000);
+  }
+  for (size_t i = 0; i < blocks.size(); ++i) {
+    if (i % 8 != 0) myonly_free(blocks[i]);
+  }
+  // Some 35 MB.
+  const size_t free_bytes = StatsOf(arena).free_block_bytes;
+  const size_t before = ResidentBytes();
+  for (int round = 0; round < 3; ++round) {
+    ASSERT_EQ(myonly_arena_purge(arena, free_bytes / 2), MYONLY_OK);
+    const size_t given_back = before - ResidentBytes();
+    EXPECT_GT(given_back, free_bytes / 4) << round;
+    EXPECT_LT(given_back, free_bytes * 5 / 8) << round;
+  }
+  ASSERT_EQ(myonly_arena_purge(arena, 0), MYONLY_OK);
+  EXPECT_GT(before - ResidentBytes(), free_bytes * 6 / 8);
   EXPECT_EQ(myonly_arena_check(arena), MYONLY_OK);
   Destroy(arena);
 }

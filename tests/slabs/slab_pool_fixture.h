@@ -22,6 +22,8 @@ class SlabPoolTest : public ::testing::Test {
  protected:
   static constexpr uintptr_t kToken = 0x1000;
 
+  size_t SweepAll(size_t keep_bytes = 0) { return pool_.SweepAll(&keep_bytes); }
+
   // Takes all that one refill gives.
   std::vector<Object*> TakeOnce(size_t size_class) {
     std::vector<Object*> taken;

@@ -117,7 +117,7 @@ TEST_F(SlabReaderTest, ObjectsOnPurgedPagesAreNotLive) {
       }
     }
     std::sort(kept.begin(), kept.end());
-    pool_.SweepAll();
+    SweepAll();
     ASSERT_NE(slab->swept_pages, 0) << size_class;
     EXPECT_EQ(Live(taken[0]), kept) << size_class;
     // Carved again, they wait in a list.

@@ -251,9 +251,26 @@ TEST_F(SlabSweepTest, SweepAllDoesNotWait) {
   const size_t size_class = SizeClassFor(128);
   const std::vector<Object*> all = FullSlab(size_class);
   for (size_t i = all.size() / 2; i < all.size(); ++i) Free(all[i]);
-  EXPECT_EQ(pool_.SweepAll(), 4 * kPageSize);
+  EXPECT_EQ(SweepAll(), 4 * kPageSize);
   for (size_t i = all.size() / 4; i < all.size() / 2; ++i) Free(all[i]);
-  EXPECT_EQ(pool_.SweepAll(), 2 * kPageSize) << "what has become unused since";
+  EXPECT_EQ(SweepAll(), 2 * kPageSize) << "what has become unused since";
+  EXPECT_TRUE(Check());
+}
+
+// The slab that began to wait last is kept first.
+TEST_F(SlabSweepTest, SweepAllKeepsWhatItIsTold) {
+  const size_t size_class = SizeClassFor(128);
+  const std::vector<Object*> first = FullSlab(size_class);
+  const std::vector<Object*> second =
+      Take(size_class, SlabCapacity(size_class));
+  for (size_t i = first.size() / 2; i < first.size(); ++i) Free(first[i]);
+  for (size_t i = 1; i < second.size(); ++i) Free(second[i]);
+  const size_t before = PurgedBytes();
+  EXPECT_EQ(SweepAll(2 * kSliceSize), 0U);
+  EXPECT_EQ(SweepAll(kSliceSize / 2), 4 * kPageSize);
+  EXPECT_EQ(SweepAll(kSliceSize / 2), 0U) << "what is swept is not there";
+  EXPECT_GT(SweepAll(), 4 * kPageSize);
+  EXPECT_GT(PurgedBytes() - before, 8 * kPageSize);
   EXPECT_TRUE(Check());
 }
 
@@ -266,7 +283,7 @@ TEST_F(SlabSweepTest, SweepAllLooksAtSweptSlabsAgain) {
       Free(all.back());
       all.pop_back();
     }
-    EXPECT_EQ(pool_.SweepAll(), kPageSize) << round;
+    EXPECT_EQ(SweepAll(), kPageSize) << round;
   }
   EXPECT_TRUE(Check());
 }
@@ -276,7 +293,7 @@ TEST_F(SlabSweepTest, ARefusedPurgeLosesNothing) {
   const std::vector<Object*> all = FullSlab(SizeClassFor(64));
   for (size_t i = 1; i < all.size(); ++i) Free(all[i]);
   pages_.FailFrom(0);
-  EXPECT_EQ(pool_.SweepAll(), 0U);
+  EXPECT_EQ(SweepAll(), 0U);
   EXPECT_TRUE(Check());
   pages_.StopFailing();
   EXPECT_EQ(Used(), 1 + other_.size());
@@ -327,7 +344,7 @@ TEST_F(SlabSweepTest, FewAreTakenAtATimeIfWanted) {
 TEST_F(SlabSweepTest, DropAllTakesSweptSlabsToo) {
   const std::vector<Object*> all = FullSlab(SizeClassFor(64));
   for (size_t i = 1; i < all.size(); ++i) Free(all[i]);
-  pool_.SweepAll();
+  SweepAll();
   Object* lists[kNumSizeClasses];
   for (Object*& list : lists) list = pool_.end();
   pool_.DropAll(lists, nullptr);
@@ -342,7 +359,7 @@ TEST_F(SlabSweepTest, ASecondFreeOnAPurgedPageIsReportedBeforeItsReuse) {
   const size_t size_class = SizeClassFor(64);
   const std::vector<Object*> all = FullSlab(size_class);
   for (size_t i = 20; i < all.size(); ++i) Free(all[i]);
-  pool_.SweepAll();
+  SweepAll();
   EXPECT_DEATH(
       {
         Free(all[200]);
