@@ -36,6 +36,8 @@ class Pressure {
   ABSL_ATTRIBUTE_COLD void Open(Callback callback, void* ctx, uintptr_t arena);
   // Tells nothing any more. False and nothing done: it is just telling.
   ABSL_ATTRIBUTE_COLD bool Close();
+  // While it is open.
+  bool has_callback() const { return callback_ != nullptr; }
 
   // The calling thread has brought the charge above the soft limit, or below
   // 7/8 of it; and to the limit.

@@ -87,8 +87,9 @@ void Quota::NoteCharge(size_t charged) {
 void Quota::NoteReturn(size_t charged) {
   if (has_hit_limit_) {
     has_hit_limit_ = false;
-    // The reserve is still in use, in part at least.
-    if (charged >= UsableBytes()) has_hit_limit_ = true;
+    // The reserve is still in use, in part at least. Where it is all there is,
+    // it is not when nothing is held.
+    if (charged >= UsableBytes() && charged != 0) has_hit_limit_ = true;
   }
   if (!is_above_) return;
   const size_t soft = extras_->soft_limit_bytes;
@@ -207,7 +208,7 @@ void Quota::set_limit_bytes(size_t bytes) {
 
 void Quota::set_soft_limit_bytes(size_t bytes) {
   MutexLock lock(TreeMutex());
-  if (extras_ == nullptr) return;
+  if (extras_ == nullptr || !extras_->pressure.has_callback()) return;
   extras_->soft_limit_bytes = bytes;
   NoteCharge(charged_bytes());
   if (is_above_) NoteReturn(charged_bytes());
@@ -236,7 +237,8 @@ void Quota::Open(const QuotaOptions& options) {
   parent_.store(options.parent, std::memory_order_relaxed);
   if (options.parent != nullptr) ++options.parent->num_children_;
   if (extras_ == nullptr) return;
-  extras_->soft_limit_bytes = options.soft_limit_bytes;
+  extras_->soft_limit_bytes =
+      options.on_pressure == nullptr ? 0 : options.soft_limit_bytes;
   extras_->reserve_bytes = options.reserve_bytes;
   extras_->refused = nullptr;
   extras_->pressure.Open(options.on_pressure, options.ctx, options.arena);

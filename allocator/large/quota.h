@@ -128,7 +128,8 @@ class Quota {
   ABSL_ATTRIBUTE_COLD size_t own_bytes(size_t* charged);
   // 0 = no limit.
   size_t limit_bytes() const { return limit_.load(std::memory_order_relaxed); }
-  // 0 = none. May be a little old, as the number of children.
+  // 0 = none, as for one that has nobody to tell. May be a little old, as the
+  // number of children.
   size_t soft_limit_bytes() const {
     const Extras* extras = Peek(extras_);
     return extras == nullptr ? 0 : Peek(extras->soft_limit_bytes);

@@ -1,5 +1,4 @@
-// The arena as a whole: reset, close, statistics, limits, purging, checks, and
-// several arenas and threads side by side.
+// The arena as a whole, and several arenas and threads side by side.
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
@@ -241,6 +240,7 @@ TEST_F(ArenaLifecycleTest, TheyTellTheLimitsAndTheChildren) {
   ArenaOptions options;
   options.limit_bytes = 20 * kMiB;
   options.soft_limit_bytes = 15 * kMiB;
+  options.on_pressure = [](void*, myonly_arena*, int32_t) {};
   arena().Open(options);
   Arena child(ground().runs(), ground().huge(), TestSeed, "child");
   child.Open(ArenaOptions(), &arena().quota());

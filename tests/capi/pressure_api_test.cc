@@ -139,6 +139,36 @@ TEST(PressureApiTest, AParentIsToldByTheThreadOfTheChildsCall) {
   EXPECT_EQ(parent.Take(), Events{MYONLY_PRESSURE_RELIEVED});
 }
 
+// Whatever arena was in its place before.
+TEST(PressureApiTest, WithNobodyToTellThereIsNoSoftLimit) {
+  myonly_arena_options options = MYONLY_ARENA_OPTIONS_INIT;
+  options.soft_limit_bytes = kMiB;
+  for (int round = 0; round < 3; ++round) {
+    myonly_arena* arena = nullptr;
+    ASSERT_EQ(myonly_arena_create(&options, &arena), MYONLY_OK);
+    EXPECT_EQ(myonly_arena_set_soft_limit(arena, kMiB), MYONLY_OK);
+    myonly_arena_stats_t stats = MYONLY_ARENA_STATS_INIT;
+    EXPECT_EQ(myonly_arena_stats(arena, &stats), MYONLY_OK);
+    EXPECT_EQ(stats.soft_limit_bytes, 0U) << round;
+    EXPECT_EQ(myonly_arena_destroy(arena, MYONLY_DESTROY_FREE), MYONLY_OK);
+    Watched watched(0, kMiB);
+  }
+}
+
+TEST(PressureApiTest, ALimitBelowTheReserveIsToldAgainAndAgain) {
+  Watched watched(2 * kMiB, 0, kMiB);
+  ASSERT_EQ(myonly_arena_set_limit(watched.arena, kMiB), MYONLY_OK);
+  for (int round = 0; round < 3; ++round) {
+    EXPECT_EQ(watched.Allocate(kMiB / 2), nullptr);
+    EXPECT_EQ(watched.Take(), Events{MYONLY_PRESSURE_LIMIT});
+    void* block = watched.Allocate(kMiB / 2);
+    EXPECT_NE(block, nullptr);
+    EXPECT_EQ(watched.Allocate(kMiB), nullptr);
+    EXPECT_EQ(watched.Take(), Events{});
+    myonly_free(block);
+  }
+}
+
 TEST(PressureApiTest, ErrnoAndTheLastStatusAreTheCallsOwn) {
   Watched watched(kMiB);
   watched.then = [](int32_t) {

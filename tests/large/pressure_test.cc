@@ -144,6 +144,27 @@ TEST(PressureTest, AReserveThatIsMoreThanTheLimitIsAllOfIt) {
   EXPECT_TRUE(told.quota.Charge(100));
   EXPECT_FALSE(told.quota.Charge(1));
   EXPECT_EQ(told.Take(), Events{kLimit});
+  told.quota.Return(99);
+  EXPECT_FALSE(told.quota.Charge(100));
+  told.quota.NoteRefusal();
+  EXPECT_EQ(told.Take(), Events{});
+}
+
+// Again and again: each time when nothing is held.
+TEST(PressureTest, ALimitThatIsLoweredToTheReserveIsTakenBack) {
+  for (const size_t limit : {size_t{100}, size_t{200}}) {
+    Told told(Limits(1000, 0, 200));
+    ASSERT_TRUE(told.quota.Charge(100));
+    told.quota.set_limit_bytes(limit);
+    for (int round = 0; round < 3; ++round) {
+      told.quota.Return(100);
+      EXPECT_FALSE(told.quota.Charge(1));
+      EXPECT_EQ(told.Take(), Events{});
+      told.quota.NoteRefusal();
+      EXPECT_EQ(told.Take(), Events{kLimit});
+      EXPECT_TRUE(told.quota.Charge(100));
+    }
+  }
 }
 
 TEST(PressureTest, AHigherLimitHasItsReserveAgain) {

@@ -105,10 +105,29 @@ TEST(QuotaTest, WhatCouldBeSparedPassesNoSoftLimit) {
   quota.set_extras(&extras);
   QuotaOptions options;
   options.soft_limit_bytes = 100;
+  options.on_pressure = [](void*, myonly_arena*, int32_t) {};
   quota.Open(options);
   EXPECT_FALSE(quota.ChargeSpare(101));
   EXPECT_EQ(quota.charged_bytes(), 0U);
   EXPECT_TRUE(quota.ChargeSpare(100));
+}
+
+// Also one that has what is needed to tell: for a reserve, or as whoever had
+// its place before needed it.
+TEST(QuotaTest, WithNobodyToTellThereIsNoSoftLimit) {
+  Quota::Extras extras = {};
+  for (const bool has_extras : {false, true}) {
+    Quota quota;
+    if (has_extras) quota.set_extras(&extras);
+    QuotaOptions options;
+    options.soft_limit_bytes = 100;
+    quota.Open(options);
+    EXPECT_EQ(quota.soft_limit_bytes(), 0U);
+    quota.set_soft_limit_bytes(100);
+    EXPECT_EQ(quota.soft_limit_bytes(), 0U);
+    EXPECT_TRUE(quota.ChargeSpare(101));
+    EXPECT_TRUE(quota.BeginClose());
+  }
 }
 
 TEST(QuotaTest, WhatItsOwnerDropsIsReturnedAtOnce) {

@@ -39,7 +39,9 @@
  * Reserve. Until a request would pass limit - reserve, that is the limit. Then
  * that request is refused, and the reserve is released: what unwinds the failed
  * work can allocate, up to the limit. It is taken back when the charge has
- * fallen below limit - reserve again.
+ * fallen below limit - reserve again. A limit that was set to no more than the
+ * reserve is all reserve: a first request is refused, and it is taken back when
+ * nothing is charged any more.
  */
 #ifndef MYONLY_LIMITS_H_
 #define MYONLY_LIMITS_H_
@@ -58,13 +60,14 @@ extern "C" {
 
 /* Changes the limit; 0 = none. Also below the charge: then every request that
  * needs more is refused until the charge has fallen. Once this has returned no
- * charge passes the new limit. */
+ * charge passes the new limit. The reserve stays as it is; what is not more
+ * than that is granted as well, though myonly_arena_create wants more. */
 MYONLY_API myonly_status
 myonly_arena_set_limit(myonly_arena* arena, size_t limit_bytes) MYONLY_NOEXCEPT;
 
 /* Changes the soft limit; 0 = none. on_pressure is called, in this call, if
  * that brings the charge above it or relieves it. Without on_pressure it has
- * no effect. */
+ * no effect, and statistics show 0. */
 MYONLY_API myonly_status myonly_arena_set_soft_limit(
     myonly_arena* arena, size_t soft_limit_bytes) MYONLY_NOEXCEPT;
 

@@ -269,7 +269,7 @@ typedef struct myonly_arena_stats_t {
   uint64_t limit_bytes;      /* 0 = no limit */
   uint64_t resets;
   uint64_t charged_bytes;    /* what counts against the limit */
-  uint64_t soft_limit_bytes; /* 0 = none */
+  uint64_t soft_limit_bytes; /* 0 = none, or no on_pressure */
   uint64_t children;         /* arenas whose parent this is */
   uint64_t refusals;         /* requests that a limit refused */
 } myonly_arena_stats_t;
