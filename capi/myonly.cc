@@ -139,14 +139,15 @@ void myonly_free_sized(void* ptr, size_t size, size_t alignment) noexcept {
 }
 
 int myonly_try_resize(void* ptr, size_t size, size_t* actual) noexcept {
-  if (ptr == nullptr) {
-    if (actual != nullptr) *actual = 0;
+  if (ptr != nullptr) {
+    const bool resized = Heap::TryResize(ptr, size);
+    StoreUsable(ptr, actual);
+    if (Heap::TellOfResize(ptr)) return resized ? 1 : 0;
+  } else {
     Fail(Status::kInvalid);
-    return 0;
   }
-  const bool resized = Heap::TryResize(ptr, size);
-  StoreUsable(ptr, actual);
-  return resized ? 1 : 0;
+  if (actual != nullptr) *actual = 0;
+  return 0;
 }
 
 size_t myonly_usable_size(const void* ptr) noexcept {
@@ -160,7 +161,9 @@ size_t myonly_alloc_batch(size_t size, void** out, size_t count) noexcept {
 }
 
 void myonly_free_batch(void** ptrs, size_t count) noexcept {
+  Heap::HoldNews();
   Heap::FreeBatch(ptrs, count);
+  Heap::TellHeldNews();
 }
 
 size_t myonly_purge(size_t keep_bytes) noexcept {

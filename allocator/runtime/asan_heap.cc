@@ -159,7 +159,7 @@ void* AsanHeap::Reallocate(void* ptr, size_t size) {
     return nullptr;
   }
   if (!IsTold(ptr)) return Tell(ProcessHeap::Reallocate(ptr, size), size);
-  if (TryResize(ptr, size)) return ptr;
+  if (TryResize(ptr, size)) return TellOfResize(ptr) ? ptr : nullptr;
   ArenaHandle handle = 0;
   ProcessHeap::ArenaOf(ptr, &handle);
   void* moved = handle == 0 ? Allocate(size)

@@ -36,6 +36,7 @@ __attribute__((tls_model("initial-exec"))) __thread ThisThread this_thread = {
     nullptr,
     0,
     false,
+    false,
     Status::kOk};
 
 namespace {

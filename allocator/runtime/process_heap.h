@@ -190,7 +190,13 @@ class ProcessHeap {
         IsGoodFit(size, ObjectBytes(slice->slab.size_class)) &&
         Slab::IsLive(slice, ptr));
   }
+  // In place. What that has brought over a line its caller tells.
   static bool TryResize(void* ptr, size_t size);
+  // After a resize of a block, and all that has to be done to it. False: a
+  // callback has dropped the block.
+  static bool TellOfResize(const void* ptr) {
+    return !Pressure::HasNews() || TellNewsOf(ptr);
+  }
   static size_t UsableSize(const void* ptr);
   // The same of what is not an object of this thread.
   static size_t UsableSizeSlow(const void* ptr);
@@ -265,6 +271,12 @@ class ProcessHeap {
   // line. No lock is held, and the call has done its work.
   static void TellIfNews() {
     if (Pressure::HasNews()) TellPressure();
+  }
+  // In the midst of a call that has several parts nothing is told.
+  static void HoldNews() { this_thread.holds_news = true; }
+  static void TellHeldNews() {
+    this_thread.holds_news = false;
+    TellIfNews();
   }
 
   // After questions to an arena that was found by its handle, 0: the default
@@ -342,6 +354,7 @@ class ProcessHeap {
 
  private:
   ABSL_ATTRIBUTE_COLD static void TellPressure();
+  ABSL_ATTRIBUTE_COLD static bool TellNewsOf(const void* ptr);
   // What is kept for later serves other requests from now on, but for what
   // other threads alone may look into; they are asked.
   ABSL_ATTRIBUTE_COLD static void MakeRoom();
@@ -357,8 +370,6 @@ class ProcessHeap {
                                                     void* ptr, size_t size,
                                                     size_t alignment,
                                                     Status status);
-  // After a resize in place: NULL if a callback has dropped the block.
-  ABSL_ATTRIBUTE_COLD static void* TellOfResize(Arena& arena, void* ptr);
   static void* Move(Arena& arena, void* ptr, size_t usable, size_t size);
   ABSL_ATTRIBUTE_COLD static void* MoveSlowly(Arena& arena, void* ptr,
                                               size_t usable, size_t size);

@@ -38,6 +38,7 @@ void ShrinkInPlace(void* ptr, size_t usable, size_t size) {
 }  // namespace
 
 void ProcessHeap::TellPressure() {
+  if (this_thread.holds_news) return;
   const int saved_errno = errno;
   const Status saved_status = LastStatus();
   Pressure::Tell();
@@ -114,17 +115,20 @@ void* ProcessHeap::MoveSlowly(Arena& arena, void* ptr, size_t usable,
   } else {
     memcpy(moved, ptr, Min(size, usable));
     Free(ptr);
-    TellIfNews();
   }
+  TellIfNews();
   return life.IsAsBefore() ? moved : Fail(Status::kStale);
 }
 
-void* ProcessHeap::TellOfResize(Arena& arena, void* ptr) {
-  // Its memory may be the program's, and gone.
-  const ArenaHandle handle = arena.token();
+bool ProcessHeap::TellNewsOf(const void* ptr) {
+  // Not the arena: its memory may be the program's, and gone.
+  ArenaHandle handle = 0;
+  ArenaOf(ptr, &handle);
   const ArenaLife life(handle);
   TellPressure();
-  return life.IsAsBefore() ? ptr : Fail(Status::kStale);
+  if (life.IsAsBefore()) return true;
+  SetLastStatus(Status::kStale);
+  return false;
 }
 
 Status ProcessHeap::SetLimit(ArenaHandle handle, void (Quota::*set)(size_t),

@@ -177,7 +177,7 @@ void* ProcessHeap::Reallocate(void* ptr, size_t size) {
   Arena* arena;
   size_t usable;
   if (ResizePlace(&ptr, size, /*may_move=*/true, &arena, &usable)) {
-    return Pressure::HasNews() ? TellOfResize(*arena, ptr) : ptr;
+    return TellOfResize(ptr) ? ptr : nullptr;
   }
   if (size > kMaxRequest) {
     SetLastStatus(Status::kNoMemory);
@@ -189,10 +189,7 @@ void* ProcessHeap::Reallocate(void* ptr, size_t size) {
 bool ProcessHeap::TryResize(void* ptr, size_t size) {
   Arena* arena;
   size_t usable;
-  const bool resized =
-      ResizePlace(&ptr, size, /*may_move=*/false, &arena, &usable);
-  TellIfNews();
-  return resized;
+  return ResizePlace(&ptr, size, /*may_move=*/false, &arena, &usable);
 }
 
 size_t ProcessHeap::UsableSize(const void* ptr) {

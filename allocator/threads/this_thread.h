@@ -42,6 +42,7 @@ struct ThisThread {
   ThreadState* gated;
   uint8_t requests;  // made without a state, as far as it counts them
   bool ended;        // its state is given up for good
+  bool holds_news;   // of pressure, until its call has done all parts
   Status last_status;
 
   bool HasStarted() const { return token != 0; }

@@ -33,8 +33,10 @@
  * (less the reserve). Meanwhile destroying its own arena is MYONLY_ERR_BUSY, in
  * any thread. If it resets the arena that the call works on, an allocation,
  * refused or not, is made again, once; if it destroys that, the call gives NULL
- * and MYONLY_ERR_STALE, as does realloc in both cases. It must not reset or
- * destroy the arena of a running myonly_arena_alloc_batch, and must not throw.
+ * and MYONLY_ERR_STALE, as does realloc in both cases; myonly_try_resize gives
+ * 0 and that status then. myonly_free_batch tells when it has freed all. The
+ * callback must not reset or destroy the arena of a running
+ * myonly_arena_alloc_batch, and must not throw.
  *
  * Reserve. Until a request would pass limit - reserve, that is the limit. Then
  * that request is refused, and the reserve is released: what unwinds the failed

@@ -128,7 +128,9 @@ MYONLY_API void myonly_free_sized(void* ptr, size_t size,
  * what it has or less, 32 KiB or less of what is pages, 4 MiB or less of a
  * mapping; and in the preset secure another number of pages than it has, of
  * 64 KiB to 4 MiB or aligned, and any other size of a sampled block. `*actual`
- * (unless NULL) is the usable size afterwards. */
+ * (unless NULL) is the usable size afterwards. If on_pressure has reset or
+ * destroyed its arena meanwhile (myonly/limits.h), the block is gone: 0,
+ * `*actual` is 0, and myonly_last_status() is MYONLY_ERR_STALE. */
 MYONLY_API int myonly_try_resize(void* ptr, size_t size,
                                  size_t* actual) MYONLY_NOEXCEPT;
 
