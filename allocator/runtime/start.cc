@@ -25,10 +25,19 @@ constexpr int kStderr = 2;
 // their title). Empty: no statistics are asked for.
 char stats_file[1024] = "";
 
-void Complain(const char* variable, const char* problem) {
+void Print(const char* variable, const char* problem, const char* what_then) {
   Printer line;
   line.Text("myonlymalloc: ").Plain(variable).Text(" ").Text(problem);
-  line.Text(", ignored; MYONLY_HELP=1 lists the options\n").WriteTo(kStderr);
+  line.Text(what_then).Text("; MYONLY_HELP=1 lists the options\n");
+  line.WriteTo(kStderr);
+}
+
+void Complain(const char* variable, const char* problem) {
+  Print(variable, problem, ", ignored");
+}
+
+[[maybe_unused]] void ReportLarge(const char* variable, const char* problem) {
+  Print(variable, problem, "");
 }
 
 void KeepStatsFile(const char* path) {
@@ -87,13 +96,13 @@ void PrintVerbose(const char* version, bool is_process_allocator) {
   line.Text("\n").WriteTo(kStderr);
 }
 
-[[maybe_unused]] void ComplainOfLargeSizes(const Options& options) {
+[[maybe_unused]] void ReportLargeSizes(const Options& options) {
   if (options.sample_slots > GuardedPool::kMaxSlots) {
-    Complain("MYONLY_SAMPLE_SLOTS", "is more than 4096, which is taken");
+    ReportLarge("MYONLY_SAMPLE_SLOTS", "is more than 4096: 4096 are taken");
   }
 #ifdef MYONLY_PRESET_DEBUG
   if (options.stack_depth > DebugHeap::kMaxStackDepth) {
-    Complain("MYONLY_STACK_DEPTH", "is more than 64, which is taken");
+    ReportLarge("MYONLY_STACK_DEPTH", "is more than 64: 64 are taken");
   }
 #endif
 }
@@ -111,7 +120,7 @@ void Start(const char* const* environment, const char* version,
   ParseOptions(environment, &options, Complain);
   Heap::ApplyOptions(options);
   if constexpr (kIsSecure) {
-    ComplainOfLargeSizes(options);
+    ReportLargeSizes(options);
     Sampling::Start(kIsDebug ? 0 : options.sample_rate, options.sample_slots);
   }
   if (options.background && !StartBackground()) {

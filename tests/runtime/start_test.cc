@@ -205,12 +205,16 @@ TEST(StartDeathTest, AFileThatCannotBeWrittenIsNamed) {
 
 TEST(StartDeathTest, TooLargeSizesAreNamed) {
   if (!kIsSecure) GTEST_SKIP() << "what they are of is in secure and debug";
-  ExpectStderr({"MYONLY_SAMPLE_SLOTS=4097"},
-               "myonlymalloc: MYONLY_SAMPLE_SLOTS is more than 4096");
+  const std::string end = "; MYONLY_HELP=1 lists the options\n";
+  EXPECT_EQ(StderrOf({"MYONLY_SAMPLE_SLOTS=4097"}),
+            "myonlymalloc: MYONLY_SAMPLE_SLOTS is more than 4096: 4096 are "
+            "taken" +
+                end);
   ExpectStderr({"MYONLY_SAMPLE_SLOTS=4096", "MYONLY_STACK_DEPTH=64"}, "");
   if (!myonly::testing::kIsDebug) return;
-  ExpectStderr({"MYONLY_STACK_DEPTH=65"},
-               "myonlymalloc: MYONLY_STACK_DEPTH is more than 64");
+  EXPECT_EQ(
+      StderrOf({"MYONLY_STACK_DEPTH=65"}),
+      "myonlymalloc: MYONLY_STACK_DEPTH is more than 64: 64 are taken" + end);
 }
 
 }  // namespace
