@@ -173,15 +173,26 @@ TEST(SampledProgramTest, WhatTheProgramForbidsIsItsOwnAffair) {
   EXPECT_EQ(result.err, "");
 }
 
-// sshd's children give up the right to almost all calls.
+// sshd's children give up the right to almost all calls. Opening files is one
+// of them.
 TEST(SampledProgramTest, ASandboxIsNotLeft) {
   for (const char* rate : {"1", "20", "5000"}) {
-    const ChildResult result =
-        RunProgram("sandbox", {{"MYONLY_SAMPLE_RATE", rate}});
+    const ChildResult result = RunProgram(
+        "sandbox", {{"MYONLY_SAMPLE_RATE", rate}, {"MYONLY_HUGE_PAGES", "0"}});
     if (result.exit_code == 77) GTEST_SKIP() << "no filters here";
     EXPECT_EQ(result.exit_code, 0) << rate << " " << result.Describe();
     EXPECT_EQ(result.err, "");
   }
+}
+
+TEST(SampledProgramTest, NorInRelease) {
+  ChildOptions options;
+  options.argv = {RunfilePath("tests/guard/sampling_program"), "sandbox"};
+  options.environment = {{"LD_PRELOAD", RunfilePath("capi/libmyonlymalloc.so")},
+                         {"MYONLY_HUGE_PAGES", "0"}};
+  const ChildResult result = RunChild(options);
+  if (result.exit_code == 77) GTEST_SKIP() << "no filters here";
+  EXPECT_EQ(result.exit_code, 0) << result.Describe();
 }
 
 TEST(SampledProgramTest, BadFreesCanBeSurvived) {
