@@ -65,7 +65,7 @@ typedef int32_t myonly_status;
 #define MYONLY_ERR_BUSY ((myonly_status)-5)        /* in use: not done */
 #define MYONLY_ERR_STALE ((myonly_status)-6)       /* the arena is destroyed */
 #define MYONLY_ERR_CORRUPT ((myonly_status)-7)     /* an invariant is broken */
-#define MYONLY_ERR_OS ((myonly_status)-8)          /* a system call failed */
+#define MYONLY_ERR_OS ((myonly_status)-8)          /* reserved: not returned */
 
 /* A short English text for `status`; "unknown status" for any other value.
  * The text is constant and must not be freed. */
@@ -247,10 +247,12 @@ MYONLY_API myonly_status myonly_arena_reset(myonly_arena* arena)
 MYONLY_API myonly_status myonly_arena_destroy(myonly_arena* arena,
                                               uint64_t flags) MYONLY_NOEXCEPT;
 
-/* Stores in `*out` the arena that `ptr`, any address inside a live or freed
- * block's pages, belongs to. NULL with MYONLY_OK: the process heap.
- * MYONLY_ERR_INVALID: no memory of this library. Safe for every address, and
- * async-signal-safe: see myonly/inspect.h. */
+/* Stores in `*out` the arena that `ptr`, any address inside a live block,
+ * belongs to; or inside a freed one of up to 64 KiB while its pages stay with
+ * the arena. NULL with MYONLY_OK: the process heap. MYONLY_ERR_INVALID: no
+ * memory of an arena, as that of larger freed blocks and of freed ones of no
+ * bytes. Safe for every address, and async-signal-safe: see myonly/inspect.h.
+ */
 MYONLY_API myonly_status myonly_arena_of(const void* ptr,
                                          myonly_arena** out) MYONLY_NOEXCEPT;
 
@@ -273,7 +275,8 @@ typedef struct myonly_arena_stats_t {
   uint64_t charged_bytes;    /* what counts against the limit */
   uint64_t soft_limit_bytes; /* 0 = none, or no on_pressure */
   uint64_t children;         /* arenas whose parent this is */
-  uint64_t refusals;         /* requests that a limit refused */
+  uint64_t refusals;         /* requests to it that its own limit or a
+                              * parent's refused; not those to its children */
 } myonly_arena_stats_t;
 
 #define MYONLY_ARENA_STATS_INIT                                                \

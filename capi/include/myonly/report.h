@@ -82,7 +82,8 @@ MYONLY_API myonly_status myonly_arena_explain_json(myonly_arena* arena,
  * is the handle, as "%p" prints it; arenas may have the same name. */
 #define MYONLY_FORMAT_PROMETHEUS 2
 
-/* The statistics of one arena: those of myonly_arena_stats_t. */
+/* The statistics of one arena: those of myonly_arena_stats_t, and huge_blocks,
+ * the number of its mappings with one block each. */
 MYONLY_API myonly_status myonly_arena_stats_write(myonly_arena* arena,
                                                   int32_t format,
                                                   myonly_write_fn write,
