@@ -1,8 +1,11 @@
 #include "allocator/base/mutex.h"
 
+#include <errno.h>
 #include <linux/futex.h>
+#include <time.h>
 
 #include <atomic>
+#include <cstdint>
 
 #include "allocator/base/check.h"
 #include "allocator/base/system_call.h"
@@ -26,6 +29,8 @@ __attribute__((tls_model("initial-exec"))) thread_local char this_thread;
 
 // The thread between BeginFork and EndFork: it holds every mutex.
 std::atomic<const char*> forking_thread{nullptr};
+
+timespec Duration(uint32_t ms) { return {0, long{1000000} * ms}; }
 
 bool IsForking() {
   const char* thread = forking_thread.load(std::memory_order_relaxed);
@@ -64,6 +69,30 @@ void Mutex::LockSlow() {
 void Mutex::UnlockSlow() {
   if (IsForking()) return;
   if (state_.exchange(kFree, std::memory_order_release) == kContended) Wake();
+}
+
+// Contended from the start, so that Unlock comes to UnlockSlow.
+bool Mutex::TakeForFork(uint32_t most_ms) {
+  NoteLock(/*for_fork=*/true);
+  if (IsSingleThreaded()) return true;
+  const timespec most = Duration(most_ms);
+  while (state_.exchange(kContended, std::memory_order_acquire) != kFree) {
+    const long result = SystemCall(
+        SystemCallNumber::kFutex, reinterpret_cast<unsigned long>(&state_),
+        FUTEX_WAIT_PRIVATE, kContended,
+        most_ms == 0 ? 0 : reinterpret_cast<unsigned long>(&most));
+    if (result == -ETIMEDOUT) {
+      NoteUnlock();
+      return false;
+    }
+  }
+  return true;
+}
+
+void SleepMs(uint32_t ms) {
+  const timespec duration = Duration(ms);
+  SystemCall(SystemCallNumber::kNanosleep,
+             reinterpret_cast<unsigned long>(&duration));
 }
 
 void Mutex::Wake() {

@@ -13,6 +13,7 @@
 #include <atomic>
 #include <cstdint>
 
+#include "absl/base/attributes.h"
 #include "absl/base/optimization.h"
 #include "absl/base/thread_annotations.h"
 #include "allocator/base/lock_rank.h"
@@ -56,13 +57,9 @@ class ABSL_LOCKABLE Mutex {
   // then BeginFork; EndFork and then one of the others on every mutex. Between
   // BeginFork and EndFork this thread may lock what it holds: handlers of
   // others, which run there, allocate.
-  void LockForFork() ABSL_NO_THREAD_SAFETY_ANALYSIS {
-    NoteLock(/*for_fork=*/true);
-    Take();
-    // So that Unlock comes to UnlockSlow.
-    if (!IsSingleThreaded())
-      state_.store(kContended, std::memory_order_relaxed);
-  }
+  void LockForFork() { TakeForFork(/*most_ms=*/0); }
+  // The same, unless it is not free for so long, which is less than a second.
+  bool TryLockForFork(uint32_t most_ms) { return TakeForFork(most_ms); }
   static void BeginFork();
   static void EndFork();
   void UnlockAfterFork() {
@@ -91,6 +88,9 @@ class ABSL_LOCKABLE Mutex {
 
   void LockSlow();
   void UnlockSlow();
+  // 0: as long as it takes.
+  ABSL_ATTRIBUTE_COLD bool TakeForFork(uint32_t most_ms)
+      ABSL_NO_THREAD_SAFETY_ANALYSIS;
   void Wake();
 
 #ifdef NDEBUG
@@ -118,6 +118,10 @@ class ABSL_SCOPED_LOCKABLE MutexLock {
  private:
   Mutex& mutex_;
 };
+
+// For those who hold nothing and wait for what nobody tells them of. Less than
+// a second.
+ABSL_ATTRIBUTE_COLD void SleepMs(uint32_t ms);
 
 // While a function of the program runs that gives pages: it may lock what ranks
 // lower, as its locks are others' than those that are held, and nobody who

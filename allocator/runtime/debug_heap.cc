@@ -459,8 +459,11 @@ void DebugHeap::Finish() {
 }
 
 void DebugHeap::PrepareFork() {
-  d.mutex.LockForFork();
-  ProcessHeap::PrepareFork();
+  for (uint32_t ms = 1;; ProcessHeap::LetOthersGoOn(&ms)) {
+    d.mutex.LockForFork();
+    if (ProcessHeap::TryPrepareFork(ms)) return;
+    d.mutex.UnlockAfterFork();
+  }
 }
 
 void DebugHeap::ParentAfterFork() {

@@ -349,6 +349,12 @@ class ProcessHeap {
 
   // Around fork(): no other thread holds a lock of ours in the child.
   ABSL_ATTRIBUTE_COLD static void PrepareFork();
+  // The same unless an arena with memory of its own stays locked for so long:
+  // its page functions may wait for what is held here, or by the caller. Then
+  // nothing is held any more.
+  ABSL_ATTRIBUTE_COLD static bool TryPrepareFork(uint32_t most_ms);
+  // Before the next try, holding nothing; that one may take longer. 1 at first.
+  ABSL_ATTRIBUTE_COLD static void LetOthersGoOn(uint32_t* ms);
   ABSL_ATTRIBUTE_COLD static void ParentAfterFork();
   ABSL_ATTRIBUTE_COLD static void ChildAfterFork();
 

@@ -276,13 +276,55 @@ void ProcessHeap::ApplyOptions(const Options& options) {
   BlockHeap::set_purges_at_once(options.background);
 }
 
-// In the order of ranks, so that no other thread can hold one and wait.
+namespace {
+
+// Arenas with memory of their own, all or none.
+ABSL_ATTRIBUTE_COLD bool LockOwnArenas(uint32_t most_ms) {
+  size_t slot = 0;
+  while (Arena* arena = g.registry.NextLocked(&slot)) {
+    if (arena->ground() == nullptr ||
+        arena->mutex_for_fork().TryLockForFork(most_ms)) {
+      continue;
+    }
+    size_t before = 0;
+    Arena* locked;
+    while ((locked = g.registry.NextLocked(&before)) != arena) {
+      if (locked->ground() != nullptr) {
+        locked->mutex_for_fork().UnlockAfterFork();
+      }
+    }
+    return false;
+  }
+  return true;
+}
+
+}  // namespace
+
 void ProcessHeap::PrepareFork() {
+  for (uint32_t ms = 1; !TryPrepareFork(ms);) LetOthersGoOn(&ms);
+}
+
+// Whoever holds one for long is a function of the program, and ends with time;
+// others hold it for a moment, unless the machine is very busy.
+void ProcessHeap::LetOthersGoOn(uint32_t* ms) {
+  SleepMs(*ms);
+  if (*ms < 64) *ms *= 2;
+}
+
+// In the order of ranks, so that no other thread can hold one and wait; but
+// threads in page functions of the program can.
+bool ProcessHeap::TryPrepareFork(uint32_t most_ms) {
   g.threads.mutex().LockForFork();
   g.registry.mutex_for_fork().LockForFork();
+  if (!LockOwnArenas(most_ms)) {
+    g.registry.mutex_for_fork().UnlockAfterFork();
+    g.threads.mutex().UnlockAfterFork();
+    return false;
+  }
   g.default_arena.mutex_for_fork().LockForFork();
-  g.registry.VisitAllLocked(
-      [](Arena& arena) { arena.mutex_for_fork().LockForFork(); });
+  g.registry.VisitAllLocked([](Arena& arena) {
+    if (arena.ground() == nullptr) arena.mutex_for_fork().LockForFork();
+  });
   g.registry.VisitAllLocked(
       [](Arena& arena) { arena.quota().mutex_for_fork().LockForFork(); });
   Pressure::mutex_for_fork().LockForFork();
@@ -295,6 +337,7 @@ void ProcessHeap::PrepareFork() {
   g.metadata.mutex_for_fork().LockForFork();
   if constexpr (kIsSecure) Sampling::mutex_for_fork().LockForFork();
   Mutex::BeginFork();
+  return true;
 }
 
 void ProcessHeap::ParentAfterFork() {

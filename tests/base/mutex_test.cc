@@ -180,6 +180,40 @@ TEST_F(MutexForkTest, TheForkingThreadWaitsAgainAfterwards) {
   holder.join();
 }
 
+TEST_F(MutexForkTest, ATryEndsIfItStaysHeld) {
+  std::atomic<bool> is_held{false};
+  std::atomic<bool> is_over{false};
+  std::thread holder([&] {
+    MutexLock lock(mutex_);
+    is_held = true;
+    while (!is_over) Sleep(1);
+  });
+  while (!is_held) Sleep(1);
+  StartWaiter();
+  EXPECT_FALSE(mutex_.TryLockForFork(1));
+  is_over = true;
+  holder.join();
+  JoinWaiter();  // was woken, though the try did not wait to the end
+  EXPECT_TRUE(mutex_.TryLockForFork(1));
+  mutex_.UnlockAfterFork();
+  EXPECT_TRUE(mutex_.TryLockForFork(1));
+  EXPECT_FALSE(mutex_.TryLockForFork(1));
+  mutex_.UnlockAfterFork();
+}
+
+TEST_F(MutexForkTest, ATryWaitsForAMoment) {
+  std::atomic<bool> is_held{false};
+  std::thread holder([&] {
+    MutexLock lock(mutex_);
+    is_held = true;
+    Sleep(20);
+  });
+  while (!is_held) Sleep(1);
+  EXPECT_TRUE(mutex_.TryLockForFork(999));
+  mutex_.UnlockAfterFork();
+  holder.join();
+}
+
 TEST_F(MutexForkTest, IsFreeForOthersAfterAReset) {
   mutex_.LockForFork();
   Mutex::BeginFork();

@@ -2,21 +2,16 @@
 #include <stdint.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <unistd.h>
 
 #include <algorithm>
-#include <atomic>
-#include <chrono>
 #include <cstddef>
 #include <map>
 #include <random>
-#include <thread>
 #include <utility>
 #include <vector>
 
 #include "gtest/gtest.h"
 #include "myonly/myonly.h"
-#include "myonly/report.h"
 
 namespace {
 
@@ -391,62 +386,6 @@ TEST(PageSourceLifeTest, PurgeAndReleaseMayFail) {
     EXPECT_GT(pages.releases_asked, 0u);
     EXPECT_EQ(pages.failures != 0, !purges);
   }
-}
-
-// What a thread asks in whose page function another thread is.
-struct Meeting {
-  std::atomic<bool> is_inside{false};
-};
-void* ReserveInAMeeting(void* ctx, size_t bytes, size_t /*alignment*/) {
-  static_cast<Meeting*>(ctx)->is_inside = true;
-  std::this_thread::sleep_for(std::chrono::milliseconds(50));
-  // By now the other thread waits for the arena. With so many requests this one
-  // gets what threads have of their own.
-  void* blocks[200];
-  for (void*& block : blocks) block = myonly_alloc(100);
-  for (void* block : blocks) myonly_free(block);
-  void* start = mmap(nullptr, bytes, PROT_READ | PROT_WRITE,
-                     MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-  return start == MAP_FAILED ? nullptr : start;
-}
-int ReleaseAfterAMeeting(void* /*ctx*/, void* start, size_t bytes) {
-  return munmap(start, bytes) == 0 ? 1 : 0;
-}
-
-void MeetWith(void (*ask)(myonly_arena*)) {
-  alarm(30);  // who waits for ever is stopped
-  Meeting meeting;
-  myonly_page_source source = MYONLY_PAGE_SOURCE_INIT;
-  source.ctx = &meeting;
-  source.reserve = ReserveInAMeeting;
-  source.release = ReleaseAfterAMeeting;
-  myonly_arena_options options = MYONLY_ARENA_OPTIONS_INIT;
-  options.pages = &source;
-  myonly_arena* arena = nullptr;
-  ASSERT_EQ(myonly_arena_create(&options, &arena), MYONLY_OK);
-  std::thread thread(
-      [arena] { EXPECT_NE(myonly_arena_alloc(arena, 5000), nullptr); });
-  while (!meeting.is_inside) std::this_thread::yield();
-  ask(arena);
-  thread.join();
-  EXPECT_EQ(myonly_arena_destroy(arena, MYONLY_DESTROY_FREE), MYONLY_OK);
-  alarm(0);
-}
-
-TEST(PageSourceTest, APageFunctionMayAllocateWhileOthersAskForTheArena) {
-  MeetWith([](myonly_arena* arena) {
-    myonly_arena_stats_t stats = MYONLY_ARENA_STATS_INIT;
-    EXPECT_EQ(myonly_arena_stats(arena, &stats), MYONLY_OK);
-  });
-  MeetWith([](myonly_arena* arena) {
-    EXPECT_EQ(myonly_arena_check(arena), MYONLY_OK);
-  });
-  MeetWith([](myonly_arena* arena) { myonly_arena_purge(arena, 0); });
-  MeetWith([](myonly_arena*) { myonly_purge(0); });
-  MeetWith([](myonly_arena*) {
-    const auto drop = [](void*, const char*, size_t) {};
-    myonly_stats_write(MYONLY_FORMAT_JSON, drop, nullptr);
-  });
 }
 
 TEST(PageSourceTest, BadTablesAreAnswered) {
