@@ -54,6 +54,9 @@ class Arena {
       name_[i] = name[i];
     }
   }
+  // The same in one place, as it is much code: a closed arena of the program.
+  ABSL_ATTRIBUTE_COLD static Arena Make(RunPool& runs, HugeMappings& huge,
+                                        uint64_t (*seed)());
   Arena(const Arena&) = delete;
   Arena& operator=(const Arena&) = delete;
 

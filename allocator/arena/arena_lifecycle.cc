@@ -20,6 +20,11 @@ void StoreQuota(const Quota& quota, ArenaStats* stats) {
 
 }  // namespace
 
+ABSL_ATTRIBUTE_NOINLINE Arena Arena::Make(RunPool& runs, HugeMappings& huge,
+                                          uint64_t (*seed)()) {
+  return Arena(runs, huge, seed, "arena");
+}
+
 void Arena::Open(const ArenaOptions& options, Quota* parent) {
   MutexLock lock(mutex_);
   memset(name_, 0, sizeof(name_));

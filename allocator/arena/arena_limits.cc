@@ -51,6 +51,8 @@ void Arena::ReleaseSpareOf(SubHeap* share) {
 }
 
 // Its own lock first, whatever the order: no two threads are here at a time.
+// The other one is not waited for if it has memory of its own: its page
+// functions may be running, and want this one.
 Status Arena::MoveTo(Arena& to, const Slice* slice, HugeMapping* mapping,
                      const void* ptr) {
   MutexLock lock(mutex_);
@@ -62,8 +64,8 @@ Status Arena::MoveTo(Arena& to, const Slice* slice, HugeMapping* mapping,
           : mapping->owner == this && ptr == mapping->start;
   if (!is_live) return Status::kInvalid;
   if (&to == this) return Status::kOk;
-  MutexLock lock_to(to.mutex_);
   if (&runs_ != &to.runs_ || &huge_ != &to.huge_) return Status::kUnsupported;
+  MutexLock lock_to(to.mutex_);
   const size_t held =
       run != nullptr ? run->run_slices * kSliceSize : mapping->bytes;
   const size_t usable =

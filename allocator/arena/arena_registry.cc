@@ -31,6 +31,7 @@ Status ArenaRegistry::CreateWith(const ArenaOptions& options, Arena* own,
   arena->Open(known, parent == nullptr ? nullptr : &parent->quota());
   // Who has found the slot live with an old handle may still read it.
   slot.arena.store(arena, std::memory_order_release);
+  slot.visitors = 0;
   slot.live.store(true, std::memory_order_release);
   return Status::kOk;
 }
@@ -93,7 +94,7 @@ Status ArenaRegistry::SetLimit(ArenaHandle handle, void (Quota::*set)(size_t),
   return Status::kOk;
 }
 
-// The table is addresses only; a page of it is touched for every 170 arenas.
+// The table is addresses only; a page of it is touched for every 128 arenas.
 bool ArenaRegistry::Prepare() {
   if (slots_ != nullptr) return true;
   void* table =
@@ -115,7 +116,8 @@ size_t ArenaRegistry::TakeSlot() {
   if (index > kMaxArenas) return 0;
   void* memory = metadata_.Allocate(sizeof(Arena));
   if (memory == nullptr) return 0;
-  slots_[index].recycled = ::new (memory) Arena(runs_, huge_, seed_, "arena");
+  slots_[index].recycled =
+      ::new (memory) Arena(Arena::Make(runs_, huge_, seed_));
   slots_[index].generation.store(1, std::memory_order_relaxed);
   num_slots_.store(index, std::memory_order_release);
   return index;
@@ -149,15 +151,48 @@ Arena* ArenaRegistry::NextLocked(size_t* slot) const {
   return nullptr;
 }
 
+Arena* ArenaRegistry::BeginVisit(size_t* slot) {
+  MutexLock lock(mutex_);
+  Arena* arena = NextLocked(slot);
+  if (arena != nullptr) ++slots_[*slot].visitors;
+  return arena;
+}
+
+void ArenaRegistry::EndVisit(size_t slot) {
+  MutexLock lock(mutex_);
+  --slots_[slot].visitors;
+}
+
+void ArenaRegistry::ForgetVisitors() {
+  for (size_t slot = 0; NextLocked(&slot) != nullptr;) {
+    slots_[slot].visitors = 0;
+  }
+}
+
+// A visitor may be in a page function of the program, which wants the lock.
 Status ArenaRegistry::Destroy(ArenaHandle handle, bool require_empty,
                               SliceCache* cache) {
+  for (;;) {
+    bool has_visitors = false;
+    const Status status =
+        DestroyNow(handle, require_empty, cache, &has_visitors);
+    if (!has_visitors) return status;
+    SleepMs(1);
+  }
+}
+
+Status ArenaRegistry::DestroyNow(ArenaHandle handle, bool require_empty,
+                                 SliceCache* cache, bool* has_visitors) {
   MutexLock lock(mutex_);
   Status status;
   Arena* arena = Find(handle, &status);
   if (arena == nullptr) return status;
-  if (!arena->Close(require_empty, cache)) return Status::kBusy;
   const size_t index = SlotOf(handle);
   Slot& slot = slots_[index];
+  *has_visitors = slot.visitors != 0;
+  if (*has_visitors || !arena->Close(require_empty, cache)) {
+    return Status::kBusy;
+  }
   // In this order: who finds it not live finds its handle stale.
   slot.generation.fetch_add(1, std::memory_order_release);
   slot.live.store(false, std::memory_order_release);

@@ -12,6 +12,7 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "absl/base/attributes.h"
 #include "absl/base/thread_annotations.h"
 #include "allocator/arena/arena.h"
 #include "allocator/base/mutex.h"
@@ -60,34 +61,36 @@ class ArenaRegistry {
 
   // kBusy and nothing done if `require_empty` and a block is live, if it is
   // the parent of others, or if a callback of it is running. Single slices go
-  // into the caller's `cache` if it has one.
-  Status Destroy(ArenaHandle handle, bool require_empty,
-                 SliceCache* cache = nullptr);
+  // into the caller's `cache` if it has one. Waits for visitors.
+  ABSL_ATTRIBUTE_COLD Status Destroy(ArenaHandle handle, bool require_empty,
+                                     SliceCache* cache = nullptr);
 
   // Gives the large run that has `slice`, or else a mapping, to another arena;
   // `ptr` is its live block, which the caller owns.
   ABSL_ATTRIBUTE_COLD Status MoveTo(ArenaHandle to, const Slice* slice,
                                     HugeMapping* mapping, const void* ptr);
 
-  // Calls visit(Arena&) for each live arena, in the order of slots.
-  template <typename Visit>
-  void VisitAll(Visit visit) {
-    MutexLock lock(mutex_);
-    VisitAllLocked(visit);
-  }
-  // The same while the caller holds mutex_for_fork().
+  // The live arena in the first slot behind `*slot`, which becomes its slot;
+  // NULL: there is none. Until EndVisit it is not destroyed. Its page functions
+  // may call for other arenas: it is not used under this registry's lock.
+  ABSL_ATTRIBUTE_COLD Arena* BeginVisit(size_t* slot);
+  ABSL_ATTRIBUTE_COLD void EndVisit(size_t slot);
+
+  // Calls visit(Arena&) for each live arena, in the order of slots, while the
+  // caller holds mutex_for_fork().
   template <typename Visit>
   void VisitAllLocked(Visit visit) {
-    for (size_t i = 1; i <= num_slots_; ++i) {
-      if (slots_[i].live.load(std::memory_order_relaxed))
-        visit(*slots_[i].arena.load(std::memory_order_relaxed));
-    }
+    size_t slot = 0;
+    while (Arena* arena = NextLocked(&slot)) visit(*arena);
   }
 
   // The live arena in the first slot behind `*slot`, which becomes its slot;
   // NULL: there is none. While the caller holds mutex_for_fork(): with it none
   // is destroyed.
   Arena* NextLocked(size_t* slot) const;
+
+  // In the child of a fork: visitors were other threads.
+  ABSL_ATTRIBUTE_COLD void ForgetVisitors();
 
   Mutex& mutex_for_fork() { return mutex_; }
 
@@ -97,19 +100,28 @@ class ArenaRegistry {
     Arena* recycled;  // constant once set: slots keep their arena object
     std::atomic<uint64_t> generation;
     std::atomic<bool> live;
-    uint32_t next_free;
+    // Under the lock; of a live one, and of a free one.
+    union {
+      uint32_t visitors;
+      uint32_t next_free;
+    };
   };
 
   static ArenaHandle Pack(size_t slot, uint64_t generation) {
     return (generation << 24) | (slot << 4);
   }
 
-  bool Prepare() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
-  Status CreateWith(const ArenaOptions& options, Arena* own, ArenaHandle* out);
+  ABSL_ATTRIBUTE_COLD bool Prepare() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  ABSL_ATTRIBUTE_COLD Status CreateWith(const ArenaOptions& options, Arena* own,
+                                        ArenaHandle* out);
   ABSL_ATTRIBUTE_COLD size_t TakeSlot() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  ABSL_ATTRIBUTE_COLD Status DestroyNow(ArenaHandle handle, bool require_empty,
+                                        SliceCache* cache, bool* has_visitors);
   void GiveSlotBack(size_t index) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
-  Status FindParent(ArenaHandle handle, ArenaOptions* options,
-                    Arena** parent) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  ABSL_ATTRIBUTE_COLD Status FindParent(ArenaHandle handle,
+                                        ArenaOptions* options,
+                                        Arena** parent) const
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   bool GiveExtras(Quota& quota, const ArenaOptions& options);
 
   PageSource& pages_;

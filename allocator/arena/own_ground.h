@@ -19,7 +19,7 @@ namespace myonly::internal {
 struct OwnGround {
   ABSL_ATTRIBUTE_COLD OwnGround(const GivenPageSource& source,
                                 HugeMappings& huge, uint64_t (*seed)())
-      : pages(source), runs(pages), arena(runs, huge, seed, "arena") {
+      : pages(source), runs(pages), arena(Arena::Make(runs, huge, seed)) {
     runs.KeepEverything();
     arena.set_ground(this);
   }

@@ -161,9 +161,8 @@ class Quota {
 
   Mutex& mutex_for_fork() { return mutex_; }
   // In the child: what other threads had to tell is forgotten.
-  ABSL_ATTRIBUTE_COLD void ResetAfterFork() {
+  ABSL_ATTRIBUTE_COLD void ForgetOthersAfterFork() {
     if (extras_ != nullptr) extras_->pressure.ForgetOthers();
-    mutex_.ResetAfterFork();
   }
 
  private:

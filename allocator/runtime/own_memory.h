@@ -100,16 +100,19 @@ class OwnMemory {
     }
   };
 
-  static bool NoteReserved(void* ground, void* start, size_t bytes);
+  ABSL_ATTRIBUTE_COLD static bool NoteReserved(void* ground, void* start,
+                                               size_t bytes);
   ABSL_ATTRIBUTE_COLD Slice* RefineSlow(const void* ptr, Slice* found);
   ABSL_ATTRIBUTE_COLD ABSL_ATTRIBUTE_NOINLINE OwnRange* FirstEndingBehind(
       const void* address) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   // By such an arena already, in part.
   ABSL_ATTRIBUTE_COLD bool IsInUse(const void* start, size_t bytes)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
-  bool Add(OwnGround* ground, void* start, size_t bytes, bool is_reserved);
-  OwnRange* NewRange() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
-  OwnGround* NewGround();
+  ABSL_ATTRIBUTE_COLD bool Add(OwnGround* ground, void* start, size_t bytes,
+                               bool is_reserved);
+  ABSL_ATTRIBUTE_COLD OwnRange* NewRange()
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  ABSL_ATTRIBUTE_COLD OwnGround* NewGround();
   ABSL_ATTRIBUTE_COLD void GiveUp(OwnGround* ground);
 
   MetadataAllocator& metadata_;

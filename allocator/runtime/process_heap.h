@@ -286,6 +286,10 @@ class ProcessHeap {
   // What it and all threads' shares of it hold. What other threads do meanwhile
   // may be missing, objects in their lists count as live.
   ABSL_ATTRIBUTE_COLD static ArenaStats StatsOf(Arena& arena);
+  // The same of the live arena in the first slot behind `*slot`, which becomes
+  // its slot. Its handle; 0: there is none.
+  ABSL_ATTRIBUTE_COLD static ArenaHandle NextStats(size_t* slot,
+                                                   ArenaStats* stats);
   // Of the default arena and all threads' shares of it. What other threads do
   // meanwhile may be missing, objects in their lists count as live.
   ABSL_ATTRIBUTE_COLD static ArenaStats Stats();

@@ -12,47 +12,16 @@ namespace {
 
 ProcessGlobals& g = process_globals;
 
-bool MayLook(uintptr_t token) {
-  return token == this_thread.token || ThreadRegistry::IsOrphan(token);
-}
-
-enum class Next { kStored, kIsOther, kNone };
-
-// The next arena's figures, if it has shares or not as told.
-Next StoreNext(size_t* position, bool has_shares, ArenaFigures* out) {
-  MutexLock lock(g.registry.mutex_for_fork());
-  size_t slot = *position - 1;
-  Arena* arena = g.registry.NextLocked(&slot);
-  if (arena != nullptr && (arena->ground() == nullptr) != has_shares) {
-    return Next::kIsOther;
-  }
-  *position = slot + 1;
-  if (arena == nullptr) return Next::kNone;
-  *out = {arena->token(), arena->Stats(MayLook)};
-  return Next::kStored;
-}
-
-// An arena with memory of its own has no shares, and must not be waited for
-// with the lock under which shares are looked at: see process_upkeep.cc.
-Next StoreNext(size_t* position, ArenaFigures* out) {
-  for (;;) {
-    const Next next = StoreNext(position, /*has_shares=*/false, out);
-    if (next != Next::kIsOther) return next;
-    MutexLock threads(g.threads.mutex());
-    const Next again = StoreNext(position, /*has_shares=*/true, out);
-    if (again != Next::kIsOther) return again;
-  }
-}
-
 bool NextFigures(void* /*ctx*/, size_t* position, ArenaFigures* out) {
   if (*position == 0) {
     ++*position;
     *out = {0, ProcessHeap::Stats()};
     return true;
   }
-  const Next next = StoreNext(position, out);
-  ProcessHeap::TellIfNews();
-  return next == Next::kStored;
+  size_t slot = *position - 1;
+  out->handle = ProcessHeap::NextStats(&slot, &out->stats);
+  *position = slot + 1;
+  return out->handle != 0;
 }
 
 bool OneArena(void* ctx, size_t* position, ArenaFigures* out) {

@@ -116,11 +116,15 @@ ABSL_ATTRIBUTE_COLD size_t ReleaseKept(bool pages) {
     return pages ? arena.Purge(MayLook) : arena.ReleaseSpare(MayLook);
   };
   size_t purged = release(g.default_arena);
-  {
-    MutexLock lock(g.threads.mutex());
-    g.registry.VisitAll([&purged, release](Arena& arena) {
-      if (arena.ground() == nullptr) purged += release(arena);
-    });
+  size_t slot = 0;
+  while (Arena* arena = g.registry.BeginVisit(&slot)) {
+    // Nobody else could use what one with memory of its own keeps, and this may
+    // be a page function of it.
+    if (pages || arena->ground() == nullptr) {
+      const SharesLock lock(*arena);
+      purged += release(*arena);
+    }
+    g.registry.EndVisit(slot);
   }
   // Last, as threads are told to look what they were asked for.
   return purged + g.threads.PurgeOthers(this_thread.state, pages);
@@ -132,9 +136,6 @@ size_t ProcessHeap::Purge(size_t keep_bytes) {
   size_t purged = 0;
   if (ThreadState* state = this_thread.state) purged += state->Purge();
   purged += ReleaseKept(/*pages=*/true);
-  g.registry.VisitAll([&purged](Arena& arena) {
-    if (arena.ground() != nullptr) purged += arena.Purge(MayLook);
-  });
   const size_t dirty = g.runs.dirty_bytes();
   purged += g.huge.Purge(keep_bytes - Min(dirty, keep_bytes));
   purged += g.runs.Purge(keep_bytes);
@@ -222,14 +223,29 @@ Status ProcessHeap::StatusOf(ArenaHandle handle) {
   return g.registry.Find(handle, &status) != nullptr ? Status::kOk : status;
 }
 
+namespace {
+
+ArenaStats StatsWithShares(Arena& arena) {
+  SharesLock lock(arena);
+  return arena.Stats(MayLook);
+}
+
+}  // namespace
+
 ArenaStats ProcessHeap::StatsOf(Arena& arena) {
-  ArenaStats stats;
-  {
-    SharesLock lock(arena);
-    stats = arena.Stats(MayLook);
-  }
+  const ArenaStats stats = StatsWithShares(arena);
   TellIfNews();  // it has taken in what others had freed
   return stats;
+}
+
+ArenaHandle ProcessHeap::NextStats(size_t* slot, ArenaStats* stats) {
+  Arena* arena = g.registry.BeginVisit(slot);
+  if (arena == nullptr) return 0;
+  *stats = StatsWithShares(*arena);
+  const ArenaHandle handle = arena->token();
+  g.registry.EndVisit(*slot);
+  TellIfNews();
+  return handle;
 }
 
 ArenaStats ProcessHeap::Stats() {
@@ -278,6 +294,11 @@ void ProcessHeap::ApplyOptions(const Options& options) {
 
 namespace {
 
+ABSL_ATTRIBUTE_COLD ABSL_ATTRIBUTE_NOINLINE void Open(Mutex& mutex,
+                                                      bool is_child) {
+  is_child ? mutex.ResetAfterFork() : mutex.UnlockAfterFork();
+}
+
 // Arenas with memory of their own, all or none.
 ABSL_ATTRIBUTE_COLD bool LockOwnArenas(uint32_t most_ms) {
   size_t slot = 0;
@@ -290,7 +311,7 @@ ABSL_ATTRIBUTE_COLD bool LockOwnArenas(uint32_t most_ms) {
     Arena* locked;
     while ((locked = g.registry.NextLocked(&before)) != arena) {
       if (locked->ground() != nullptr) {
-        locked->mutex_for_fork().UnlockAfterFork();
+        Open(locked->mutex_for_fork(), /*is_child=*/false);
       }
     }
     return false;
@@ -317,8 +338,8 @@ bool ProcessHeap::TryPrepareFork(uint32_t most_ms) {
   g.threads.mutex().LockForFork();
   g.registry.mutex_for_fork().LockForFork();
   if (!LockOwnArenas(most_ms)) {
-    g.registry.mutex_for_fork().UnlockAfterFork();
-    g.threads.mutex().UnlockAfterFork();
+    Open(g.registry.mutex_for_fork(), /*is_child=*/false);
+    Open(g.threads.mutex(), /*is_child=*/false);
     return false;
   }
   g.default_arena.mutex_for_fork().LockForFork();
@@ -340,46 +361,43 @@ bool ProcessHeap::TryPrepareFork(uint32_t most_ms) {
   return true;
 }
 
+namespace {
+
+// Every lock that TryPrepareFork has taken.
+ABSL_ATTRIBUTE_COLD ABSL_ATTRIBUTE_NOINLINE void OpenAll(bool is_child) {
+  const auto open = [is_child](Mutex& mutex) { Open(mutex, is_child); };
+  if constexpr (kIsSecure) open(Sampling::mutex_for_fork());
+  open(g.metadata.mutex_for_fork());
+  open(g.own.mutex_for_fork());
+  open(g.huge.mutex_for_fork());
+  open(g.runs.mutex_for_fork());
+  open(Pressure::mutex_for_fork());
+  g.registry.VisitAllLocked([open](Arena& arena) {
+    if (arena.ground() != nullptr) open(arena.runs().mutex_for_fork());
+    open(arena.quota().mutex_for_fork());
+    open(arena.mutex_for_fork());
+  });
+  open(g.default_arena.mutex_for_fork());
+  open(g.registry.mutex_for_fork());
+  open(g.threads.mutex());
+}
+
+}  // namespace
+
 void ProcessHeap::ParentAfterFork() {
   Mutex::EndFork();
-  if constexpr (kIsSecure) Sampling::mutex_for_fork().UnlockAfterFork();
-  g.metadata.mutex_for_fork().UnlockAfterFork();
-  g.own.mutex_for_fork().UnlockAfterFork();
-  g.huge.mutex_for_fork().UnlockAfterFork();
-  g.runs.mutex_for_fork().UnlockAfterFork();
-  Pressure::mutex_for_fork().UnlockAfterFork();
-  g.registry.VisitAllLocked([](Arena& arena) {
-    if (arena.ground() != nullptr) {
-      arena.runs().mutex_for_fork().UnlockAfterFork();
-    }
-    arena.quota().mutex_for_fork().UnlockAfterFork();
-    arena.mutex_for_fork().UnlockAfterFork();
-  });
-  g.default_arena.mutex_for_fork().UnlockAfterFork();
-  g.registry.mutex_for_fork().UnlockAfterFork();
-  g.threads.mutex().UnlockAfterFork();
+  OpenAll(/*is_child=*/false);
 }
 
 void ProcessHeap::ChildAfterFork() {
   Mutex::EndFork();
   Look::ResetAfterFork();
   if constexpr (kIsSecure) Sampling::ChildAfterFork();
-  g.metadata.mutex_for_fork().ResetAfterFork();
-  g.own.mutex_for_fork().ResetAfterFork();
-  g.huge.mutex_for_fork().ResetAfterFork();
-  g.runs.mutex_for_fork().ResetAfterFork();
-  Pressure::mutex_for_fork().ResetAfterFork();
-  g.registry.VisitAllLocked([](Arena& arena) {
-    if (arena.ground() != nullptr) {
-      arena.runs().mutex_for_fork().ResetAfterFork();
-    }
-    arena.quota().ResetAfterFork();
-    arena.mutex_for_fork().ResetAfterFork();
-  });
-  g.default_arena.mutex_for_fork().ResetAfterFork();
-  g.registry.mutex_for_fork().ResetAfterFork();
+  g.registry.ForgetVisitors();
+  g.registry.VisitAllLocked(
+      [](Arena& arena) { arena.quota().ForgetOthersAfterFork(); });
   g.threads.FreezeOthers(RequestGate::OwnState());
-  g.threads.mutex().ResetAfterFork();
+  OpenAll(/*is_child=*/true);
 }
 
 }  // namespace myonly::internal

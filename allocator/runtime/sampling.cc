@@ -230,10 +230,7 @@ void Sampling::PrepareForSandbox() {
   is_sandboxed.store(true, std::memory_order_relaxed);
 }
 
-void Sampling::ChildAfterFork() {
-  pool_.mutex_for_fork().ResetAfterFork();
-  sampler.thread = 0;
-}
+void Sampling::ChildAfterFork() { sampler.thread = 0; }
 
 void* Sampling::Allocate(size_t size, size_t alignment) {
   if (!Admits(size, alignment) || pool_.IsFull()) return nullptr;

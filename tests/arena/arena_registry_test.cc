@@ -3,6 +3,7 @@
 #include "allocator/arena/arena_registry.h"
 
 #include <atomic>
+#include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <set>
@@ -151,7 +152,7 @@ TEST_F(ArenaRegistryTest, RequireEmptyRefusesAnArenaInUse) {
   EXPECT_EQ(registry().Destroy(handle, true), Status::kOk);
 }
 
-TEST_F(ArenaRegistryTest, VisitAllSeesTheLiveOnesInOrder) {
+TEST_F(ArenaRegistryTest, VisitorsSeeTheLiveOnesInOrder) {
   std::vector<ArenaHandle> handles;
   for (int i = 0; i < 10; ++i) handles.push_back(Create());
   for (int i = 8; i >= 0; i -= 2) {
@@ -159,7 +160,11 @@ TEST_F(ArenaRegistryTest, VisitAllSeesTheLiveOnesInOrder) {
     handles.erase(handles.begin() + i);
   }
   std::vector<ArenaHandle> seen;
-  registry().VisitAll([&](Arena& arena) { seen.push_back(arena.token()); });
+  size_t slot = 0;
+  while (Arena* arena = registry().BeginVisit(&slot)) {
+    seen.push_back(arena->token());
+    registry().EndVisit(slot);
+  }
   EXPECT_EQ(seen, handles);
 }
 
@@ -193,9 +198,29 @@ TEST_F(ArenaRegistryTest, ThreadsCreateFindAndDestroy) {
   }
   for (std::thread& thread : threads) thread.join();
   EXPECT_EQ(wrong, 0);
-  int left = 0;
-  registry().VisitAll([&left](Arena&) { ++left; });
-  EXPECT_EQ(left, 0);
+  size_t slot = 0;
+  EXPECT_EQ(registry().BeginVisit(&slot), nullptr);
+}
+
+TEST_F(ArenaRegistryTest, DestroyWaitsForVisitorsWithoutTheLock) {
+  const ArenaHandle handle = Create();
+  size_t slot = 0;
+  ASSERT_EQ(registry().BeginVisit(&slot), Find(handle));
+  std::atomic<bool> is_gone{false};
+  std::thread destroyer([&] {
+    EXPECT_EQ(registry().Destroy(handle, true), Status::kOk);
+    is_gone = true;
+  });
+  for (int i = 0; i < 30; ++i) {
+    // As who visits it may.
+    EXPECT_EQ(registry().Destroy(Create(), true), Status::kOk);
+    std::this_thread::sleep_for(std::chrono::milliseconds(1));
+    EXPECT_FALSE(is_gone);
+    EXPECT_EQ(StatusOf(handle), Status::kOk);
+  }
+  registry().EndVisit(slot);
+  destroyer.join();
+  EXPECT_EQ(StatusOf(handle), Status::kStale);
 }
 
 // Hands out one chunk again and again: a million arenas that nobody uses.

@@ -1,7 +1,7 @@
 // What page functions of the program call, and what other threads call
 // meanwhile: nobody waits for ever.
 #include <signal.h>
-#include <stdint.h>
+#include <string.h>
 #include <sys/mman.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -35,6 +35,14 @@ void CallElsewhere(myonly_arena* other) {
     myonly_free(myonly_alloc(size));
     myonly_free(myonly_arena_alloc(other, size));
   }
+  EXPECT_EQ(myonly_arena_set_limit(other, 1000 * kMiB), MYONLY_OK);
+  EXPECT_EQ(myonly_arena_purge(other, 0), MYONLY_OK);
+  myonly_arena_stats_t stats = MYONLY_ARENA_STATS_INIT;
+  EXPECT_EQ(myonly_arena_stats(other, &stats), MYONLY_OK);
+  myonly_arena* arena = nullptr;
+  EXPECT_EQ(myonly_arena_create(nullptr, &arena), MYONLY_OK);
+  EXPECT_NE(myonly_arena_alloc(arena, 100), nullptr);
+  EXPECT_EQ(myonly_arena_destroy(arena, MYONLY_DESTROY_FREE), MYONLY_OK);
 }
 
 // An arena over page functions that call elsewhere, and a thread that is in
@@ -43,10 +51,13 @@ class PageFunctionCallsTest : public ::testing::Test {
  protected:
   void SetUp() override {
     alarm(30);  // who waits for ever is stopped
+    // Locks are left out as long as there was no other thread.
+    std::thread([] {}).join();
     ASSERT_EQ(myonly_arena_create(nullptr, &other_), MYONLY_OK);
     myonly_page_source source = MYONLY_PAGE_SOURCE_INIT;
     source.ctx = this;
     source.reserve = Reserve;
+    source.purge = Purge;
     source.release = Release;
     myonly_arena_options options = MYONLY_ARENA_OPTIONS_INIT;
     options.pages = &source;
@@ -61,27 +72,49 @@ class PageFunctionCallsTest : public ::testing::Test {
   // `ask` while another thread is in `reserve`.
   template <typename Ask>
   void Meet(Ask ask) {
-    is_inside_ = false;
+    num_inside_ = 0;
     std::thread thread(
         [this] { EXPECT_NE(myonly_arena_alloc(arena_, 3 * kMiB), nullptr); });
-    while (!is_inside_) std::this_thread::yield();
+    while (num_inside_ == 0) std::this_thread::yield();
     ask();
     thread.join();
   }
 
+  // Every third block stays: there are pages in between.
+  void LeaveHoles() {
+    void* blocks[300];
+    for (void*& block : blocks) {
+      block = myonly_arena_alloc(arena_, 10000);
+      ASSERT_NE(block, nullptr);
+      memset(block, 1, 10000);
+    }
+    for (int i = 0; i < 300; ++i) {
+      if (i % 3 != 0) myonly_free(blocks[i]);
+    }
+    num_inside_ = 0;
+  }
+
   myonly_arena* arena_ = nullptr;
   myonly_arena* other_ = nullptr;
-  std::atomic<bool> is_inside_{false};
+  std::atomic<int> num_inside_{0};
 
  private:
   static void* Reserve(void* ctx, size_t bytes, size_t /*alignment*/) {
     auto* test = static_cast<PageFunctionCallsTest*>(ctx);
-    test->is_inside_ = true;
+    ++test->num_inside_;
     Sleep(50);  // by then the other thread waits for the arena
     CallElsewhere(test->other_);
     void* start = mmap(nullptr, bytes, PROT_READ | PROT_WRITE,
                        MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     return start == MAP_FAILED ? nullptr : start;
+  }
+  static int Purge(void* ctx, void* start, size_t bytes) {
+    auto* test = static_cast<PageFunctionCallsTest*>(ctx);
+    if (++test->num_inside_ <= 3) {
+      Sleep(20);
+      CallElsewhere(test->other_);
+    }
+    return madvise(start, bytes, MADV_DONTNEED) == 0 ? 1 : 0;
   }
   static int Release(void* ctx, void* start, size_t bytes) {
     CallElsewhere(static_cast<PageFunctionCallsTest*>(ctx)->other_);
@@ -104,6 +137,54 @@ TEST_F(PageFunctionCallsTest, OthersAskForAllArenasMeanwhile) {
     const auto drop = [](void*, const char*, size_t) {};
     myonly_stats_write(MYONLY_FORMAT_JSON, drop, nullptr);
   });
+}
+
+TEST_F(PageFunctionCallsTest, OthersWantToGiveTheArenaABlockMeanwhile) {
+  for (const size_t size : {kMiB / 8, 8 * kMiB}) {
+    Meet([this, size] {
+      void* block = myonly_arena_alloc(other_, size);
+      EXPECT_EQ(myonly_arena_transfer(block, arena_), MYONLY_ERR_UNSUPPORTED);
+      myonly_free(block);
+    });
+  }
+}
+
+TEST_F(PageFunctionCallsTest, ItsPurgeCallsElsewhere) {
+  LeaveHoles();
+  EXPECT_EQ(myonly_arena_purge(arena_, 0), MYONLY_OK);
+  EXPECT_GT(num_inside_, 3);
+  LeaveHoles();
+  myonly_purge(0);
+  EXPECT_GT(num_inside_, 3);
+}
+
+// Nobody knows which arena a purge of all is at.
+TEST_F(PageFunctionCallsTest, TheArenaIsDestroyedWhileAllArePurged) {
+  LeaveHoles();
+  std::thread thread([] { myonly_purge(0); });
+  while (num_inside_ == 0) std::this_thread::yield();
+  EXPECT_EQ(myonly_arena_destroy(arena_, MYONLY_DESTROY_FREE), MYONLY_OK);
+  thread.join();
+  ASSERT_EQ(myonly_arena_create(nullptr, &arena_), MYONLY_OK);
+}
+
+// The visitor is not in the child.
+TEST_F(PageFunctionCallsTest, TheChildOfAForkDestroysAnArenaThatWasVisited) {
+  LeaveHoles();
+  std::thread thread([] { myonly_purge(0); });
+  while (num_inside_ == 0) std::this_thread::yield();
+  const pid_t child = fork();
+  if (child == 0) {
+    alarm(20);
+    const myonly_status status =
+        myonly_arena_destroy(arena_, MYONLY_DESTROY_FREE);
+    if (status == MYONLY_OK) raise(SIGKILL);
+    _exit(1);
+  }
+  int status = 0;
+  waitpid(child, &status, 0);
+  EXPECT_TRUE(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL) << status;
+  thread.join();
 }
 
 // A fork waits for the arena, but keeps nothing from the function meanwhile.

@@ -21,10 +21,12 @@ extern "C" {
 
 /* Where an arena takes its pages from. The table is copied when the arena is
  * created. The functions are called by any thread, under the arena's lock: they
- * must not call this library for that arena. They may allocate elsewhere, also
- * the pages, but these not in another arena with such memory. They must not
- * throw, nor fork, which waits for that lock, nor start the first thread that
- * the process has beside its own: the lock is real from the second one on. */
+ * must not call this library for that arena, nor for all arenas (myonly_purge,
+ * malloc_trim, myonly_stats_write). They may allocate elsewhere, also the
+ * pages, but these not in another arena with such memory, and may do all else
+ * with other arenas. They must not throw, nor fork, which waits for that lock,
+ * nor start the first thread that the process has beside its own: the lock is
+ * real from the second one on. */
 struct myonly_page_source {
   uint32_t struct_size;
   uint32_t version; /* of this struct: 0 */
