@@ -300,6 +300,18 @@ bool HugeMappings::ReleaseOldest() {
   return true;
 }
 
+bool HugeMappings::HasFreed(const char* start, size_t bytes) {
+  MutexLock lock(mutex_);
+  for (const HugeMapping* mapping = poisoned_; mapping != nullptr;
+       mapping = mapping->next) {
+    if (mapping->start < start + bytes &&
+        start < mapping->start + mapping->bytes) {
+      return true;
+    }
+  }
+  return cache_.HasIn(start, bytes);
+}
+
 PageRange HugeMappings::TakeOldest() {
   HugeMapping* oldest = poisoned_;
   const PageRange range = {oldest->start, oldest->bytes + kGuardBytes, 0};

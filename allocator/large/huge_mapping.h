@@ -103,6 +103,10 @@ class HugeMappings {
   // owner's lock.
   ABSL_ATTRIBUTE_COLD HugeMapping* FindAfter(const void* address, char** start);
 
+  // Whether [start, start + bytes) has some of what was freed and is kept, to
+  // be used again or to fault.
+  ABSL_ATTRIBUTE_COLD bool HasFreed(const char* start, size_t bytes);
+
   // Unmaps what is kept until at most `keep_bytes` are. Returns the bytes.
   size_t Purge(size_t keep_bytes);
 

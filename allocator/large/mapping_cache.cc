@@ -49,6 +49,15 @@ PageRange MappingCache::Coalesce(PageRange range) {
   return range;
 }
 
+bool MappingCache::HasIn(const char* start, size_t bytes) const {
+  for (size_t i = 0; i < num_pieces_; ++i) {
+    if (pieces_[i].start < start + bytes && start < pieces_[i].end()) {
+      return true;
+    }
+  }
+  return false;
+}
+
 PageRange MappingCache::TakeEnough(size_t bytes, size_t alignment) {
   size_t best = kMaxPieces;
   for (size_t i = 0; i < num_pieces_; ++i) {

@@ -68,6 +68,9 @@ class MappingCache {
   // of them only the end, if it is large.
   void Trim(size_t budget, Surplus* surplus);
 
+  // Whether one has some of [start, start + bytes).
+  bool HasIn(const char* start, size_t bytes) const;
+
   size_t bytes() const { return bytes_; }
   size_t num_pieces() const { return num_pieces_; }
 

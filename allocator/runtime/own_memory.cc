@@ -4,9 +4,12 @@
 
 #include "allocator/arena/heap_walk.h"
 #include "allocator/base/check.h"
+#include "allocator/base/preset.h"
 #include "allocator/base/sizes.h"
 #include "allocator/pages/look.h"
+#include "allocator/runtime/guarded_heap.h"
 #include "allocator/runtime/process_globals.h"
+#include "allocator/runtime/sampling.h"
 
 namespace myonly::internal {
 
@@ -17,6 +20,27 @@ ArenaHandle HostOf(const void* address) {
   const Arena* host =
       FindArenaAt(process_globals.runs, process_globals.huge, address);
   return host == nullptr ? 0 : host->PeekToken();
+}
+
+// In memory of this library, but in no live block.
+bool IsFreed(void* buffer, size_t bytes) {
+  ProcessGlobals& g = process_globals;
+  if constexpr (kIsSecure) {
+    GuardedBlock sampled;
+    if (Sampling::Has(buffer)) {
+      return !Sampling::BlockAt(buffer, &sampled) || !sampled.is_live;
+    }
+  }
+  FoundBlock found = {};
+  if (!FindBlock(g.runs, g.huge, buffer, &found)) {
+    return g.runs.Find(buffer) != nullptr ||
+           g.huge.HasFreed(static_cast<char*>(buffer), bytes);
+  }
+  if constexpr (kIsSecure) {
+    BlockInfo block = {found.start, found.bytes, found.is_live, 0, 0};
+    return !GuardedHeap::Correct(&block);
+  }
+  return !found.is_live;
 }
 
 }  // namespace
@@ -92,15 +116,13 @@ Status OwnMemory::CreateIn(void* buffer, size_t bytes,
     return Status::kInvalid;
   }
   if (HasIn(buffer, bytes)) return Status::kBusy;
+  if (IsFreed(buffer, bytes)) return Status::kInvalid;
   RunKind kind = RunKind::kLarge;
   RunOwner host;
   {
     const Look look;
     const Slice* slice = process_globals.runs.Find(buffer);
-    if (slice != nullptr) {
-      host = PeekOwner(slice, &kind);
-      if (host.arena == nullptr) return Status::kInvalid;
-    }
+    if (slice != nullptr) host = PeekOwner(slice, &kind);
   }
   const uintptr_t start = AlignUp(address, alignof(OwnGround));
   auto* ground = ::new (reinterpret_cast<void*>(start))

@@ -149,14 +149,46 @@ TEST(GuestMemoryDeathTest, AStaleBlockIsNoneInTheNextArena) {
   EXPECT_EQ(myonly_arena_destroy(arena, MYONLY_DESTROY_FREE), MYONLY_OK);
 }
 
+// In a region, in runs, and in mappings that are kept for the next ones.
 TEST(GuestMemoryTest, ABlockThatIsFreeWillNotDo) {
-  void* buffer = myonly_alloc(kMiB);
-  ASSERT_NE(buffer, nullptr);
-  myonly_free(buffer);
-  myonly_arena* arena = nullptr;
-  EXPECT_EQ(myonly_arena_create_in(buffer, kMiB, nullptr, &arena),
-            MYONLY_ERR_INVALID);
-  EXPECT_EQ(arena, nullptr);
+  for (const size_t bytes :
+       {64 * kKiB, 100 * kKiB, kMiB, 8 * kMiB, 12 * kMiB}) {
+    SCOPED_TRACE(bytes);
+    void* before = myonly_alloc(bytes);
+    void* buffer = myonly_alloc(bytes);
+    ASSERT_NE(buffer, nullptr);
+    memset(buffer, 1, bytes);
+    myonly_free(buffer);
+    myonly_arena* arena = nullptr;
+    EXPECT_EQ(myonly_arena_create_in(buffer, bytes, nullptr, &arena),
+              MYONLY_ERR_INVALID);
+    EXPECT_EQ(arena, nullptr);
+    if (bytes >= 2 * kMiB) {
+      EXPECT_EQ(
+          myonly_arena_create_in(static_cast<char*>(buffer) + bytes - 64 * kKiB,
+                                 64 * kKiB, nullptr, &arena),
+          MYONLY_ERR_INVALID);
+    }
+    myonly_free(before);
+    EXPECT_EQ(myonly_arena_check(nullptr), MYONLY_OK);
+  }
+}
+
+// What is freed in a region may have become one with what is free around it.
+TEST(GuestMemoryTest, FreeMemoryBetweenBlocksWillNotDo) {
+  myonly_arena* host = nullptr;
+  ASSERT_EQ(myonly_arena_create(nullptr, &host), MYONLY_OK);
+  void* blocks[9];
+  for (void*& block : blocks) block = myonly_arena_alloc(host, 32 * kKiB);
+  for (int i = 1; i < 8; ++i) myonly_free(blocks[i]);
+  EXPECT_EQ(myonly_arena_purge(host, 0), MYONLY_OK);
+  for (int i = 1; i < 6; ++i) {
+    myonly_arena* arena = nullptr;
+    EXPECT_EQ(myonly_arena_create_in(blocks[i], 64 * kKiB, nullptr, &arena),
+              MYONLY_ERR_INVALID);
+    EXPECT_EQ(arena, nullptr);
+  }
+  EXPECT_EQ(myonly_arena_destroy(host, MYONLY_DESTROY_FREE), MYONLY_OK);
 }
 
 // A block stays where it is, however full the buffer is.
