@@ -224,6 +224,9 @@ class Arena {
     token_ = token;
   }
 
+  // For whoever registers it, too: it is not closed while there are any.
+  uint32_t& visitors() { return visitors_; }
+
   Mutex& mutex_for_fork() { return mutex_; }
 
  private:
@@ -347,6 +350,7 @@ class Arena {
   size_t large_bytes_ ABSL_GUARDED_BY(mutex_) = 0;
   size_t huge_bytes_ ABSL_GUARDED_BY(mutex_) = 0;
   std::atomic<uint32_t> resets_{0};
+  uint32_t visitors_ = 0;
   std::atomic<size_t> returning_bytes_{0};  // grows under the lock
   FaultPlan faults_;
   uintptr_t token_ = 0;

@@ -31,7 +31,6 @@ Status ArenaRegistry::CreateWith(const ArenaOptions& options, Arena* own,
   arena->Open(known, parent == nullptr ? nullptr : &parent->quota());
   // Who has found the slot live with an old handle may still read it.
   slot.arena.store(arena, std::memory_order_release);
-  slot.visitors = 0;
   slot.live.store(true, std::memory_order_release);
   return Status::kOk;
 }
@@ -154,19 +153,13 @@ Arena* ArenaRegistry::NextLocked(size_t* slot) const {
 Arena* ArenaRegistry::BeginVisit(size_t* slot) {
   MutexLock lock(mutex_);
   Arena* arena = NextLocked(slot);
-  if (arena != nullptr) ++slots_[*slot].visitors;
+  if (arena != nullptr) ++arena->visitors();
   return arena;
 }
 
-void ArenaRegistry::EndVisit(size_t slot) {
+void ArenaRegistry::EndVisit(Arena* arena) {
   MutexLock lock(mutex_);
-  --slots_[slot].visitors;
-}
-
-void ArenaRegistry::ForgetVisitors() {
-  for (size_t slot = 0; NextLocked(&slot) != nullptr;) {
-    slots_[slot].visitors = 0;
-  }
+  --arena->visitors();
 }
 
 // A visitor may be in a page function of the program, which wants the lock.
@@ -187,12 +180,12 @@ Status ArenaRegistry::DestroyNow(ArenaHandle handle, bool require_empty,
   Status status;
   Arena* arena = Find(handle, &status);
   if (arena == nullptr) return status;
-  const size_t index = SlotOf(handle);
-  Slot& slot = slots_[index];
-  *has_visitors = slot.visitors != 0;
+  *has_visitors = arena->visitors() != 0;
   if (*has_visitors || !arena->Close(require_empty, cache)) {
     return Status::kBusy;
   }
+  const size_t index = SlotOf(handle);
+  Slot& slot = slots_[index];
   // In this order: who finds it not live finds its handle stale.
   slot.generation.fetch_add(1, std::memory_order_release);
   slot.live.store(false, std::memory_order_release);

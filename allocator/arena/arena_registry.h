@@ -74,7 +74,7 @@ class ArenaRegistry {
   // NULL: there is none. Until EndVisit it is not destroyed. Its page functions
   // may call for other arenas: it is not used under this registry's lock.
   ABSL_ATTRIBUTE_COLD Arena* BeginVisit(size_t* slot);
-  ABSL_ATTRIBUTE_COLD void EndVisit(size_t slot);
+  ABSL_ATTRIBUTE_COLD void EndVisit(Arena* arena);
 
   // Calls visit(Arena&) for each live arena, in the order of slots, while the
   // caller holds mutex_for_fork().
@@ -89,9 +89,6 @@ class ArenaRegistry {
   // is destroyed.
   Arena* NextLocked(size_t* slot) const;
 
-  // In the child of a fork: visitors were other threads.
-  ABSL_ATTRIBUTE_COLD void ForgetVisitors();
-
   Mutex& mutex_for_fork() { return mutex_; }
 
  private:
@@ -100,11 +97,7 @@ class ArenaRegistry {
     Arena* recycled;  // constant once set: slots keep their arena object
     std::atomic<uint64_t> generation;
     std::atomic<bool> live;
-    // Under the lock; of a live one, and of a free one.
-    union {
-      uint32_t visitors;
-      uint32_t next_free;
-    };
+    uint32_t next_free;
   };
 
   static ArenaHandle Pack(size_t slot, uint64_t generation) {

@@ -124,7 +124,7 @@ ABSL_ATTRIBUTE_COLD size_t ReleaseKept(bool pages) {
       const SharesLock lock(*arena);
       purged += release(*arena);
     }
-    g.registry.EndVisit(slot);
+    g.registry.EndVisit(arena);
   }
   // Last, as threads are told to look what they were asked for.
   return purged + g.threads.PurgeOthers(this_thread.state, pages);
@@ -243,7 +243,7 @@ ArenaHandle ProcessHeap::NextStats(size_t* slot, ArenaStats* stats) {
   if (arena == nullptr) return 0;
   *stats = StatsWithShares(*arena);
   const ArenaHandle handle = arena->token();
-  g.registry.EndVisit(*slot);
+  g.registry.EndVisit(arena);
   TellIfNews();
   return handle;
 }
@@ -393,9 +393,10 @@ void ProcessHeap::ChildAfterFork() {
   Mutex::EndFork();
   Look::ResetAfterFork();
   if constexpr (kIsSecure) Sampling::ChildAfterFork();
-  g.registry.ForgetVisitors();
-  g.registry.VisitAllLocked(
-      [](Arena& arena) { arena.quota().ForgetOthersAfterFork(); });
+  g.registry.VisitAllLocked([](Arena& arena) {
+    arena.visitors() = 0;  // were other threads
+    arena.quota().ForgetOthersAfterFork();
+  });
   g.threads.FreezeOthers(RequestGate::OwnState());
   OpenAll(/*is_child=*/true);
 }

@@ -163,7 +163,7 @@ TEST_F(ArenaRegistryTest, VisitorsSeeTheLiveOnesInOrder) {
   size_t slot = 0;
   while (Arena* arena = registry().BeginVisit(&slot)) {
     seen.push_back(arena->token());
-    registry().EndVisit(slot);
+    registry().EndVisit(arena);
   }
   EXPECT_EQ(seen, handles);
 }
@@ -218,7 +218,7 @@ TEST_F(ArenaRegistryTest, DestroyWaitsForVisitorsWithoutTheLock) {
     EXPECT_FALSE(is_gone);
     EXPECT_EQ(StatusOf(handle), Status::kOk);
   }
-  registry().EndVisit(slot);
+  registry().EndVisit(Find(handle));
   destroyer.join();
   EXPECT_EQ(StatusOf(handle), Status::kStale);
 }
