@@ -136,7 +136,8 @@ class Arena {
                                  SliceCache* cache = nullptr);
 
   // Coalesces what waits in quick lists, gives wholly free regions back, and
-  // purges the pages inside free blocks. Returns the bytes purged.
+  // purges the pages inside free blocks, and free runs if they are its own.
+  // Returns the bytes purged.
   size_t Purge(MayLook may_look = LookAtAll) {
     return PurgeTo(token_, 0, may_look);
   }
@@ -273,6 +274,9 @@ class Arena {
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   // On slow paths, now and then: gives back what has long been unused.
   ABSL_ATTRIBUTE_COLD void Decay();
+  // Free ones of memory of its own, down to that; else there are none.
+  ABSL_ATTRIBUTE_COLD size_t PurgeOwnRuns(size_t keep_bytes)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   ABSL_ATTRIBUTE_COLD void DropAll(SliceCache* cache, bool reset)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   ABSL_ATTRIBUTE_COLD bool CheckPages(size_t* live_bytes, size_t* live_blocks,

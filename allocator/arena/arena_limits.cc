@@ -7,12 +7,19 @@
 
 namespace myonly::internal {
 
+// Those of all arenas are purged by others.
+size_t Arena::PurgeOwnRuns(size_t keep_bytes) {
+  return ground_ == nullptr ? 0 : runs_.Purge(keep_bytes);
+}
+
 size_t Arena::PurgeTo(uintptr_t token, size_t keep_bytes, MayLook may_look) {
-  if (keep_bytes != 0 && Stats(may_look).free_block_bytes <= keep_bytes) {
-    return 0;
-  }
+  const uint64_t free_bytes =
+      keep_bytes == 0 ? 0 : Stats(may_look).free_block_bytes;
   MutexLock lock(mutex_);
   if (IsNot(token)) return 0;
+  if (keep_bytes != 0 && free_bytes <= keep_bytes) {
+    return PurgeOwnRuns(keep_bytes - free_bytes);
+  }
   size_t purged = blocks_.PurgeTo(&keep_bytes);
   for (SubHeap* share = shares_; share != nullptr; share = share->next) {
     if (!may_look(share->token()) || share->is_frozen()) {
@@ -21,7 +28,8 @@ size_t Arena::PurgeTo(uintptr_t token, size_t keep_bytes, MayLook may_look) {
       purged += share->PurgeTo(&keep_bytes);
     }
   }
-  return purged;
+  // Regions have become free runs.
+  return purged + PurgeOwnRuns(keep_bytes);
 }
 
 bool Arena::ReleaseSpare(MayLook may_look) {

@@ -101,6 +101,66 @@ TEST(PageSourceTest, EveryBlockIsInItsPagesAndAllOfThemAreReleased) {
   EXPECT_TRUE(pages.reserved.empty());
 }
 
+// Small, large and huge ones.
+void FillAndFree(myonly_arena* arena, size_t* bytes) {
+  std::vector<void*> blocks;
+  *bytes = 0;
+  for (size_t i = 0; i < 1000; ++i) {
+    const size_t size = i % 100 == 0 ? (i % 500 == 0 ? 6 * kMiB : kMiB) : 9000;
+    blocks.push_back(myonly_arena_alloc(arena, size));
+    ASSERT_NE(blocks.back(), nullptr);
+    memset(blocks.back(), 1, size);
+    *bytes += size;
+  }
+  for (void* block : blocks) myonly_free(block);
+}
+
+TEST(PageSourceTest, WhatIsFreeGoesBackWhole) {
+  Pages pages;
+  myonly_arena* arena = NewArenaOver(&pages);
+  size_t bytes;
+  for (int how = 0; how < 3; ++how) {
+    SCOPED_TRACE(how);
+    FillAndFree(arena, &bytes);
+    pages.purged = 0;
+    if (how == 1) {
+      EXPECT_GE(myonly_purge(0), bytes);
+    } else {
+      if (how == 2) {
+        EXPECT_EQ(myonly_arena_reset(arena), MYONLY_OK);
+      }
+      EXPECT_EQ(myonly_arena_purge(arena, 0), MYONLY_OK);
+    }
+    EXPECT_GE(pages.purged, bytes);
+    // It is clean then: nothing more to purge, and nothing to clear.
+    pages.purged = 0;
+    EXPECT_EQ(myonly_arena_purge(arena, 0), MYONLY_OK);
+    EXPECT_EQ(pages.purged, 0U);
+    for (size_t size : {100 * size_t{1}, 9000 * size_t{1}, 6 * kMiB}) {
+      auto* block = static_cast<char*>(myonly_arena_calloc(arena, 1, size));
+      ASSERT_NE(block, nullptr);
+      EXPECT_TRUE(std::all_of(block, block + size, [](char c) { return !c; }));
+      myonly_free(block);
+    }
+    EXPECT_EQ(myonly_arena_check(arena), MYONLY_OK);
+  }
+  EXPECT_EQ(myonly_arena_destroy(arena, MYONLY_DESTROY_FREE), MYONLY_OK);
+}
+
+TEST(PageSourceTest, APurgeLeavesWhatItIsAskedToLeave) {
+  Pages pages;
+  myonly_arena* arena = NewArenaOver(&pages);
+  size_t bytes;
+  FillAndFree(arena, &bytes);
+  EXPECT_EQ(myonly_arena_purge(arena, 8 * kMiB), MYONLY_OK);
+  EXPECT_GE(pages.purged, bytes - 8 * kMiB);
+  pages.purged = 0;
+  EXPECT_EQ(myonly_arena_purge(arena, 2 * kMiB), MYONLY_OK);
+  EXPECT_GE(pages.purged, 5 * kMiB);
+  EXPECT_LE(pages.purged, 7 * kMiB);
+  EXPECT_EQ(myonly_arena_destroy(arena, MYONLY_DESTROY_FREE), MYONLY_OK);
+}
+
 TEST(PageSourceTest, AFailureLosesNothing) {
   for (size_t fail_from = 0; fail_from < 8; ++fail_from) {
     Pages pages;
