@@ -129,7 +129,7 @@ HugeMapping* HugeMappings::Allocate(size_t bytes, size_t alignment, bool zeroed,
   ++num_live_;
   live_bytes_ += bytes;
   // Zeros are fresh whatever is kept.
-  if (!zeroed) keep_.NoteFresh(*fresh_bytes);
+  keep_.NoteFresh(zeroed ? 0 : *fresh_bytes);
   keep_.NoteLive(live_bytes_);
   cache_.Trim(CacheBudget(), &surplus);
   UnlockAndUnmap(surplus);

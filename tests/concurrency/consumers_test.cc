@@ -105,8 +105,9 @@ TEST(ConsumersTest, WhatThreadsThatOnlyFreeHaveFreedIsUsedAgain) {
     const size_t then = Produce(2000, most_bytes, &random);
     printf("figure: up to %zu bytes: at first %zu KiB, then %zu KiB\n",
            most_bytes, first >> 10, then >> 10);
-    // What went through it meanwhile is 450 MB, and 6 GB.
-    EXPECT_LT(then, 2 * first + 16 * kMiB);
+    // What went through it meanwhile is 450 MB, and 6 GB. At first it is more
+    // or less as the consumers are far behind or near.
+    EXPECT_LT(then, 2 * first + 64 * kMiB);
   }
   queue.Close();
   for (std::thread& consumer : consumers) consumer.join();
