@@ -126,14 +126,18 @@ HugeMapping* HugeMappings::Allocate(size_t bytes, size_t alignment, bool zeroed,
     if (shall_try) huge_pages_.Note(wants_huge_pages);
   }
   InsertLive(mapping);
-  ++num_live_;
-  live_bytes_ += bytes;
   // Zeros are fresh whatever is kept.
-  keep_.NoteFresh(zeroed ? 0 : *fresh_bytes);
-  keep_.NoteLive(live_bytes_);
+  CountLive(bytes, zeroed ? 0 : *fresh_bytes);
   cache_.Trim(CacheBudget(), &surplus);
   UnlockAndUnmap(surplus);
   return mapping;
+}
+
+void HugeMappings::CountLive(size_t bytes, size_t missed_bytes) {
+  ++num_live_;
+  live_bytes_ += bytes;
+  keep_.NoteFresh(missed_bytes);
+  keep_.NoteLive(live_bytes_);
 }
 
 // One piece that is enough, or several that together are, or come near.

@@ -198,6 +198,9 @@ class HugeMappings {
   ABSL_ATTRIBUTE_COLD void LookAtNewest() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   bool WantsHugePages(size_t bytes, bool zeroed)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  // One more, of which so much would have been taken from what is kept.
+  void CountLive(size_t bytes, size_t missed_bytes)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   ABSL_ATTRIBUTE_COLD void InsertLive(HugeMapping* mapping)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   ABSL_ATTRIBUTE_COLD HugeMapping* FirstEndingBehind(const char* address)
