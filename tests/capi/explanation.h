@@ -105,6 +105,11 @@ class Heap {
  public:
   explicit Heap(const myonly_arena_options& options, void* buffer = nullptr,
                 size_t bytes = 0) {
+    // In the place of an arena that was little used, no thread has a share from
+    // its first request on.
+    EXPECT_EQ(myonly_arena_create(nullptr, &arena_), MYONLY_OK);
+    EXPECT_NE(myonly_arena_alloc(arena_, 1), nullptr);
+    EXPECT_EQ(myonly_arena_destroy(arena_, MYONLY_DESTROY_FREE), MYONLY_OK);
     const myonly_status status =
         buffer == nullptr
             ? myonly_arena_create(&options, &arena_)
