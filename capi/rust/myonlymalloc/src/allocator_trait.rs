@@ -186,6 +186,10 @@ unsafe fn resize(
         if resized == 1 {
             return Ok(slice_of(block, actual));
         }
+        // A callback has dropped the arena's blocks, this one too.
+        if actual == 0 {
+            return Err(AllocError);
+        }
     }
     if shrinks && new.align() <= BLOCK_ALIGNMENT {
         // SAFETY: the block is live, and the size isn't 0.
