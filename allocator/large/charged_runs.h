@@ -43,7 +43,7 @@ class ChargedRuns {
   ABSL_ATTRIBUTE_COLD void Keep(SliceCache* cache, uintptr_t whom,
                                 Slice* slabs);
   // Those that were kept for `whom`, charged again; NULL: there are none by
-  // now, or with them more than half of a limit would be used.
+  // now, or they are more than half of what is left under a limit.
   ABSL_ATTRIBUTE_COLD Slice* TakeKept(uintptr_t whom);
 
   // Every touch of it faults from now on, for a while.

@@ -9,6 +9,14 @@
 namespace myonly::internal {
 namespace {
 
+// The second one is a child of the first.
+void OpenTree(Quota* parent, Quota* child) {
+  parent->Open({});
+  QuotaOptions below;
+  below.parent = parent;
+  child->Open(below);
+}
+
 TEST(QuotaTest, HoldsWhatItMayAndNoByteMore) {
   Quota quota;
   EXPECT_TRUE(quota.Charge(size_t{1} << 50));  // there is no limit
@@ -69,11 +77,8 @@ TEST(QuotaTest, WhatCouldBeSparedLeavesHalfOfWhatIsLeft) {
   EXPECT_EQ(free.charged_bytes(), 1000U);
 
   Quota parent;
-  parent.Open({});
-  QuotaOptions below;
-  below.parent = &parent;
   Quota child;
-  child.Open(below);
+  OpenTree(&parent, &child);
   EXPECT_TRUE(child.ChargeSpare(40));
   EXPECT_EQ(parent.charged_bytes(), 40U);
   for (Quota* limited : {&child, &parent}) {
@@ -139,11 +144,8 @@ TEST(QuotaTest, WhatItsOwnerDropsIsReturnedAtOnce) {
   EXPECT_EQ(plain.charged_bytes(), 0U);
 
   Quota parent;
-  parent.Open({});
-  QuotaOptions below;
-  below.parent = &parent;
   Quota child;
-  child.Open(below);
+  OpenTree(&parent, &child);
   for (int round = 0; round < 2; ++round) {
     EXPECT_TRUE(parent.Charge(50));
     EXPECT_TRUE(child.Charge(700));
@@ -165,11 +167,8 @@ TEST(QuotaTest, WhatItsOwnerDropsIsReturnedAtOnce) {
 // Whoever had it above may be gone.
 TEST(QuotaTest, AClosedOneHasNoParent) {
   Quota parent;
-  parent.Open({});
-  QuotaOptions below;
-  below.parent = &parent;
   Quota child;
-  child.Open(below);
+  OpenTree(&parent, &child);
   EXPECT_FALSE(parent.BeginClose());
   ASSERT_TRUE(child.BeginClose());
   child.EndClose();
