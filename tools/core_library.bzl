@@ -91,15 +91,27 @@ def core_library(
             **kwargs
         )
 
-def core_shared_library(name, version_script, deps):
-    """For LD_PRELOAD, and to link against. Needs libc and nothing else."""
+def core_shared_library(name, version_script, deps, layout = None):
+    """For LD_PRELOAD, and to link against. Needs libc and nothing else.
+
+    Args:
+      name: its file's.
+      version_script: which symbols it exports.
+      deps: what is in it.
+      layout: a script that ld adds to its own: where the code of release and
+        fast lies. The other presets run more of it, and one more segment is
+        one more system call.
+    """
     cc_binary(
         name = name,
-        additional_linker_inputs = [version_script],
+        additional_linker_inputs = [version_script] + (
+            [layout] if layout else []
+        ),
         # What only gold has.
         features = ["-supports_start_end_lib"],
         linkopts = [
-            # Writes unwind tables that are 1.5 KB smaller than gold's.
+            # Writes unwind tables that are 1.5 KB smaller than gold's, and adds
+            # a script to its own.
             "-fuse-ld=bfd",
             "-Wl,--as-needed",
             "-Wl,--no-undefined",
@@ -116,7 +128,11 @@ def core_shared_library(name, version_script, deps):
             "-Wl,-z,now",
             # Whose backtraces need an unwinder has one of its own.
             "-static-libgcc",
-        ],
+        ] + (select({
+            "//:debug_preset": [],
+            "//:secure_preset": [],
+            "//conditions:default": ["-Wl,-T,$(location " + layout + ")"],
+        }) if layout else []),
         linkshared = True,
         linkstatic = True,
         malloc = "@bazel_tools//tools/cpp:malloc",
