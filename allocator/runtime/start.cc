@@ -25,19 +25,25 @@ constexpr int kStderr = 2;
 // their title). Empty: no statistics are asked for.
 char stats_file[1024] = "";
 
-void Print(const char* variable, const char* problem, const char* what_then) {
+// `value` stands right behind `variable`; "": that has it, or has none.
+void Print(const char* variable, const char* value, const char* problem,
+           const char* what_then) {
   Printer line;
-  line.Text("myonlymalloc: ").Plain(variable).Text(" ").Text(problem);
-  line.Text(what_then).Text("; MYONLY_HELP=1 lists the options\n");
-  line.WriteTo(kStderr);
+  line.Text("myonlymalloc: ").Plain(variable).Plain(value).Text(" ");
+  line.Text(problem).Text(what_then);
+  line.Text("; MYONLY_HELP=1 lists the options\n").WriteTo(kStderr);
 }
 
 void Complain(const char* variable, const char* problem) {
-  Print(variable, problem, ", ignored");
+  Print(variable, "", problem, ", ignored");
+}
+
+void ReportValue(const char* variable, const char* value, const char* problem) {
+  Print(variable, value, problem, ", ignored");
 }
 
 [[maybe_unused]] void ReportLarge(const char* variable, const char* problem) {
-  Print(variable, problem, "");
+  Print(variable, "", problem, "");
 }
 
 void KeepStatsFile(const char* path) {
@@ -52,7 +58,7 @@ void SetOnMisuse(const char* what) {
   if (strcmp(what, "report") == 0) {
     GoOnAfterMisuse();
   } else if (strcmp(what, "abort") != 0) {
-    Complain("MYONLY_ON_MISUSE", "is neither abort nor report");
+    ReportValue("MYONLY_ON_MISUSE=", what, "is neither abort nor report");
   }
 }
 
