@@ -37,9 +37,16 @@ Printer& Printer::Address(const void* address) {
   return *this;
 }
 
-void Printer::WriteTo(int fd) const {
-  SystemCall(SystemCallNumber::kWrite, static_cast<unsigned long>(fd),
-             reinterpret_cast<unsigned long>(text_), length_);
+long Printer::WriteTo(int fd) const {
+  size_t done = 0;
+  do {
+    const long written = SystemCall(
+        SystemCallNumber::kWrite, static_cast<unsigned long>(fd),
+        reinterpret_cast<unsigned long>(text_ + done), length_ - done);
+    if (written <= 0) return written;
+    done += static_cast<size_t>(written);
+  } while (done < length_);
+  return 0;
 }
 
 void Printer::Put(char c) {

@@ -113,6 +113,34 @@ void PrintVerbose(const char* version, bool is_process_allocator) {
 #endif
 }
 
+void AppendStats(Printer* line) {
+  const ArenaStats stats = ProcessHeap::Stats();
+  line->Text("myonly pid=").Number(ProcessId()).Text(" program=");
+  AppendProgramName(line);
+  line->Text(" allocations=").Number(stats.allocations);
+  line->Text(" frees=").Number(stats.frees);
+  line->Text(" live_blocks=").Number(stats.live_blocks);
+  line->Text(" live_bytes=").Number(stats.live_bytes);
+  line->Text(" reserved_bytes=").Number(stats.reserved_bytes());
+  line->Text(" peak_live_bytes=").Number(stats.peak_live_bytes).Text("\n");
+}
+
+// 0, or the system's error, negative.
+long WriteStatsFile() {
+  // No process waits at its end for somebody to read from a pipe.
+  constexpr unsigned long kFlags =
+      O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NONBLOCK;
+  const long fd = SystemCall(
+      SystemCallNumber::kOpenAt, static_cast<unsigned long>(AT_FDCWD),
+      reinterpret_cast<unsigned long>(stats_file), kFlags, 0666);
+  if (SystemCallFailed(fd)) return fd;
+  Printer line;
+  AppendStats(&line);
+  const long error = line.WriteTo(static_cast<int>(fd));
+  SystemCall(SystemCallNumber::kClose, static_cast<unsigned long>(fd));
+  return error;
+}
+
 }  // namespace
 
 void Start(const char* const* environment, const char* version,
@@ -150,28 +178,13 @@ void Finish() {
   if constexpr (kIsSecure) GuardedHeap::CheckQuarantine();
 #endif
   if (stats_file[0] == '\0') return;
-  // No process waits at its end for somebody to read from a pipe.
-  constexpr unsigned long kFlags =
-      O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NONBLOCK;
-  const long fd = SystemCall(
-      SystemCallNumber::kOpenAt, static_cast<unsigned long>(AT_FDCWD),
-      reinterpret_cast<unsigned long>(stats_file), kFlags, 0666);
-  if (SystemCallFailed(fd)) {
-    Complain("MYONLY_STATS_FILE", "names a file that can't be written");
-    return;
-  }
-  const ArenaStats stats = ProcessHeap::Stats();
+  const long error = WriteStatsFile();
+  if (error == 0) return;
   Printer line;
-  line.Text("myonly pid=").Number(ProcessId()).Text(" program=");
-  AppendProgramName(&line);
-  line.Text(" allocations=").Number(stats.allocations);
-  line.Text(" frees=").Number(stats.frees);
-  line.Text(" live_blocks=").Number(stats.live_blocks);
-  line.Text(" live_bytes=").Number(stats.live_bytes);
-  line.Text(" reserved_bytes=").Number(stats.reserved_bytes());
-  line.Text(" peak_live_bytes=").Number(stats.peak_live_bytes).Text("\n");
-  line.WriteTo(static_cast<int>(fd));
-  SystemCall(SystemCallNumber::kClose, static_cast<unsigned long>(fd));
+  line.Text("myonlymalloc: MYONLY_STATS_FILE=").Plain(stats_file);
+  line.Text(" names a file that can't be written: errno ");
+  line.Number(static_cast<uint64_t>(-error));
+  line.Text(", statistics are lost\n").WriteTo(kStderr);
 }
 
 }  // namespace myonly::internal

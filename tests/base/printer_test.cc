@@ -65,7 +65,7 @@ TEST(PrinterTest, WritesOneLineAndKeepsErrno) {
   Printer printer;
   printer.Text("a line\n");
   errno = 77;
-  printer.WriteTo(ends[1]);
+  EXPECT_EQ(printer.WriteTo(ends[1]), 0);
   EXPECT_EQ(errno, 77);
   char text[32] = {};
   EXPECT_EQ(read(ends[0], text, sizeof(text)), 7);
@@ -73,7 +73,7 @@ TEST(PrinterTest, WritesOneLineAndKeepsErrno) {
   close(ends[0]);
   close(ends[1]);
   errno = 77;
-  printer.WriteTo(-1);  // fails
+  EXPECT_EQ(printer.WriteTo(-1), -EBADF);
   EXPECT_EQ(errno, 77);
 }
 

@@ -3,6 +3,7 @@
 #include "allocator/runtime/start.h"
 
 #include <regex.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -193,15 +194,42 @@ TEST(StartDeathTest, EachProcessAppendsOneLineOfStatistics) {
 }
 
 TEST(StartDeathTest, AFileThatCannotBeWrittenIsNamed) {
-  ExpectStderr({"MYONLY_STATS_FILE=/no/such/directory/file"},
-               "myonlymalloc: MYONLY_STATS_FILE names a file that can't be");
+  EXPECT_EQ(StderrOf({"MYONLY_STATS_FILE=/no/such/directory/file"}),
+            "myonlymalloc: MYONLY_STATS_FILE=/no/such/directory/file names a "
+            "file that can't be written: errno 2, statistics are lost\n");
   const myonly::testing::TempDirectory directory;
   const std::string pipe = directory.path() + "/pipe";
   ASSERT_EQ(mkfifo(pipe.c_str(), 0600), 0);
   ExpectStderr({"MYONLY_STATS_FILE=" + pipe},
-               "myonlymalloc: MYONLY_STATS_FILE names a file that can't be");
+               "/pipe names a file that can't be written: errno 6, ");
   ExpectStderr({"MYONLY_STATS_FILE=/" + std::string(2000, 'a')},
                "myonlymalloc: MYONLY_STATS_FILE is too long");
+}
+
+TEST(StartDeathTest, AFullDiskIsTold) {
+  if (access("/dev/full", W_OK) != 0) GTEST_SKIP() << "no /dev/full here";
+  EXPECT_EQ(StderrOf({"MYONLY_STATS_FILE=/dev/full"}),
+            "myonlymalloc: MYONLY_STATS_FILE=/dev/full names a file that can't "
+            "be written: errno 28, statistics are lost\n");
+}
+
+[[noreturn]] void RunProgramWithShortFiles(const std::string& path) {
+  constexpr rlim_t kMost = 4096;
+  std::ofstream(path) << std::string(kMost - 10, 'x');
+  signal(SIGXFSZ, SIG_IGN);
+  const rlimit limit = {kMost, kMost};
+  if (setrlimit(RLIMIT_FSIZE, &limit) != 0) _exit(1);
+  RunProgram({"MYONLY_STATS_FILE=" + path});
+}
+
+TEST(StartDeathTest, AFileThatHasRoomForAPartOfTheLineIsTold) {
+  const myonly::testing::TempDirectory directory;
+  const std::string path = directory.path() + "/statistics";
+  EXPECT_EXIT(RunProgramWithShortFiles(path), ::testing::ExitedWithCode(0),
+              "/statistics names a file that can't be written: errno 27, ");
+  const std::vector<std::string> lines = LinesOf(path);
+  ASSERT_EQ(lines.size(), 1U);
+  EXPECT_EQ(lines[0].substr(4086), "myonly pid");
 }
 
 TEST(StartDeathTest, TooLargeSizesAreNamed) {
