@@ -6,6 +6,7 @@
 
 #include "allocator/arena/arena_options.h"
 #include "allocator/base/sizes.h"
+#include "allocator/runtime/heap.h"
 #include "allocator/runtime/process_heap.h"
 #include "myonly/myonly.h"
 
@@ -13,6 +14,7 @@ namespace {
 
 using myonly::internal::ArenaHandle;
 using myonly::internal::ArenaOptions;
+using myonly::internal::Heap;
 using myonly::internal::Min;
 using myonly::internal::PageFunctions;
 using myonly::internal::ProcessHeap;
@@ -114,7 +116,7 @@ myonly_status myonly_arena_create_in(void* buffer, size_t bytes,
   }
   if (status != Status::kOk) return Return(status);
   ArenaHandle handle = 0;
-  status = ProcessHeap::CreateArenaIn(buffer, bytes, arena, &handle);
+  status = Heap::CreateArenaIn(buffer, bytes, arena, &handle);
   if (status == Status::kOk) *out = reinterpret_cast<myonly_arena*>(handle);
   return Return(status);
 }

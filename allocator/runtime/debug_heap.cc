@@ -407,6 +407,20 @@ size_t DebugHeap::UsableSize(const void* ptr) {
   return GuardedHeap::UsableSize(ptr);
 }
 
+// --- Arenas. ---
+
+Status DebugHeap::CreateArenaIn(void* buffer, size_t bytes,
+                                const ArenaOptions& options, ArenaHandle* out) {
+  BlockInfo block = {};
+  BlockRecord record = {};
+  // For GuardedHeap it is live.
+  const bool waits = GuardedHeap::BlockOf(buffer, &block) == Status::kOk &&
+                     block.is_live && d.history.Peek(block.start, &record) &&
+                     !record.is_live;
+  return waits ? Status::kInvalid
+               : GuardedHeap::CreateArenaIn(buffer, bytes, options, out);
+}
+
 // --- Looking at everything. ---
 
 size_t DebugHeap::Purge(size_t keep_bytes) {

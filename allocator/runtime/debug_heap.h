@@ -62,6 +62,10 @@ class DebugHeap : public GuardedHeap {
   static size_t AllocateBatch(ArenaHandle handle, size_t size, void** out,
                               size_t count);
   static void FreeBatch(void** ptrs, size_t count);
+  // What waits in the queue is freed memory, too.
+  ABSL_ATTRIBUTE_COLD static Status CreateArenaIn(void* buffer, size_t bytes,
+                                                  const ArenaOptions& options,
+                                                  ArenaHandle* out);
 
   // What is in the queue is freed.
   ABSL_ATTRIBUTE_COLD static size_t Purge(size_t keep_bytes);

@@ -191,6 +191,26 @@ TEST(GuestMemoryTest, FreeMemoryBetweenBlocksWillNotDo) {
   EXPECT_EQ(myonly_arena_destroy(host, MYONLY_DESTROY_FREE), MYONLY_OK);
 }
 
+// In the preset debug they wait in a queue, and are looked at meanwhile.
+TEST(GuestMemoryTest, FreedBlocksOfTheProcessHeapWillNotDo) {
+  for (const size_t size : {3000 * size_t{1}, 40 * kKiB, 65000 * size_t{1}}) {
+    SCOPED_TRACE(size);
+    void* blocks[200];
+    for (void*& block : blocks) block = myonly_alloc(size);
+    for (void* block : blocks) myonly_free(block);
+    for (const size_t offset : {size_t{0}, size / 2}) {
+      myonly_arena* arena = nullptr;
+      EXPECT_EQ(myonly_arena_create_in(static_cast<char*>(blocks[0]) + offset,
+                                       64 * kKiB, nullptr, &arena),
+                MYONLY_ERR_INVALID);
+      EXPECT_EQ(arena, nullptr);
+    }
+    for (void*& block : blocks) block = myonly_alloc(size);
+    for (void* block : blocks) myonly_free(block);
+  }
+  EXPECT_EQ(myonly_arena_check(nullptr), MYONLY_OK);
+}
+
 // A block stays where it is, however full the buffer is.
 TEST(GuestMemoryTest, ABlockMayBecomeAsLargeAsItIs) {
   void* buffer = myonly_alloc(64 * kKiB);
