@@ -8,6 +8,7 @@
 #include "allocator/base/printer.h"
 #include "allocator/base/sizes.h"
 #include "allocator/guard/backtrace.h"
+#include "allocator/runtime/arena_life.h"
 #include "allocator/runtime/debug_globals.h"
 #include "allocator/runtime/leak_report.h"
 #include "allocator/runtime/reentry.h"
@@ -371,9 +372,13 @@ void* DebugHeap::Reallocate(void* ptr, size_t size) {
     moved = MoveAway(ptr, record, size);
     if (moved != nullptr) return moved;
   }
+  ArenaHandle arena = 0;
+  if (record.is_of_arena) ProcessHeap::ArenaOf(ptr, &arena);
+  const ArenaLife life(arena);
   moved = GuardedHeap::Reallocate(ptr, size);
   if (moved == nullptr) {
-    if (found == Found::kLive) NoteKept(ptr, record);
+    // What is there after a callback has dropped it has a record of its own.
+    if (found == Found::kLive && life.IsAsBefore()) NoteKept(ptr, record);
     return nullptr;
   }
   NoteMade(moved, size, record.is_of_arena ? Origin::kArena : Origin::kProcess,

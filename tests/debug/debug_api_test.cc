@@ -69,6 +69,57 @@ TEST_P(DebugApiTest, GrowingInPlaceKeepsAllThatWasUsable) {
   }
 }
 
+// An arena in a buffer, whose callback resets it at its limit and allocates
+// until it has the place again of the block that was to grow.
+class DebugDropTest : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    myonly_arena_options options = MYONLY_ARENA_OPTIONS_INIT;
+    options.limit_bytes = memory_.size() / 2;
+    options.on_pressure = OnPressure;
+    options.ctx = this;
+    ASSERT_EQ(myonly_arena_create_in(memory_.data(), memory_.size(), &options,
+                                     &arena_),
+              MYONLY_OK);
+    block_ = myonly_arena_alloc(arena_, 3000);
+    ASSERT_NE(block_, nullptr);
+  }
+  void TearDown() override {
+    EXPECT_EQ(myonly_arena_destroy(arena_, MYONLY_DESTROY_FREE), MYONLY_OK);
+  }
+  static void OnPressure(void* ctx, myonly_arena* arena, int32_t event) {
+    auto* test = static_cast<DebugDropTest*>(ctx);
+    if (event != MYONLY_PRESSURE_LIMIT || !test->drops_) return;
+    test->drops_ = false;
+    EXPECT_EQ(myonly_arena_reset(arena), MYONLY_OK);
+    do {
+      test->next_ = myonly_arena_alloc(arena, 2990);
+    } while (test->next_ != nullptr && test->next_ != test->block_);
+  }
+  void* Grow() {
+    return myonly_arena_realloc(arena_, block_, memory_.size() - 65536);
+  }
+  std::vector<char> memory_ = std::vector<char>(1 << 20);
+  myonly_arena* arena_ = nullptr;
+  bool drops_ = false;
+  void* block_ = nullptr;
+  void* next_ = nullptr;
+};
+
+TEST_F(DebugDropTest, WhatIsInThePlaceOfADroppedBlockKeepsItsRecord) {
+  drops_ = true;
+  EXPECT_EQ(Grow(), nullptr);
+  EXPECT_EQ(myonly_last_status(), MYONLY_ERR_STALE);
+  ASSERT_EQ(next_, block_);
+  myonly_free_sized(next_, 2990, 16);
+}
+
+TEST_F(DebugDropTest, ABlockThatIsNotDroppedKeepsItsRecord) {
+  EXPECT_EQ(Grow(), nullptr);
+  EXPECT_EQ(myonly_last_status(), MYONLY_ERR_QUOTA);
+  myonly_free_sized(block_, 3000, 16);
+}
+
 // A block that shrank and grows again has what was between for new.
 TEST(DebugResizeTest, GrowingInPlaceFillsWhatIsNew) {
   for (size_t size : {300, 2000, 30000}) {
