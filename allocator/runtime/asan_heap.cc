@@ -2,6 +2,8 @@
 
 #include <cstring>
 
+#include "allocator/runtime/arena_life.h"
+
 #ifdef MYONLY_TELLS_VALGRIND
 #include <valgrind/memcheck.h>
 #else
@@ -85,6 +87,11 @@ void TellAll(ArenaHandle handle, bool live) {
       &live);
 }
 
+void* FailStale() {
+  ProcessHeap::SetLastStatus(Status::kStale);
+  return nullptr;
+}
+
 }  // namespace
 
 void* AsanHeap::Allocate(size_t size) {
@@ -162,12 +169,17 @@ void* AsanHeap::Reallocate(void* ptr, size_t size) {
   if (TryResize(ptr, size)) return TellOfResize(ptr) ? ptr : nullptr;
   ArenaHandle handle = 0;
   ProcessHeap::ArenaOf(ptr, &handle);
+  const ArenaLife life(handle);
   void* moved = handle == 0 ? Allocate(size)
                             : AllocateInSlow(handle, size, kMinAlignment);
+  if (!life.IsAsBefore()) {
+    Free(moved);  // what was in `ptr` is gone
+    return FailStale();
+  }
   if (moved == nullptr) return nullptr;
   memcpy(moved, ptr, Min(size, UsableSize(ptr)));
   Free(ptr);
-  return moved;
+  return life.IsAsBefore() ? moved : FailStale();
 }
 
 bool AsanHeap::TryResize(void* ptr, size_t size) {

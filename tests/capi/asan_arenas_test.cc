@@ -63,6 +63,53 @@ TEST_P(AsanArenasTest, BlocksOfTheProcessHeapAreTold) {
   EXPECT_DEATH(Touch(block), kReport);
 }
 
+// An arena whose parent has a callback, which drops it at the limit.
+struct DroppedArena {
+  explicit DroppedArena(bool is_destroyed) : destroys(is_destroyed) {
+    myonly_arena_options options = MYONLY_ARENA_OPTIONS_INIT;
+    options.limit_bytes = kLimit;
+    options.ctx = this;
+    options.on_pressure = OnPressure;
+    EXPECT_EQ(myonly_arena_create(&options, &parent), MYONLY_OK);
+    options = MYONLY_ARENA_OPTIONS_INIT;
+    options.parent = parent;
+    EXPECT_EQ(myonly_arena_create(&options, &arena), MYONLY_OK);
+  }
+  ~DroppedArena() {
+    EXPECT_EQ(myonly_arena_check(parent), MYONLY_OK);
+    if (!destroys) myonly_arena_destroy(arena, MYONLY_DESTROY_FREE);
+    EXPECT_EQ(myonly_arena_destroy(parent, MYONLY_DESTROY_FREE), MYONLY_OK);
+  }
+  static void OnPressure(void* ctx, myonly_arena*, int32_t event) {
+    auto* self = static_cast<DroppedArena*>(ctx);
+    if (event != MYONLY_PRESSURE_LIMIT) return;
+    EXPECT_EQ(self->destroys
+                  ? myonly_arena_destroy(self->arena, MYONLY_DESTROY_FREE)
+                  : myonly_arena_reset(self->arena),
+              MYONLY_OK);
+  }
+  static constexpr size_t kLimit = size_t{1} << 20;
+  const bool destroys;
+  myonly_arena* parent = nullptr;
+  myonly_arena* arena = nullptr;
+};
+
+// Whether what is asked for fits once the arena is empty, or does not.
+TEST_P(AsanArenasTest, ABlockThatIsDroppedInReallocIsGone) {
+  for (const bool destroys : {false, true}) {
+    for (const size_t size : {DroppedArena::kLimit / 8 * 7, size_t{9} << 20}) {
+      const DroppedArena dropped(destroys);
+      auto* block =
+          static_cast<char*>(myonly_arena_alloc(dropped.arena, GetParam()));
+      memset(block, 1, GetParam());
+      myonly_arena_alloc(dropped.arena, DroppedArena::kLimit / 2);
+      EXPECT_EQ(myonly_realloc(block, size), nullptr);
+      EXPECT_EQ(myonly_last_status(), MYONLY_ERR_STALE);
+      EXPECT_DEATH(Touch(block), kReport);
+    }
+  }
+}
+
 // Of which the largest are not told.
 TEST_P(AsanArenasTest, ReallocMakesAllOfItUsable) {
   constexpr size_t kHuge = size_t{9} << 20;
