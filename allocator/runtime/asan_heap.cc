@@ -3,6 +3,7 @@
 #include <cstring>
 
 #include "allocator/runtime/arena_life.h"
+#include "allocator/runtime/request_gate.h"
 
 #ifdef MYONLY_TELLS_VALGRIND
 #include <valgrind/memcheck.h>
@@ -85,6 +86,13 @@ void TellAll(ArenaHandle handle, bool live) {
         return 0;
       },
       &live);
+}
+
+bool AsksFor(ArenaHandle handle) {
+  Status status;
+  Arena* arena =
+      handle == 0 ? &g.default_arena : g.registry.Find(handle, &status);
+  return arena != nullptr && RequestGate::AsksFor(*arena);
 }
 
 void* FailStale() {
@@ -170,14 +178,30 @@ void* AsanHeap::Reallocate(void* ptr, size_t size) {
   ArenaHandle handle = 0;
   ProcessHeap::ArenaOf(ptr, &handle);
   const ArenaLife life(handle);
-  void* moved = handle == 0 ? Allocate(size)
-                            : AllocateInSlow(handle, size, kMinAlignment);
+  const size_t usable = ProcessHeap::UsableSize(ptr);
+  // What shrinks is no request, and stays where there is no memory for less.
+  const bool shrinks = size <= usable;
+  const Status before = LastStatus();
+  void* moved = nullptr;
+  if (!shrinks || !AsksFor(handle)) {
+    moved = handle == 0 ? Allocate(size)
+                        : AllocateInSlow(handle, size, kMinAlignment);
+  }
   if (!life.IsAsBefore()) {
     Free(moved);  // what was in `ptr` is gone
     return FailStale();
   }
-  if (moved == nullptr) return nullptr;
-  memcpy(moved, ptr, Min(size, UsableSize(ptr)));
+  if (moved == nullptr) {
+    if (!shrinks) return nullptr;
+    SetLastStatus(before);
+    // What it loses may be another one's at once.
+    Poison(static_cast<char*>(ptr) + size, usable - size);
+    ShrinkInPlace(ptr, usable, size);
+    Tell(ptr, size);
+    return TellOfResize(ptr) ? ptr : nullptr;
+  }
+  Unpoison(ptr, usable);
+  memcpy(moved, ptr, Min(size, usable));
   Free(ptr);
   return life.IsAsBefore() ? moved : FailStale();
 }

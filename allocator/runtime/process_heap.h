@@ -192,6 +192,9 @@ class ProcessHeap {
   }
   // In place. What that has brought over a line its caller tells.
   static bool TryResize(void* ptr, size_t size);
+  // The same for less of what has `usable` bytes and can't be moved.
+  ABSL_ATTRIBUTE_COLD static void ShrinkInPlace(void* ptr, size_t usable,
+                                                size_t size);
   // After a resize of a block, and all that has to be done to it. False: a
   // callback has dropped the block.
   static bool TellOfResize(const void* ptr) {

@@ -26,15 +26,6 @@ void* AllocateOf(Arena& arena, size_t size, size_t alignment, Status* status) {
                         : arena.AllocateAligned(size, alignment, status);
 }
 
-// As far as the layout allows: what has become far too large for its kind stays
-// one of its kind.
-void ShrinkInPlace(void* ptr, size_t usable, size_t size) {
-  constexpr size_t kRun = kMaxBlockRequest / 2 + 1;
-  constexpr size_t kMapping = kMaxLargeRequest / 2 + 1;
-  const size_t least = usable > kMaxLargeRequest ? kMapping : kRun;
-  if (least < usable) ProcessHeap::TryResize(ptr, Max(size, least));
-}
-
 }  // namespace
 
 void ProcessHeap::TellPressure() {
@@ -90,6 +81,16 @@ void* ProcessHeap::FinishAllocateIn(ArenaHandle handle, void* ptr, size_t size,
   }
 }
 
+// As far as the layout allows: what has become far too large for its kind stays
+// one of its kind.
+void ProcessHeap::ShrinkInPlace(void* ptr, size_t usable, size_t size) {
+  constexpr size_t kRun = kMaxBlockRequest / 2 + 1;
+  constexpr size_t kMapping = kMaxLargeRequest / 2 + 1;
+  const size_t least = usable > kMaxLargeRequest ? kMapping : kRun;
+  if (least < usable) TryResize(ptr, Max(size, least));
+  g.has_oversized.store(true, std::memory_order_relaxed);
+}
+
 // What shrinks is no request, and stays where it is if there is no memory for
 // less.
 void* ProcessHeap::MoveSlowly(Arena& arena, void* ptr, size_t usable,
@@ -109,7 +110,6 @@ void* ProcessHeap::MoveSlowly(Arena& arena, void* ptr, size_t usable,
   if (moved == nullptr) {
     if (!shrinks) return nullptr;
     ShrinkInPlace(ptr, usable, size);
-    g.has_oversized.store(true, std::memory_order_relaxed);
     moved = ptr;
     SetLastStatus(before);
   } else {
