@@ -1,13 +1,10 @@
 // Arenas over a buffer of the program.
 #include <errno.h>
-#include <signal.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <sys/wait.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <cstddef>
@@ -19,6 +16,7 @@
 #include "allocator/base/preset.h"
 #include "gtest/gtest.h"
 #include "myonly/myonly.h"
+#include "tests/support/forked_child.h"
 
 namespace {
 
@@ -526,17 +524,11 @@ TEST(OwnMemoryTest, ThreadsAndForksShareIt) {
     });
   }
   for (int i = 0; i < 20; ++i) {
-    const pid_t child = fork();
-    if (child == 0) {
+    EXPECT_TRUE(myonly::testing::IsTrueInChild([arena] {
       void* block = myonly_arena_alloc(arena, 500);
       myonly_free(block);
-      // Not by an exit, where a sanitizer would miss the parent's threads.
-      if (block != nullptr) raise(SIGKILL);
-      _exit(1);
-    }
-    int status = 0;
-    waitpid(child, &status, 0);
-    EXPECT_TRUE(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL) << status;
+      return block != nullptr;
+    }));
   }
   for (std::thread& thread : threads) thread.join();
   EXPECT_EQ(myonly_arena_check(arena), MYONLY_OK);

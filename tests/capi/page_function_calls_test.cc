@@ -1,9 +1,7 @@
 // What page functions of the program call, and what other threads call
 // meanwhile: nobody waits for ever.
-#include <signal.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include <atomic>
@@ -14,6 +12,7 @@
 #include "gtest/gtest.h"
 #include "myonly/myonly.h"
 #include "myonly/report.h"
+#include "tests/support/forked_child.h"
 
 namespace {
 
@@ -173,17 +172,9 @@ TEST_F(PageFunctionCallsTest, TheChildOfAForkDestroysAnArenaThatWasVisited) {
   LeaveHoles();
   std::thread thread([] { myonly_purge(0); });
   while (num_inside_ == 0) std::this_thread::yield();
-  const pid_t child = fork();
-  if (child == 0) {
-    alarm(20);
-    const myonly_status status =
-        myonly_arena_destroy(arena_, MYONLY_DESTROY_FREE);
-    if (status == MYONLY_OK) raise(SIGKILL);
-    _exit(1);
-  }
-  int status = 0;
-  waitpid(child, &status, 0);
-  EXPECT_TRUE(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL) << status;
+  EXPECT_TRUE(myonly::testing::IsTrueInChild([this] {
+    return myonly_arena_destroy(arena_, MYONLY_DESTROY_FREE) == MYONLY_OK;
+  }));
   thread.join();
 }
 
@@ -191,18 +182,11 @@ TEST_F(PageFunctionCallsTest, TheChildOfAForkDestroysAnArenaThatWasVisited) {
 TEST_F(PageFunctionCallsTest, OthersForkMeanwhile) {
   for (int i = 0; i < 3; ++i) {
     Meet([this] {
-      const pid_t child = fork();
-      if (child == 0) {
-        alarm(20);
+      EXPECT_TRUE(myonly::testing::IsTrueInChild([this] {
         void* block = myonly_arena_alloc(arena_, 5000);
         myonly_free(block);
-        // Not by an exit, where a sanitizer would miss the parent's threads.
-        if (block != nullptr) raise(SIGKILL);
-        _exit(1);
-      }
-      int status = 0;
-      waitpid(child, &status, 0);
-      EXPECT_TRUE(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL) << status;
+        return block != nullptr;
+      }));
     });
   }
 }
