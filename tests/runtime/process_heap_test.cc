@@ -285,6 +285,19 @@ TEST_F(ProcessHeapTest, PurgeKeepsNoMoreThanItIsAllowedTo) {
   }
 }
 
+TEST_F(ProcessHeapTest, PurgeOfAnArenaGivesBackKeptMappingsToo) {
+  if (kIsSecure) GTEST_SKIP() << "secure keeps no freed mapping";
+  ProcessHeap::Purge(0);
+  const ArenaHandle handle = CreateArena();
+  Status status = Status::kOk;
+  ProcessHeap::Free(Find(handle).Allocate(12 * kMiB, &status));
+  ProcessHeap::PurgeArena(Find(handle), handle, 12 * kMiB);
+  EXPECT_EQ(process_globals.huge.cached_bytes(), 12 * kMiB);
+  ProcessHeap::PurgeArena(Find(handle), handle, 0);
+  EXPECT_EQ(process_globals.huge.cached_bytes(), 0U);
+  EXPECT_EQ(ProcessHeap::DestroyArena(handle, true), Status::kOk);
+}
+
 TEST_F(ProcessHeapTest, OptionsSayHowMuchIsKept) {
   Options options;
   ProcessHeap::Free(ProcessHeap::Allocate(12 * kMiB));
