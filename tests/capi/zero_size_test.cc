@@ -50,6 +50,13 @@ TEST(ZeroSizeTest, EachIsAnotherAndHasNoBytes) {
   }
 }
 
+TEST(ZeroSizeTest, AnAlignmentThatAllBlocksHaveChangesNothing) {
+  void* block = aligned_alloc(16, kZero);
+  ASSERT_NE(block, nullptr);
+  EXPECT_EQ(myonly_usable_size(block), kFaults ? 0U : 16U);
+  free(block);
+}
+
 TEST(ZeroSizeTest, TheyCountAsLiveBlocks) {
   const uint64_t before = LiveBlocks();
   void* blocks[40];
