@@ -172,6 +172,14 @@ TEST_F(BackgroundReturnTest, SmallPiecesHereAndThere) {
   ExpectWhatIsKept();
 }
 
+TEST_F(BackgroundReturnTest, LargerPiecesHereAndThere) {
+  Fill(30000);
+  FreeMost(/*in_bulk=*/false);
+  std::this_thread::sleep_for(std::chrono::seconds(3));
+  ExpectOverFloor(2.5);
+  ExpectWhatIsKept();
+}
+
 TEST_F(BackgroundReturnTest, AlmostAllAtOnce) {
   Fill(1000);
   FreeMost(/*in_bulk=*/true);
