@@ -333,6 +333,15 @@ void DebugHeap::FreeBatch(void** ptrs, size_t count) {
 
 namespace {
 
+// Reported if so: below, what waits in the queue is a live block.
+bool IsUseOfFreed(const void* ptr, BlockRecord* record) {
+  const bool is_known = d.history.Peek(ptr, record);
+  if (!is_known) *record = {};
+  if (!is_known || record->is_live) return false;
+  ReportMisuse("use of a freed block", ptr);
+  return true;
+}
+
 // To another place, whatever fits where it is. NULL: there is none.
 void* MoveAway(void* ptr, const BlockRecord& record, size_t size) {
   void* moved = DebugHeap::Allocate(size);
@@ -392,10 +401,10 @@ void* DebugHeap::Reallocate(void* ptr, size_t size) {
 bool DebugHeap::TryResize(void* ptr, size_t size) {
   const InCall call;
   BlockRecord record = {};
-  const bool is_known = d.history.Peek(ptr, &record) && record.is_live;
-  const size_t usable = is_known ? GuardedHeap::UsableSize(ptr) : size;
+  if (IsUseOfFreed(ptr, &record)) return false;
+  const size_t usable = record.is_live ? GuardedHeap::UsableSize(ptr) : size;
   if (!GuardedHeap::TryResize(ptr, size)) return false;
-  if (is_known) {
+  if (record.is_live) {
     MutexLock lock(d.mutex);
     if (BlockRecord* now = d.history.Find(ptr)) now->SetSize(size);
   }
@@ -405,11 +414,8 @@ bool DebugHeap::TryResize(void* ptr, size_t size) {
 
 size_t DebugHeap::UsableSize(const void* ptr) {
   BlockRecord record = {};
-  if (ptr != nullptr && d.history.Peek(ptr, &record) && !record.is_live) {
-    ReportMisuse("use of a freed block", ptr);
-    return 0;
-  }
-  return GuardedHeap::UsableSize(ptr);
+  const bool is_wrong = ptr != nullptr && IsUseOfFreed(ptr, &record);
+  return is_wrong ? 0 : GuardedHeap::UsableSize(ptr);
 }
 
 // --- Arenas. ---

@@ -137,6 +137,18 @@ TEST(DebugResizeTest, GrowingInPlaceFillsWhatIsNew) {
   }
 }
 
+// Though it may wait with all its bytes until it is used again.
+TEST(DebugResizeDeathTest, AFreedBlockIsNotResizedInPlace) {
+  for (size_t size : {40, 2000, 30000, 300000}) {
+    void* block = myonly_alloc(size);
+    ASSERT_NE(block, nullptr);
+    myonly_free(block);
+    EXPECT_DEATH(myonly_try_resize(block, size - 1, nullptr),
+                 "myonlymalloc: use of a freed block at 0x")
+        << size;
+  }
+}
+
 // It moves blocks that shrink, but where that would be a request.
 TEST(DebugSectionTest, ShrinkingIsNoRequest) {
   for (size_t size : {100, 2000, 40000, 100000}) {
