@@ -33,13 +33,8 @@ constexpr size_t kHuge = 5 * kMiB;
 // Blocks linked through themselves.
 class Chain {
  public:
-  bool Push(size_t size) {
-    auto* node = static_cast<Node*>(malloc(size));
-    if (node == nullptr) return false;
-    *node = {first_};
-    first_ = node;
-    return true;
-  }
+  bool Push(size_t size) { return PushBlock(malloc(size)); }
+  bool PushZeroed(size_t size) { return PushBlock(calloc(1, size)); }
   bool Pop() {
     if (first_ == nullptr) return false;
     Node* node = first_;
@@ -62,6 +57,13 @@ class Chain {
   struct Node {
     Node* next;
   };
+  bool PushBlock(void* block) {
+    if (block == nullptr) return false;
+    auto* node = static_cast<Node*>(block);
+    *node = {first_};
+    first_ = node;
+    return true;
+  }
   Node* first_ = nullptr;
 };
 
@@ -87,6 +89,16 @@ void SmallThenLarge() {
   const size_t before = FillAndFree(kLarge);
   FillAndFree(kSmall);
   Stop(before, FillAndFree(kLarge), 2 * kLarge);
+}
+
+// And those that shall be zeroed, which are asked for apart.
+void SmallThenZeroed() {
+  const size_t before = FillAndFree(kLarge);
+  FillAndFree(kSmall);
+  Chain chain;
+  size_t after = 0;
+  while (chain.PushZeroed(kLarge)) after += kLarge;
+  Stop(before, after, 2 * kLarge);
 }
 
 // Freed mappings serve small objects, of which some bytes are no payload.
@@ -237,7 +249,7 @@ int main(int argc, char** argv) {
       {"SmallThenLarge", SmallThenLarge}, {"HugeThenSmall", HugeThenSmall},
       {"TheLastFreed", TheLastFreed},     {"OfAnIdleThread", OfAnIdleThread},
       {"OfAllThreads", OfAllThreads},     {"IntoAnArena", IntoAnArena},
-      {"OutOfArenas", OutOfArenas}};
+      {"OutOfArenas", OutOfArenas},       {"SmallThenZeroed", SmallThenZeroed}};
   for (const auto& one : kCases) {
     if (strcmp(argv[1], one.name) == 0) one.run();
   }
