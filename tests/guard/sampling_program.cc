@@ -310,8 +310,9 @@ int main(int argc, char** argv) {
   if (strcmp(argv[1], "good_use") == 0) return UseWell();
   if (strcmp(argv[1], "figures") == 0) return PrintFigures();
   char* block = Make(kSize);
-  printf("%p %p %p\n", reinterpret_cast<void*>(&Make),
-         reinterpret_cast<void*>(&Drop), reinterpret_cast<void*>(&Touch));
+  printf("%p %p %p %d\n", reinterpret_cast<void*>(&Make),
+         reinterpret_cast<void*>(&Drop), reinterpret_cast<void*>(&Touch),
+         getpid());
   fflush(stdout);
   return Misuse(argv[1], block) ? 0 : 2;
 }

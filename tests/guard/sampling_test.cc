@@ -33,14 +33,16 @@ ChildResult RunProgram(const std::string& how, Environment environment = {}) {
                     std::move(environment));
 }
 
-// Where the program's functions are.
+// Where the program's functions are, and the number of its first thread.
 struct Functions {
   uintptr_t make, drop, touch;
+  int thread;
 };
 Functions FunctionsOf(const ChildResult& result) {
   Functions functions = {};
   std::istringstream words(result.out);
   words >> std::hex >> functions.make >> functions.drop >> functions.touch;
+  words >> std::dec >> functions.thread;
   return functions;
 }
 
@@ -61,6 +63,26 @@ bool HasFrame(const std::string& report, const std::string& title,
     if (is_named && address - function < kMostBytes) return true;
   }
   return false;
+}
+
+// How far from the block a fault was is in the second line; both addresses are
+// there, too.
+void ExpectDistance(const std::string& report) {
+  const std::regex form(
+      "at 0x([0-9a-f]+), arena process, size 100\n"
+      "[^,]+, ([0-9]+) bytes (before|into|behind) "
+      "the block of 100 bytes at 0x([0-9a-f]+)\n");
+  std::smatch parts;
+  ASSERT_TRUE(std::regex_search(report, parts, form)) << report;
+  const uint64_t address = std::stoull(parts[1], nullptr, 16);
+  const uint64_t start = std::stoull(parts[4], nullptr, 16);
+  const uint64_t distance = std::stoull(parts[2]);
+  if (parts[3] == "before") {
+    EXPECT_EQ(address, start - distance) << report;
+  } else {
+    const uint64_t from = parts[3] == "into" ? start : start + 100;
+    EXPECT_EQ(address, from + distance) << report;
+  }
 }
 
 struct Case {
@@ -87,11 +109,16 @@ TEST_P(SamplingTest, IsCaughtWithItsStacks) {
       << result.err;
   EXPECT_NE(result.err.find(row.place), std::string::npos) << result.err;
   EXPECT_TRUE(HasFrame(result.err, "allocated", functions.make)) << result.err;
+  EXPECT_NE(result.err.find("  allocated by thread " +
+                            std::to_string(functions.thread) + ":\n"),
+            std::string::npos)
+      << result.err;
   EXPECT_EQ(HasFrame(result.err, "freed", functions.drop), row.has_free)
       << result.err;
   if (row.signal == SIGSEGV) {
     EXPECT_TRUE(HasFrame(result.err, "accessed", functions.touch))
         << result.err;
+    ExpectDistance(result.err);
   } else {
     EXPECT_NE(result.err.find("  called by thread "), std::string::npos);
   }
