@@ -1,16 +1,21 @@
 // Where every block of the process heap is a sampled one: a walk of the heap
-// has them, one of an arena has not; alignments are what they are else.
+// has them, one of an arena has not; its explanation counts them; alignments
+// are what they are else.
 #include <stdint.h>
 
 #include <algorithm>
 #include <cstddef>
 #include <set>
+#include <string>
 #include <vector>
 
 #include "gtest/gtest.h"
 #include "myonly/myonly.h"
+#include "tests/support/json.h"
 
 namespace {
+
+using myonly::testing::Json;
 
 constexpr size_t kBytes = 100;
 
@@ -88,6 +93,41 @@ TEST_F(SampledWalkTest, AnArenasWalkHasItsOwnBlocksOnly) {
   EXPECT_EQ(seen.blocks.size(), 3u);
   EXPECT_EQ(seen.arenas, std::set<myonly_arena*>{arena});
   EXPECT_EQ(myonly_arena_destroy(arena, MYONLY_DESTROY_FREE), MYONLY_OK);
+}
+
+Json ExplainHeap() {
+  std::string text;
+  const auto append = [](void* ctx, const char* part, size_t length) {
+    static_cast<std::string*>(ctx)->append(part, length);
+  };
+  EXPECT_EQ(myonly_arena_explain_json(nullptr, append, &text), MYONLY_OK);
+  return Json::Parse(text);
+}
+
+TEST(SampledExplainTest, EachIsALargeRunOfAPage) {
+  constexpr uint64_t kBlocks = 50;
+  constexpr uint64_t kPage = 4096;
+  const Json before = ExplainHeap();
+  void* blocks[kBlocks];
+  for (void*& block : blocks) block = myonly_alloc(kBytes);
+  const Json now = ExplainHeap();
+  const auto more = [&](const char* group, const char* name,
+                        const char* member) {
+    const auto number = [&](const Json& all) {
+      const Json& one = all[group][name];
+      return *member == '\0' ? one.number : one[member].number;
+    };
+    return number(now) - number(before);
+  };
+  EXPECT_EQ(more("kinds", "large", "count"), kBlocks);
+  EXPECT_EQ(more("kinds", "large", "bytes"), kBlocks * kPage);
+  EXPECT_EQ(more("kinds", "large", "live_blocks"), kBlocks);
+  EXPECT_EQ(more("kinds", "large", "live_bytes"), kBlocks * kBytes);
+  EXPECT_EQ(more("parts", "live", ""), kBlocks * kBytes);
+  EXPECT_EQ(more("parts", "rounding", ""), kBlocks * (kPage - kBytes));
+  EXPECT_EQ(now["charged_bytes"].number - before["charged_bytes"].number,
+            kBlocks * kPage);
+  for (void* block : blocks) myonly_free(block);
 }
 
 TEST(SampledAlignmentTest, OnlyPowersOfTwoAreServed) {
