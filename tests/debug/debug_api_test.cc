@@ -149,6 +149,24 @@ TEST(DebugResizeDeathTest, AFreedBlockIsNotResizedInPlace) {
   }
 }
 
+// It moves them all, so that who still uses the old address is found.
+TEST(DebugResizeTest, WhatReallocMovesIsFreed) {
+  for (size_t size : {40, 300, 2000, 30000}) {
+    auto* block = static_cast<char*>(myonly_alloc(size));
+    ASSERT_NE(block, nullptr);
+    memset(block, 7, size);
+    volatile const char* old = block;
+    asm volatile("" : "+r"(old) : : "memory");
+    auto* moved = static_cast<char*>(myonly_realloc(block, size + 1));
+    ASSERT_NE(moved, nullptr);
+    EXPECT_EQ(moved[size - 1], 7);
+    for (size_t i = 0; i < size; ++i) {
+      ASSERT_EQ(static_cast<unsigned char>(old[i]), 0xdf) << size << " " << i;
+    }
+    myonly_free(moved);
+  }
+}
+
 // It moves blocks that shrink, but where that would be a request.
 TEST(DebugSectionTest, ShrinkingIsNoRequest) {
   for (size_t size : {100, 2000, 40000, 100000}) {
