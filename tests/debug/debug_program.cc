@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -207,6 +208,33 @@ int Fork() {
   return 0;
 }
 
+void* AlignedBlock(size_t size) { return aligned_alloc(64, size); }
+void* ZeroedBlock(size_t size) { return calloc(1, size); }
+
+// Starts the program again with few addresses, as the allocator looks at the
+// limit when it begins.
+int StartShort(char** arguments) {
+  const rlimit limit = {size_t{96} << 20, RLIM_INFINITY};
+  char again[] = "again";
+  char* all[] = {arguments[0], arguments[1], again, nullptr};
+  return setrlimit(RLIMIT_AS, &limit) == 0 ? execv("/proc/self/exe", all) : 16;
+}
+
+// When no memory is left what was freed serves requests, though it would wait.
+int ReuseFreed(void* (*allocate)(size_t)) {
+  constexpr size_t kBytes = 50000;
+  constexpr size_t kFreed = 100;
+  constexpr size_t kMost = 100000;
+  static void* blocks[kMost];
+  size_t made = 0;
+  while (made < kMost && (blocks[made] = allocate(kBytes)) != nullptr) ++made;
+  if (made < 2 * kFreed || made == kMost) return 14;
+  for (size_t i = 0; i < kFreed; ++i) free_block(static_cast<char*>(blocks[i]));
+  size_t again = 0;
+  while (again < made && allocate(kBytes) != nullptr) ++again;
+  return again > kFreed / 2 ? 0 : 15;
+}
+
 char* Resized(char* block) { return static_cast<char*>(realloc(block, 100)); }
 
 // Each in its own way, also when an address passes from one to the other.
@@ -242,6 +270,10 @@ int main(int argc, char** argv) {
   if (is("raise")) return RaiseOutside();
   if (is("abort")) AbortWithHandler();
   if (is("fork")) return Fork();
+  if (strncmp(what, "short", 5) == 0 && argc == 2) return StartShort(argv);
+  if (is("short_malloc")) return ReuseFreed(malloc);
+  if (is("short_calloc")) return ReuseFreed(ZeroedBlock);
+  if (is("short_aligned")) return ReuseFreed(AlignedBlock);
   if (is("twice")) {
     char* block = make_block(48);
     free_block(block);

@@ -265,6 +265,14 @@ TEST(DebugTest, ChildrenOfForkGoOn) {
   EXPECT_EQ(result.exit_code, 0) << result.Describe();
 }
 
+TEST(DebugTest, WhatWaitsServesRequestsWhereMemoryIsShort) {
+  for (const char* what : {"short_malloc", "short_calloc", "short_aligned"}) {
+    const ChildResult result = RunProgram(what);
+    EXPECT_EQ(result.exit_code, 0) << what << " " << result.Describe();
+    EXPECT_EQ(result.err, "") << what;
+  }
+}
+
 TEST(DebugTest, NamesItself) {
   const ChildResult result = RunProgram("fork", {{"MYONLY_VERBOSE", "1"}});
   EXPECT_NE(result.err.find(", preset debug\n"), std::string::npos)
