@@ -1,6 +1,6 @@
 // Where every block of the process heap is a sampled one: a walk of the heap
-// has them, one of an arena has not; its explanation counts them; alignments
-// are what they are else.
+// has them, one of an arena has not; explanation and statistics count them;
+// alignments are what they are else.
 #include <stdint.h>
 
 #include <algorithm>
@@ -128,6 +128,34 @@ TEST(SampledExplainTest, EachIsALargeRunOfAPage) {
   EXPECT_EQ(now["charged_bytes"].number - before["charged_bytes"].number,
             kBlocks * kPage);
   for (void* block : blocks) myonly_free(block);
+}
+
+myonly_arena_stats_t StatsOfHeap() {
+  myonly_arena_stats_t stats = MYONLY_ARENA_STATS_INIT;
+  EXPECT_EQ(myonly_arena_stats(nullptr, &stats), MYONLY_OK);
+  return stats;
+}
+
+TEST(SampledStatsTest, EachCountsAsABlockOfItsBytesInAPage) {
+  constexpr uint64_t kBlocks = 50;
+  const myonly_arena_stats_t before = StatsOfHeap();
+  void* blocks[kBlocks];
+  for (void*& block : blocks) block = myonly_alloc(kBytes);
+  const myonly_arena_stats_t now = StatsOfHeap();
+  EXPECT_EQ(now.allocations - before.allocations, kBlocks);
+  EXPECT_EQ(now.frees, before.frees);
+  EXPECT_EQ(now.live_blocks - before.live_blocks, kBlocks);
+  EXPECT_EQ(now.live_bytes - before.live_bytes, kBlocks * kBytes);
+  EXPECT_GE(now.peak_live_bytes, now.live_bytes);
+  EXPECT_EQ(now.reserved_bytes - before.reserved_bytes, kBlocks * 4096);
+  EXPECT_EQ(now.large_bytes - before.large_bytes, kBlocks * 4096);
+  EXPECT_EQ(now.charged_bytes - before.charged_bytes, kBlocks * 4096);
+  for (void* block : blocks) myonly_free(block);
+  const myonly_arena_stats_t end = StatsOfHeap();
+  EXPECT_EQ(end.frees - before.frees, kBlocks);
+  EXPECT_EQ(end.live_blocks, before.live_blocks);
+  EXPECT_EQ(end.live_bytes, before.live_bytes);
+  EXPECT_EQ(end.charged_bytes, before.charged_bytes);
 }
 
 TEST(SampledAlignmentTest, OnlyPowersOfTwoAreServed) {
