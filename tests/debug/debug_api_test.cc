@@ -138,14 +138,15 @@ TEST(DebugResizeTest, GrowingInPlaceFillsWhatIsNew) {
 }
 
 // Though it may wait with all its bytes until it is used again.
-TEST(DebugResizeDeathTest, AFreedBlockIsNotResizedInPlace) {
+TEST(DebugUseDeathTest, AFreedBlockIsNeitherResizedNorMeasured) {
+  constexpr char kUse[] = "myonlymalloc: use of a freed block at 0x";
   for (size_t size : {40, 2000, 30000, 300000}) {
     void* block = myonly_alloc(size);
     ASSERT_NE(block, nullptr);
     myonly_free(block);
-    EXPECT_DEATH(myonly_try_resize(block, size - 1, nullptr),
-                 "myonlymalloc: use of a freed block at 0x")
-        << size;
+    EXPECT_DEATH(myonly_try_resize(block, size - 1, nullptr), kUse) << size;
+    EXPECT_DEATH(myonly_usable_size(block), kUse) << size;
+    EXPECT_DEATH(myonly_realloc(block, size - 1), kUse) << size;
   }
 }
 
