@@ -141,6 +141,15 @@ void* Wait(void* barrier) {
   return block;
 }
 
+bool StartWaiting() {
+  static pthread_barrier_t barrier;
+  pthread_barrier_init(&barrier, nullptr, 2);
+  pthread_t thread;
+  if (pthread_create(&thread, nullptr, Wait, &barrier) != 0) return false;
+  pthread_barrier_wait(&barrier);
+  return true;
+}
+
 int Keep() {
   for (int i = 0; i < 1000; ++i) {
     char* block = make_block(sizeof(Link));
@@ -149,12 +158,7 @@ int Keep() {
   }
   large_block = reinterpret_cast<char**>(make_block(20 << 20));
   large_block[(20 << 17) - 1] = make_block(70000);
-  static pthread_barrier_t barrier;
-  pthread_barrier_init(&barrier, nullptr, 2);
-  pthread_t thread;
-  if (pthread_create(&thread, nullptr, Wait, &barrier) != 0) return 13;
-  pthread_barrier_wait(&barrier);
-  return 0;
+  return StartWaiting() ? 0 : 13;
 }
 
 // --- Signals. ---
@@ -192,13 +196,28 @@ void AbortWithHandler() {
   free_again(block);
 }
 
+// Of every kind.
+void* UseMany(void* /*unused*/) {
+  for (size_t size = 200; size < size_t{32} << 20; size *= 8) {
+    free_block(make_block(size));
+  }
+  return nullptr;
+}
+
+// With another thread, so that there are locks; and in the child, where its
+// first thread may pass those that are still held.
 int Fork() {
+  if (!StartWaiting()) return 13;
   for (int i = 0; i < 100; ++i) {
     char* block = make_block(100);
     const pid_t child = fork();
     if (child == 0) {
+      alarm(20);  // a lock that is still held would hang it
       free_block(block);
-      free_block(make_block(200));
+      pthread_t thread;
+      if (pthread_create(&thread, nullptr, UseMany, nullptr) != 0) _exit(1);
+      pthread_join(thread, nullptr);
+      UseMany(nullptr);
       _exit(0);
     }
     int status = 0;
