@@ -447,6 +447,22 @@ TEST_F(ProcessHeapDeathTest, WhereWhatIsCommittedCountsThreadsGetWhatTheyNeed) {
   EXPECT_EXIT(CommitForThreads(kMuch), ::testing::ExitedWithCode(0), "");
 }
 
+TEST_F(ProcessHeapTest, WhoIsIdleKeepsNothingFree) {
+  uint64_t before = 0;
+  uint64_t after = 0;
+  std::thread([&] {
+    std::vector<void*> blocks(400);
+    for (size_t size : {size_t{100}, size_t{1000}, size_t{20000}}) {
+      for (void*& ptr : blocks) ptr = ProcessHeap::Allocate(size);
+      for (void* ptr : blocks) ProcessHeap::Free(ptr);
+    }
+    before = ProcessHeap::Stats().reserved_bytes();
+    ProcessHeap::NoteIdle();
+    after = ProcessHeap::Stats().reserved_bytes();
+  }).join();
+  EXPECT_LT(after + 2 * kMiB, before);
+}
+
 // Its state is then the next thread's.
 void StartInAThreadThatHasAllocated() {
   const auto state_of_this_thread = [] {
