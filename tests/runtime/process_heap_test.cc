@@ -285,6 +285,25 @@ TEST_F(ProcessHeapTest, PurgeKeepsNoMoreThanItIsAllowedTo) {
   }
 }
 
+TEST_F(ProcessHeapTest, PurgeTellsWhatArenasGaveBack) {
+  ProcessHeap::Purge(0);
+  const ArenaHandle handle = CreateArena();
+  Status status = Status::kOk;
+  std::vector<void*> blocks(800);
+  for (void*& ptr : blocks) {
+    ptr = Find(handle).Allocate(10000, &status);
+    Fill(ptr, 10000, 8);
+  }
+  for (size_t i = 0; i < blocks.size(); ++i) {
+    if (i % 8 != 0) ProcessHeap::Free(blocks[i]);
+  }
+  // Of 7 MB between live blocks, with what else was free.
+  const size_t gone = ProcessHeap::Purge(0);
+  EXPECT_GT(gone, 4 * kMiB);
+  EXPECT_LT(gone, 16 * kMiB);
+  EXPECT_EQ(ProcessHeap::DestroyArena(handle, false), Status::kOk);
+}
+
 TEST_F(ProcessHeapTest, PurgeOfAnArenaGivesBackKeptMappingsToo) {
   if (kIsSecure) GTEST_SKIP() << "secure keeps no freed mapping";
   ProcessHeap::Purge(0);
