@@ -91,6 +91,13 @@ void SmallThenLarge() {
   Stop(before, FillAndFree(kLarge), 2 * kLarge);
 }
 
+// And of blocks: its lists may hold half of them.
+void MediumThenLarge() {
+  const size_t before = FillAndFree(kLarge);
+  FillAndFree(kMedium);
+  Stop(before, FillAndFree(kLarge), 2 * kLarge);
+}
+
 // And those that shall be zeroed, which are asked for apart.
 void SmallThenZeroed() {
   const size_t before = FillAndFree(kLarge);
@@ -246,10 +253,11 @@ int main(int argc, char** argv) {
     const char* name;
     void (*run)();
   } kCases[] = {
-      {"SmallThenLarge", SmallThenLarge}, {"HugeThenSmall", HugeThenSmall},
-      {"TheLastFreed", TheLastFreed},     {"OfAnIdleThread", OfAnIdleThread},
-      {"OfAllThreads", OfAllThreads},     {"IntoAnArena", IntoAnArena},
-      {"OutOfArenas", OutOfArenas},       {"SmallThenZeroed", SmallThenZeroed}};
+      {"SmallThenLarge", SmallThenLarge},  {"HugeThenSmall", HugeThenSmall},
+      {"TheLastFreed", TheLastFreed},      {"OfAnIdleThread", OfAnIdleThread},
+      {"OfAllThreads", OfAllThreads},      {"IntoAnArena", IntoAnArena},
+      {"OutOfArenas", OutOfArenas},        {"SmallThenZeroed", SmallThenZeroed},
+      {"MediumThenLarge", MediumThenLarge}};
   for (const auto& one : kCases) {
     if (strcmp(argv[1], one.name) == 0) one.run();
   }

@@ -38,7 +38,8 @@ INSTANTIATE_TEST_SUITE_P(
                        ::testing::Values("SmallThenLarge", "HugeThenSmall",
                                          "TheLastFreed", "OfAnIdleThread",
                                          "OfAllThreads", "IntoAnArena",
-                                         "OutOfArenas", "SmallThenZeroed")),
+                                         "OutOfArenas", "SmallThenZeroed",
+                                         "MediumThenLarge")),
     [](const auto& info) {
       const std::string preset = std::get<0>(info.param);
       return std::get<1>(info.param) +
