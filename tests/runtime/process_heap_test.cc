@@ -98,11 +98,14 @@ TEST_F(ProcessHeapTest, AllocatesAndFreesEveryKind) {
 
 TEST_F(ProcessHeapTest, BlocksOfNoBytesAreCountedAsOthers) {
   const ArenaStats before = ProcessHeap::Stats();
+  const uint64_t peeked = ProcessHeap::PeekStats(nullptr).live_blocks;
   void* ptr = ProcessHeap::Allocate(0);
   ASSERT_NE(ptr, nullptr);
   EXPECT_EQ(ProcessHeap::Stats().live_blocks, before.live_blocks + 1);
   EXPECT_EQ(ProcessHeap::Stats().allocations, before.allocations + 1);
+  EXPECT_EQ(ProcessHeap::PeekStats(nullptr).live_blocks, peeked + 1);
   ProcessHeap::Free(ptr);
+  EXPECT_EQ(ProcessHeap::PeekStats(nullptr).live_blocks, peeked);
   EXPECT_EQ(ProcessHeap::Stats().live_blocks, before.live_blocks);
   EXPECT_EQ(ProcessHeap::Stats().frees, before.frees + 1);
 }
