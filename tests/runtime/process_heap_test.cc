@@ -530,6 +530,20 @@ TEST_F(ProcessHeapTest, BlocksOfAnotherThreadAreResizedAsOnesOwn) {
   }
 }
 
+TEST_F(ProcessHeapTest, OnlyItsThreadResizesABlockInPlace) {
+  std::thread([] {
+    for (int i = 0; i < 20; ++i) ProcessHeap::Free(ProcessHeap::Allocate(100));
+    void* block = ProcessHeap::Allocate(20000);
+    EXPECT_EQ(ProcessHeap::Reallocate(block, 30000), block);
+    void* moved = nullptr;
+    std::thread([block, &moved] {
+      moved = ProcessHeap::Reallocate(block, 40000);
+    }).join();
+    EXPECT_NE(moved, block);
+    ProcessHeap::Free(moved);
+  }).join();
+}
+
 // Other threads hold the locks at any time; the child's are free.
 TEST_F(ProcessHeapTest, AChildCanAllocateWhateverOthersWereDoing) {
   ASSERT_EQ(
