@@ -108,6 +108,13 @@ void SmallThenZeroed() {
   Stop(before, after, 2 * kLarge);
 }
 
+// And mappings, in the way of which its addresses are.
+void SmallThenHuge() {
+  const size_t before = FillAndFree(kHuge);
+  FillAndFree(kSmall);
+  Stop(before, FillAndFree(kHuge), kHuge);
+}
+
 // Freed mappings serve small objects, of which some bytes are no payload.
 void HugeThenSmall() {
   const size_t before = FillAndFree(kHuge);
@@ -252,12 +259,16 @@ int main(int argc, char** argv) {
   static constexpr struct {
     const char* name;
     void (*run)();
-  } kCases[] = {
-      {"SmallThenLarge", SmallThenLarge},  {"HugeThenSmall", HugeThenSmall},
-      {"TheLastFreed", TheLastFreed},      {"OfAnIdleThread", OfAnIdleThread},
-      {"OfAllThreads", OfAllThreads},      {"IntoAnArena", IntoAnArena},
-      {"OutOfArenas", OutOfArenas},        {"SmallThenZeroed", SmallThenZeroed},
-      {"MediumThenLarge", MediumThenLarge}};
+  } kCases[] = {{"SmallThenLarge", SmallThenLarge},
+                {"HugeThenSmall", HugeThenSmall},
+                {"TheLastFreed", TheLastFreed},
+                {"OfAnIdleThread", OfAnIdleThread},
+                {"OfAllThreads", OfAllThreads},
+                {"IntoAnArena", IntoAnArena},
+                {"OutOfArenas", OutOfArenas},
+                {"SmallThenZeroed", SmallThenZeroed},
+                {"MediumThenLarge", MediumThenLarge},
+                {"SmallThenHuge", SmallThenHuge}};
   for (const auto& one : kCases) {
     if (strcmp(argv[1], one.name) == 0) one.run();
   }

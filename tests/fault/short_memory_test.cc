@@ -39,7 +39,7 @@ INSTANTIATE_TEST_SUITE_P(
                                          "TheLastFreed", "OfAnIdleThread",
                                          "OfAllThreads", "IntoAnArena",
                                          "OutOfArenas", "SmallThenZeroed",
-                                         "MediumThenLarge")),
+                                         "MediumThenLarge", "SmallThenHuge")),
     [](const auto& info) {
       const std::string preset = std::get<0>(info.param);
       return std::get<1>(info.param) +
