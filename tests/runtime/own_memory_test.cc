@@ -2,6 +2,7 @@
 #include "allocator/runtime/own_memory.h"
 
 #include <cstddef>
+#include <set>
 
 #include "allocator/arena/arena_registry.h"
 #include "allocator/base/status.h"
@@ -89,6 +90,25 @@ TEST(OwnMemoryTest, ArenasOverPageFunctionsLeaveNothingBehind) {
     if (i == 0) first = process_globals.metadata.reserved_bytes();
   }
   EXPECT_EQ(process_globals.metadata.reserved_bytes(), first);
+}
+
+TEST(OwnMemoryTest, EachOverPageFunctionsHasAPlaceOfItsOwn) {
+  PageFunctions pages;
+  pages.reserve = ReserveNone;
+  // The second time in the places of the first ones.
+  for (int round = 0; round < 2; ++round) {
+    ArenaHandle handles[3] = {};
+    std::set<const Arena*> places;
+    for (ArenaHandle& handle : handles) {
+      ASSERT_EQ(ProcessHeap::CreateArenaOver(pages, ArenaOptions(), &handle),
+                Status::kOk);
+      places.insert(&Find(handle));
+    }
+    EXPECT_EQ(places.size(), 3U) << round;
+    for (const ArenaHandle handle : handles) {
+      EXPECT_EQ(ProcessHeap::DestroyArena(handle, true), Status::kOk);
+    }
+  }
 }
 
 // An arena in a block of another one, which must not go before it.
