@@ -108,6 +108,14 @@ void Leak() {
   memset(kept, 0, sizeof(kept));
 }
 
+// From two places, the second one of more bytes in fewer blocks.
+int LeakGroups() {
+  for (int i = 0; i < 50; ++i) kept[i] = make_block(1000);
+  for (int i = 0; i < 30; ++i) kept[50 + i] = make_block(5000);
+  memset(kept, 0, sizeof(kept));
+  return 0;
+}
+
 // Fifty blocks whose addresses nothing has. Each is held by half: its lower
 // four bytes end a block of 20 bytes that is found. What is found just before
 // has the upper half at the same place: words must not be made of both.
@@ -283,6 +291,7 @@ int main(int argc, char** argv) {
   if (is("write")) WriteAfterFree();
   if (is("size")) DeleteWithWrongSize();
   if (is("leak")) Leak();
+  if (is("groups")) return LeakGroups();
   if (is("keep")) return Keep();
   if (is("halves")) return Halves();
   if (is("interrupt")) return Interrupt();

@@ -201,6 +201,30 @@ TEST(DebugTest, LeaksAreToldByStackIfAskedFor) {
   ExpectCalls(result.err, " blocks, made by:", "make_block", "");
 }
 
+// Sums of all first, then as many groups as are asked for.
+TEST(DebugTest, LeaksAreToldTheLargestGroupFirst) {
+  const std::regex kSum(
+      "lost at exit: ([0-9]+) bytes in ([0-9]+) blocks, made by 2 stacks\n");
+  const std::regex kGroup("  ([0-9]+) bytes in ([0-9]+) blocks, made by:\n");
+  for (const size_t groups : {1, 2}) {
+    const std::string text =
+        RunProgram("groups", {{"MYONLY_LEAKS", std::to_string(groups)}}).err;
+    std::smatch sum;
+    ASSERT_TRUE(std::regex_search(text, sum, kSum)) << text;
+    const std::sregex_iterator first(text.begin(), text.end(), kGroup);
+    const std::vector<std::smatch> told(first, std::sregex_iterator());
+    ASSERT_EQ(told.size(), groups) << text;
+    EXPECT_EQ(std::stoi(told[0][1]), 5000 * std::stoi(told[0][2])) << text;
+    if (groups == 1) continue;
+    EXPECT_EQ(std::stoi(told[1][1]), 1000 * std::stoi(told[1][2])) << text;
+    for (size_t i : {1, 2}) {
+      EXPECT_EQ(std::stoi(sum[i]),
+                std::stoi(told[0][i]) + std::stoi(told[1][i]))
+          << text;
+    }
+  }
+}
+
 // By globals, by other blocks, by a thread that still runs, from inside.
 TEST(DebugTest, WhatIsReachedIsNotLost) {
   const ChildResult result = RunProgram("keep", {{"MYONLY_LEAKS", "10"}});
