@@ -9,12 +9,15 @@
 
 #include <csignal>
 #include <cstddef>
+#include <cstdint>
 #include <cstdio>
 #include <fstream>
 #include <sstream>
 #include <string>
 #include <vector>
 
+#include "allocator/base/clock.h"
+#include "allocator/base/preset.h"
 #include "allocator/options/options.h"
 #include "allocator/runtime/process_heap.h"
 #include "gtest/gtest.h"
@@ -168,8 +171,45 @@ TEST(StartDeathTest, MisuseEndsTheProcessUnlessItIsToBeReported) {
   _exit(process_globals.huge.cached_bytes() == 0 ? 0 : 1);
 }
 
+// 0 if of 8 MiB that were freed long ago about `bytes` are kept.
+[[noreturn]] void ExitWithPagesKept(const char* variable, size_t bytes) {
+  const char* const environment[] = {variable, nullptr};
+  Start(environment, "1.2.3", true);
+  std::vector<void*> blocks(64);
+  for (void*& ptr : blocks) ptr = ProcessHeap::Allocate(size_t{128} << 10);
+  for (void* ptr : blocks) ProcessHeap::Free(ptr);
+  const uint64_t now_ms = CoarseMs();
+  for (uint64_t i = 1; i < 1000; ++i) {
+    process_globals.runs.PurgeWithTime(now_ms + i * 100);
+  }
+  const size_t kept = process_globals.runs.dirty_bytes();
+  fprintf(stderr, "%zu bytes are kept\n", kept);
+  _exit(kept <= bytes && bytes - kept <= bytes / 4 ? 0 : 1);
+}
+
 TEST(StartDeathTest, SizesReachTheHeap) {
   EXPECT_EXIT(ExitWithMappingsKept(), ::testing::ExitedWithCode(0), "");
+  if (kIsSecure) GTEST_SKIP() << "freed pages of large blocks are not kept";
+  EXPECT_EXIT(ExitWithPagesKept("MYONLY_DIRTY_FLOOR=4M", size_t{4} << 20),
+              ::testing::ExitedWithCode(0), "");
+  EXPECT_EXIT(ExitWithPagesKept("MYONLY_DIRTY_FLOOR=0", 0),
+              ::testing::ExitedWithCode(0), "");
+}
+
+[[noreturn]] void ExitWithBlockOfNoBytes(const char* variable, bool faults) {
+  const char* const environment[] = {variable, nullptr};
+  Start(environment, "1.2.3", true);
+  const void* ptr = ProcessHeap::Allocate(0);
+  _exit(ptr != nullptr && (ProcessHeap::UsableSize(ptr) == 0) == faults ? 0
+                                                                        : 1);
+}
+
+TEST(StartDeathTest, WhetherBlocksOfNoBytesFaultReachesTheHeap) {
+  if (!kChecksObjects) GTEST_SKIP() << "in fast they never do";
+  EXPECT_EXIT(ExitWithBlockOfNoBytes("MYONLY_ZERO_SIZE_FAULTS=1", true),
+              ::testing::ExitedWithCode(0), "");
+  EXPECT_EXIT(ExitWithBlockOfNoBytes("MYONLY_ZERO_SIZE_FAULTS=0", false),
+              ::testing::ExitedWithCode(0), "");
 }
 
 TEST(StartDeathTest, EachProcessAppendsOneLineOfStatistics) {
