@@ -5,6 +5,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include <cerrno>
 #include <csignal>
 #include <cstddef>
 
@@ -100,6 +101,23 @@ void Returns(int /*signal*/, siginfo_t* /*info*/, void* /*context*/) {
   if (sigaction(SIGSEGV, &once, nullptr) != 0) _exit(2);
   KeepFaultHandler(Look);
   FaultOnce();
+}
+
+void SpoilErrno(const siginfo_t* /*info*/, void* /*context*/) { errno = 99; }
+
+void LookAtErrno(int /*signal*/) { _exit(errno == 12345 ? kInTurn : 1); }
+
+[[noreturn]] void FaultWithErrno() {
+  struct sigaction theirs = {};
+  theirs.sa_handler = LookAtErrno;
+  if (sigaction(SIGSEGV, &theirs, nullptr) != 0) _exit(2);
+  KeepFaultHandler(SpoilErrno);
+  errno = 12345;
+  FaultOnce();
+}
+
+TEST(FaultHandlerDeathTest, TheProgramsHandlerFindsErrnoAsItWas) {
+  EXPECT_EXIT(FaultWithErrno(), ::testing::ExitedWithCode(kInTurn), "");
 }
 
 // What faults may have little left of its own stack.
