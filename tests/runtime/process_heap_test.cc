@@ -157,6 +157,7 @@ TEST_F(ProcessHeapTest, AFailedReallocationLeavesTheBlockAlone) {
     void* ptr = ProcessHeap::Allocate(size);
     Fill(ptr, size, 4);
     for (size_t wanted : {SIZE_MAX, kMaxRequest + 1, kMaxRequest}) {
+      ProcessHeap::SetLastStatus(Status::kOk);
       EXPECT_EQ(ProcessHeap::Reallocate(ptr, wanted), nullptr);
       EXPECT_EQ(ProcessHeap::LastStatus(), Status::kNoMemory);
     }
@@ -481,6 +482,7 @@ TEST_F(ProcessHeapTest, WhoIsIdleKeepsNothingFree) {
     before = ProcessHeap::Stats().reserved_bytes();
     ProcessHeap::NoteIdle();
     after = ProcessHeap::Stats().reserved_bytes();
+    EXPECT_EQ(this_thread.state, nullptr);
   }).join();
   EXPECT_LT(after + 2 * kMiB, before);
 }
