@@ -487,27 +487,6 @@ TEST_F(ProcessHeapTest, WhoIsIdleKeepsNothingFree) {
   EXPECT_LT(after + 2 * kMiB, before);
 }
 
-// Its state is then the next thread's.
-void StartInAThreadThatHasAllocated() {
-  const auto state_of_this_thread = [] {
-    for (int i = 0; i < 20; ++i) ProcessHeap::Free(ProcessHeap::Allocate(100));
-    return this_thread.state;
-  };
-  ThreadState* first = nullptr;
-  ThreadState* next = nullptr;
-  std::thread([&] {
-    first = state_of_this_thread();
-    ProcessHeap::WatchThreads();
-  }).join();
-  std::thread([&] { next = state_of_this_thread(); }).join();
-  exit(first != nullptr && next == first ? 0 : 1);
-}
-
-TEST_F(ProcessHeapDeathTest, WhoHasAllocatedBeforeTheStartIsWatchedToo) {
-  EXPECT_EXIT(StartInAThreadThatHasAllocated(), ::testing::ExitedWithCode(0),
-              "");
-}
-
 TEST_F(ProcessHeapTest, BlocksOfAnotherThreadAreResizedAsOnesOwn) {
   constexpr int kBlocks = 20;
   for (size_t size : kSizes) {
