@@ -511,6 +511,17 @@ TEST_F(ProcessHeapTest, BlocksOfAnotherThreadAreResizedAsOnesOwn) {
   }
 }
 
+TEST_F(ProcessHeapTest, WhoFreesForOthersKeepsItsState) {
+  std::vector<void*> blocks(200);
+  std::thread([&blocks] {
+    for (void*& ptr : blocks) ptr = ProcessHeap::Allocate(100);
+  }).join();
+  for (int i = 0; i < 20; ++i) ProcessHeap::Free(ProcessHeap::Allocate(100));
+  const ThreadState* state = this_thread.state;
+  for (void* ptr : blocks) ProcessHeap::Free(ptr);
+  EXPECT_EQ(this_thread.state, state);
+}
+
 TEST_F(ProcessHeapTest, OnlyItsThreadResizesABlockInPlace) {
   std::thread([] {
     for (int i = 0; i < 20; ++i) ProcessHeap::Free(ProcessHeap::Allocate(100));
