@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <cstddef>
 #include <cstring>
+#include <set>
 #include <vector>
 
 #include "gtest/gtest.h"
@@ -183,6 +184,27 @@ TEST(DebugSectionTest, StayingAndShrinkingAreNoRequests) {
     EXPECT_EQ(block[size / 3 - 1], 7);
     myonly_free_sized(block, size / 3, 16);
   }
+}
+
+TEST(DebugBatchTest, EachOfABatchIsABlockLikeOthers) {
+  myonly_arena* arena = nullptr;
+  ASSERT_EQ(myonly_arena_create(nullptr, &arena), MYONLY_OK);
+  for (const bool of_arena : {false, true}) {
+    void* blocks[10] = {};
+    ASSERT_EQ(of_arena ? myonly_arena_alloc_batch(arena, 100, blocks, 10)
+                       : myonly_alloc_batch(100, blocks, 10),
+              10U);
+    for (void* block : blocks) {
+      ASSERT_NE(block, nullptr);
+      EXPECT_EQ(myonly_usable_size(block), 100U);
+      EXPECT_EQ(*static_cast<unsigned char*>(block), 0xab);
+    }
+    EXPECT_EQ(std::set<void*>(blocks, blocks + 10).size(), 10U);
+    myonly_free_batch(blocks, 10);
+    EXPECT_DEATH(myonly_free(blocks[9]), "double free at 0x");
+  }
+  EXPECT_EQ(myonly_arena_destroy(arena, MYONLY_DESTROY_REQUIRE_EMPTY),
+            MYONLY_OK);
 }
 
 // With a large alignment they come as pages, all of which may be asked for, and
