@@ -78,6 +78,13 @@ TEST(ProcessLimitsTest, ARefusalIsToldAndCountedOnce) {
   EXPECT_EQ(watched.Find().quota().refusals(), 1U);
 }
 
+TEST(ProcessLimitsTest, WhatNoLimitHasRefusedIsNotCounted) {
+  Watched watched(0, kMiB);
+  EXPECT_EQ(watched.Allocate(SIZE_MAX), nullptr);
+  EXPECT_EQ(ProcessHeap::LastStatus(), Status::kNoMemory);
+  EXPECT_EQ(watched.Find().quota().refusals(), 0U);
+}
+
 TEST(ProcessLimitsTest, ARefusedRequestIsMadeAgainAfterAReset) {
   Watched watched(2 * kMiB, 0);
   watched.then = [&watched] {
