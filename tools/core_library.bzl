@@ -99,8 +99,8 @@ def core_shared_library(name, version_script, deps, layout = None):
       version_script: which symbols it exports.
       deps: what is in it.
       layout: a script that ld adds to its own: where the code of release and
-        fast lies. The other presets run more of it, and one more segment is
-        one more system call.
+        fast lies. The other presets run more of it, and keep their constants
+        from being executed.
     """
     cc_binary(
         name = name,
