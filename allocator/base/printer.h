@@ -17,8 +17,9 @@ class Printer {
   Printer& Number(uint64_t number);       // decimal
   Printer& Address(const void* address);  // 0x and hexadecimal
   // Writes what was collected to a file descriptor in one system call, so that
-  // lines of several processes do not mix; what that leaves in another one, as a
-  // full disk tells its error only then. Keeps errno. 0, or the error, negative.
+  // lines of several processes do not mix; what that leaves in another one, as
+  // a full disk tells its error only then. Keeps errno. 0, or the error,
+  // negative.
   long WriteTo(int fd) const;
 
   const char* text() const { return text_; }

@@ -42,9 +42,9 @@ TEST(ReportTest, AbortsElse) {
   EXPECT_EQ(RunWith("abort").signal, SIGABRT);
   const ChildResult unknown = RunWith("ignore");
   EXPECT_EQ(unknown.signal, SIGABRT);
-  EXPECT_EQ(Count(unknown.err,
-                  "MYONLY_ON_MISUSE=ignore is neither abort nor report"),
-            1U);
+  EXPECT_EQ(
+      Count(unknown.err, "MYONLY_ON_MISUSE=ignore is neither abort nor report"),
+      1U);
 }
 
 }  // namespace
